@@ -1,0 +1,185 @@
+// Between the supervisor and a gateway.  The supervisor alone tells a gateway what exists: AppBegin, the
+// app's routes and static prefixes, AppCommit; then workers with their channels.  The gateway answers.
+// An app is known by its number; a name is for logs only.
+#pragma once
+
+#include "proto/loader_messages.h"
+#include "proto/message.h"
+
+namespace rowhouse::proto {
+
+// supervisor -> gateway, first.  Descriptors: the socket for access records (access_record.h), the shared
+// table (shared_table.h).
+struct GatewaySetup {
+  static constexpr MessageType kType = MessageType::kGatewaySetup;
+  static constexpr std::size_t kDescriptors = 2;
+  std::uint32_t index = 0;  // the gateway's column in the shared table
+  std::uint32_t count = 0;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.index, m.count); }
+};
+
+// supervisor -> gateway, with a listening socket.
+struct Listener {
+  static constexpr MessageType kType = MessageType::kListener;
+  static constexpr std::size_t kDescriptors = 1;
+  std::uint32_t listener = 0;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.listener); }
+};
+
+// gateway -> supervisor: listening.  Sent once, after GatewaySetup and in any order with Listeners.
+struct GatewayReady {
+  static constexpr MessageType kType = MessageType::kGatewayReady;
+  static constexpr std::size_t kDescriptors = 0;
+  static constexpr void fields(auto&, auto&) {}
+};
+
+// supervisor -> gateway: what follows until AppCommit replaces everything known of this app but its workers.
+struct AppBegin {
+  static constexpr MessageType kType = MessageType::kAppBegin;
+  static constexpr std::size_t kDescriptors = 0;
+  std::uint32_t app = 0;
+  std::uint32_t slot = 0;  // row in the shared table, < kMaxApps
+  std::uint32_t revision = 0;
+  Name tenant;
+  Name name;
+  std::uint32_t uid = 0;          // owner that a static file must have
+  std::uint64_t body_bytes = 0;   // largest request body
+  std::uint32_t request_ms = 0;   // from dispatch to END
+  std::uint32_t queue_ms = 0;     // longest wait for a worker
+  std::uint32_t concurrency = 0;  // in flight, all gateways together
+  std::uint32_t queue = 0;        // waiting, all gateways together
+  static constexpr void fields(auto& m, auto& visit) {
+    visit(m.app, m.slot, m.revision, m.tenant, m.name, m.uid, m.body_bytes, m.request_ms, m.queue_ms,
+          m.concurrency, m.queue);
+  }
+};
+
+struct AppRoute {
+  static constexpr MessageType kType = MessageType::kAppRoute;
+  static constexpr std::size_t kDescriptors = 0;
+  std::uint32_t app = 0;
+  Host host;      // lower case; may begin with "*."
+  Prefix prefix;  // "" or "/a/b"
+  static constexpr void fields(auto& m, auto& visit) { visit(m.app, m.host, m.prefix); }
+};
+
+// With the directory, opened O_PATH as the tenant.
+struct AppStatic {
+  static constexpr MessageType kType = MessageType::kAppStatic;
+  static constexpr std::size_t kDescriptors = 1;
+  std::uint32_t app = 0;
+  Prefix prefix;  // "/static/", relative to each route
+  static constexpr void fields(auto& m, auto& visit) { visit(m.app, m.prefix); }
+};
+
+struct AppCommit {
+  static constexpr MessageType kType = MessageType::kAppCommit;
+  static constexpr std::size_t kDescriptors = 0;
+  std::uint32_t app = 0;
+  std::uint32_t revision = 0;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.app, m.revision); }
+};
+
+// gateway -> supervisor: the revision is in force.
+struct AppCommitted {
+  static constexpr MessageType kType = MessageType::kAppCommitted;
+  static constexpr std::size_t kDescriptors = 0;
+  std::uint32_t app = 0;
+  std::uint32_t revision = 0;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.app, m.revision); }
+};
+
+// supervisor -> gateway: routes, statics and workers of the app are gone; what waits gets 503 RH-STOPPED.
+struct AppRemove {
+  static constexpr MessageType kType = MessageType::kAppRemove;
+  static constexpr std::size_t kDescriptors = 0;
+  std::uint32_t app = 0;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.app); }
+};
+
+// Whether requests may wait for a worker.
+enum class AppCondition : std::uint8_t {
+  kServing = 0,   // or starting: requests wait in the queue
+  kStopped = 1,   // 503 RH-STOPPED at once
+  kBackoff = 2,   // 503 RH-BACKOFF with Retry-After at once, unless a worker is there
+};
+inline constexpr AppCondition last_value(AppCondition) { return AppCondition::kBackoff; }
+
+struct AppConditionChange {
+  static constexpr MessageType kType = MessageType::kAppCondition;
+  static constexpr std::size_t kDescriptors = 0;
+  std::uint32_t app = 0;
+  AppCondition condition = AppCondition::kServing;
+  std::uint32_t retry_after_s = 0;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.app, m.condition, m.retry_after_s); }
+};
+
+// supervisor -> gateway, with one end of a channel: a ready worker.  Used once its generation is switched to.
+struct WorkerAdd {
+  static constexpr MessageType kType = MessageType::kWorkerAdd;
+  static constexpr std::size_t kDescriptors = 1;
+  std::uint32_t app = 0;
+  std::uint32_t generation = 0;
+  std::uint32_t worker = 0;
+  std::uint32_t slot = 0;     // row in the shared table, < kMaxWorkers
+  std::uint32_t threads = 0;  // streams that it runs at the same time
+  static constexpr void fields(auto& m, auto& visit) {
+    visit(m.app, m.generation, m.worker, m.slot, m.threads);
+  }
+};
+
+// supervisor -> gateway: the worker is dead.  EOF on its channel is only a hint (a child of it may hold the
+// other end); this message is the fact.
+struct WorkerGone {
+  static constexpr MessageType kType = MessageType::kWorkerGone;
+  static constexpr std::size_t kDescriptors = 0;
+  std::uint32_t app = 0;
+  std::uint32_t generation = 0;
+  std::uint32_t worker = 0;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.app, m.generation, m.worker); }
+};
+
+// supervisor -> gateway: from now on requests go to workers of this generation only.
+struct Switch {
+  static constexpr MessageType kType = MessageType::kSwitch;
+  static constexpr std::size_t kDescriptors = 0;
+  std::uint32_t app = 0;
+  std::uint32_t generation = 0;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.app, m.generation); }
+};
+
+// gateway -> supervisor: the switch is in force.
+struct Switched {
+  static constexpr MessageType kType = MessageType::kSwitched;
+  static constexpr std::size_t kDescriptors = 0;
+  std::uint32_t app = 0;
+  std::uint32_t generation = 0;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.app, m.generation); }
+};
+
+enum class FaultKind : std::uint8_t {
+  kProtocol = 0,        // bytes that break the request protocol; the gateway has closed the channel
+  kRequestTimeout = 1,  // a request is over its time; the gateway has answered 504 or aborted
+};
+inline constexpr FaultKind last_value(FaultKind) { return FaultKind::kRequestTimeout; }
+
+// gateway -> supervisor: this worker must go.
+struct WorkerFault {
+  static constexpr MessageType kType = MessageType::kWorkerFault;
+  static constexpr std::size_t kDescriptors = 0;
+  std::uint32_t app = 0;
+  std::uint32_t generation = 0;
+  std::uint32_t worker = 0;
+  FaultKind kind = FaultKind::kProtocol;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.app, m.generation, m.worker, m.kind); }
+};
+
+// supervisor -> gateway: stop accepting, finish what runs within the time, exit 0.
+struct Retire {
+  static constexpr MessageType kType = MessageType::kRetire;
+  static constexpr std::size_t kDescriptors = 0;
+  std::uint32_t drain_ms = 0;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.drain_ms); }
+};
+
+}  // namespace rowhouse::proto

@@ -1,0 +1,63 @@
+// The lifeline: a seqpacket pair between one worker and the supervisor with records of exactly 16 bytes:
+// u16 type, u16 version (1), u32 number, u64 zero.  The worker's end is descriptor 3 of the worker.
+//
+//   worker -> supervisor   BORN      sent by the steward's child before anything of the tenant runs; the
+//                                    supervisor takes the pid from SCM_CREDENTIALS, never from the record
+//                          READY     number: Python version, major << 8 | minor
+//                          FAILED    number: StartStep; the worker exits with status 1 after it
+//                          SECCOMP   number: system call; the worker dies of SIGSYS after it
+//                          DRAINED   no stream is left; the worker exits with status 0 after it
+//   supervisor -> worker   GO        exec the worker program
+//                          CHANNEL   number: gateway index; one descriptor: the channel (stream socket)
+//                          DRAIN     stop taking requests: send DRAIN on every channel, finish, DRAINED
+//
+// SECURITY: the supervisor accepts each record only in the state that awaits it; the first valid one counts
+// and everything else is ignored (THREATS S10, test_lifeline.cc).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/message_socket.h"
+#include "base/result.h"
+#include "proto/limits.h"
+
+namespace rowhouse::proto {
+
+enum class LifelineType : std::uint16_t {
+  kBorn = 1,
+  kReady = 2,
+  kFailed = 3,
+  kSeccomp = 4,
+  kDrained = 5,
+  kGo = 16,
+  kChannel = 17,
+  kDrain = 18,
+};
+
+struct LifelineRecord {
+  LifelineType type{};
+  std::uint32_t number = 0;
+};
+
+using LifelineBytes = std::array<std::uint8_t, kLifelineRecordBytes>;
+
+[[nodiscard]] LifelineBytes encode_lifeline(const LifelineRecord& record);
+// kInvalid unless the bytes are one record with a known type, version 1 and a zero tail.
+[[nodiscard]] Result<LifelineRecord> decode_lifeline(ByteSpan bytes);
+
+// Sends without blocking; kChannel needs exactly one descriptor, everything else none.
+Status send_lifeline(int socket, const LifelineRecord& record, std::span<const int> descriptors = {});
+
+// The descriptor that a worker finds its lifeline at, and its worker part (worker_part.h).
+inline constexpr int kWorkerLifelineFd = 3;
+inline constexpr int kWorkerPartFd = 4;
+// Where the worker program is inside the sandbox.
+inline constexpr const char* kWorkerPathInSandbox = "/.rowhouse/worker";
+// The descriptor of the control socket of every other program we start.
+inline constexpr int kControlFd = 3;
+
+}  // namespace rowhouse::proto

@@ -1,0 +1,190 @@
+// Between the supervisor and a loader.  The supervisor sends one Load... message; the loader answers with
+// records in the order of the file and ends with Loaded, or with LoadError.  Records that arrived before a
+// LoadError count for nothing.  A loader answers any number of Load... messages and exits at end of file.
+//
+// SECURITY: what LoadManifest brings back are tenant bytes (the tenant may trace its loader), so the
+// supervisor re-checks every name, domain, ceiling and prefix (test_registry.cc).
+#pragma once
+
+#include <array>
+
+#include "proto/message.h"
+
+namespace rowhouse::proto {
+
+using Name = Text<kMaxNameBytes>;
+using Host = Text<kMaxHostBytes>;
+using Prefix = Text<kMaxPrefixBytes>;
+using Path = Text<kMaxPathBytes>;
+
+// supervisor -> loader, with the host file opened for reading.  `path` is for error messages only.
+struct LoadHost {
+  static constexpr MessageType kType = MessageType::kLoadHost;
+  static constexpr std::size_t kDescriptors = 1;
+  Path path;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.path); }
+};
+
+// supervisor -> loader, with the tenant file opened for reading.
+struct LoadTenant {
+  static constexpr MessageType kType = MessageType::kLoadTenant;
+  static constexpr std::size_t kDescriptors = 1;
+  Name tenant;  // the file's name without .yaml
+  Path path;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.tenant, m.path); }
+};
+
+// supervisor -> loader that runs as the tenant: read `manifest` below `home`.
+struct LoadManifest {
+  static constexpr MessageType kType = MessageType::kLoadManifest;
+  static constexpr std::size_t kDescriptors = 0;
+  Name tenant;
+  Name user;  // for USER and LOGNAME of the workers
+  Path home;
+  Path manifest;  // relative to home
+  Text<15> default_python;
+  static constexpr void fields(auto& m, auto& visit) {
+    visit(m.tenant, m.user, m.home, m.manifest, m.default_python);
+  }
+};
+
+enum class NetworkMode : std::uint8_t { kHost = 0, kPrivate = 1 };
+inline constexpr NetworkMode last_value(NetworkMode) { return NetworkMode::kPrivate; }
+
+// The host file.  Users are already numbers; paths are absolute.  0 for gateway_processes means auto.
+struct HostRecord {
+  static constexpr MessageType kType = MessageType::kHostRecord;
+  static constexpr std::size_t kDescriptors = 0;
+  std::uint32_t gateway_processes = 0;
+  std::uint32_t gateway_uid = 0, gateway_gid = 0;
+  std::uint32_t control_uid = 0, control_gid = 0;
+  std::uint32_t uid_min = 1000;
+  bool strict = false;
+  NetworkMode network = NetworkMode::kHost;
+  Path control_socket, tenants, state, run, logs;
+  Path cgroup_parent;  // empty: auto
+  static constexpr void fields(auto& m, auto& visit) {
+    visit(m.gateway_processes, m.gateway_uid, m.gateway_gid, m.control_uid, m.control_gid, m.uid_min,
+          m.strict, m.network, m.control_socket, m.tenants, m.state, m.run, m.logs, m.cgroup_parent);
+  }
+};
+
+// One of `listen`: http on an address.  `address` is network order, 4 bytes used for IPv4.
+struct ListenRecord {
+  static constexpr MessageType kType = MessageType::kListenRecord;
+  static constexpr std::size_t kDescriptors = 0;
+  bool ipv6 = false;
+  std::array<std::uint8_t, 16> address{};
+  std::uint16_t port = 0;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.ipv6, m.address, m.port); }
+};
+
+// One of `control.admins`, as a uid.
+struct AdminRecord {
+  static constexpr MessageType kType = MessageType::kAdminRecord;
+  static constexpr std::size_t kDescriptors = 0;
+  std::uint32_t uid = 0;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.uid); }
+};
+
+// One of `pythons`: "3.11".  The first is the default.
+struct PythonRecord {
+  static constexpr MessageType kType = MessageType::kPythonRecord;
+  static constexpr std::size_t kDescriptors = 0;
+  Text<15> version;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.version); }
+};
+
+struct PlanRecord {
+  static constexpr MessageType kType = MessageType::kPlanRecord;
+  static constexpr std::size_t kDescriptors = 0;
+  Name name;
+  std::uint64_t memory_bytes = 0;
+  std::uint32_t cpu_percent = 0;  // of one core; 0: no quota
+  std::uint32_t pids = 0;
+  std::uint32_t workers = 0;
+  std::uint32_t threads = 0;      // of one worker
+  std::uint32_t concurrency = 0;  // requests in flight of the tenant
+  std::uint32_t queue = 0;        // requests waiting per app
+  static constexpr void fields(auto& m, auto& visit) {
+    visit(m.name, m.memory_bytes, m.cpu_percent, m.pids, m.workers, m.threads, m.concurrency, m.queue);
+  }
+};
+
+// A tenant file.  `user:` is resolved by the loader (NSS), the numbers are checked again by the supervisor.
+struct TenantRecord {
+  static constexpr MessageType kType = MessageType::kTenantRecord;
+  static constexpr std::size_t kDescriptors = 0;
+  Name user;
+  std::uint32_t uid = 0, gid = 0;
+  Path home;
+  Name plan;
+  Path manifest;
+  static constexpr void fields(auto& m, auto& visit) {
+    visit(m.user, m.uid, m.gid, m.home, m.plan, m.manifest);
+  }
+};
+
+// One of a tenant's `domains`: lower case, without a final dot; "*.acme.example" is host acme.example with
+// wildcard set.
+struct DomainRecord {
+  static constexpr MessageType kType = MessageType::kDomainRecord;
+  static constexpr std::size_t kDescriptors = 0;
+  Host host;
+  bool wildcard = false;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.host, m.wildcard); }
+};
+
+// One app of a manifest, with its worker part (worker_part.h) as a sealed memory file.
+// 0 in memory_bytes: only the plan's limit.
+struct AppRecord {
+  static constexpr MessageType kType = MessageType::kAppRecord;
+  static constexpr std::size_t kDescriptors = 1;
+  Name name;
+  Text<15> python;
+  std::uint32_t workers_min = 1, workers_max = 1;
+  std::uint32_t threads = 1;
+  std::uint64_t memory_bytes = 0;
+  std::uint64_t body_bytes = 0;
+  std::uint32_t startup_ms = 0, request_ms = 0, queue_ms = 0, graceful_ms = 0, shutdown_ms = 0;
+  static constexpr void fields(auto& m, auto& visit) {
+    visit(m.name, m.python, m.workers_min, m.workers_max, m.threads, m.memory_bytes, m.body_bytes, m.startup_ms,
+          m.request_ms, m.queue_ms, m.graceful_ms, m.shutdown_ms);
+  }
+};
+
+// A route of the app before it.  `prefix` is "" or "/a/b": decoded, no dot segments, no slash at its end.
+struct RouteRecord {
+  static constexpr MessageType kType = MessageType::kRouteRecord;
+  static constexpr std::size_t kDescriptors = 0;
+  Host host;  // may begin with "*."
+  Prefix prefix;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.host, m.prefix); }
+};
+
+// A static prefix of the app before it, with its directory opened O_PATH as the tenant.  `prefix` begins and
+// ends with a slash and is relative to each route of the app.
+struct StaticRecord {
+  static constexpr MessageType kType = MessageType::kStaticRecord;
+  static constexpr std::size_t kDescriptors = 1;
+  Prefix prefix;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.prefix); }
+};
+
+// The file is good and all its records have been sent.
+struct Loaded {
+  static constexpr MessageType kType = MessageType::kLoaded;
+  static constexpr std::size_t kDescriptors = 0;
+  std::uint32_t records = 0;  // how many came before, so that a lost one is noticed
+  static constexpr void fields(auto& m, auto& visit) { visit(m.records); }
+};
+
+// The file is refused.  The sentences ("FILE:LINE:COLUMN: ...", one a line, at most kMaxErrorTextBytes) are
+// in a sealed memory file: root passes them on unread.
+struct LoadError {
+  static constexpr MessageType kType = MessageType::kLoadError;
+  static constexpr std::size_t kDescriptors = 1;
+  static constexpr void fields(auto&, auto&) {}
+};
+
+}  // namespace rowhouse::proto

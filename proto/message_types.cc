@@ -1,0 +1,47 @@
+#include "proto/message_types.h"
+
+namespace rowhouse::proto {
+namespace {
+
+using enum MessageType;
+
+bool loader_may_send(MessageType type) {
+  return type >= kHostRecord && type <= kLoadError;
+}
+
+bool steward_may_send(Phase phase, MessageType type) {
+  if (phase == Phase::kSetup) return type == kJailFailed || type == kStewardReady;
+  return type == kSpawnFailed || type == kWorkerExited;
+}
+
+bool gateway_may_send(Phase phase, MessageType type) {
+  if (phase == Phase::kSetup) return type == kGatewayReady;
+  return type == kAppCommitted || type == kSwitched || type == kWorkerFault || type == kPong;
+}
+
+bool control_may_send(Phase phase, MessageType type) {
+  if (phase == Phase::kSetup) return type == kControlReady;
+  return type == kQuery || type == kCommand || type == kPong;
+}
+
+// The supervisor is trusted by its peers; this catches mistakes of our own.
+bool supervisor_may_send(MessageType type) {
+  return !loader_may_send(type) && !steward_may_send(Phase::kSetup, type) &&
+         !steward_may_send(Phase::kRunning, type) && type != kGatewayReady && type != kControlReady;
+}
+
+}  // namespace
+
+bool is_permitted(Peer from, Phase phase, MessageType type) {
+  switch (from) {
+    case Peer::kKeeper: return type == kChildExited || type == kShutdown;
+    case Peer::kSupervisor: return supervisor_may_send(type);
+    case Peer::kLoader: return loader_may_send(type);
+    case Peer::kSteward: return steward_may_send(phase, type);
+    case Peer::kGateway: return gateway_may_send(phase, type);
+    case Peer::kControl: return control_may_send(phase, type);
+  }
+  return false;
+}
+
+}  // namespace rowhouse::proto

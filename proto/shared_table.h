@@ -1,0 +1,47 @@
+// The table that all gateways share to keep one set of limits (DESIGN: several gateways, one set of limits).
+// A memory file made by the supervisor and mapped by gateways only, never by a worker.  A gateway writes only
+// the cells of its own column and reads the others; the supervisor zeroes the column of a dead gateway and
+// reads the counters.  Rows are given out by the supervisor (AppBegin.slot, WorkerAdd.slot); untouched pages
+// cost nothing.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "proto/limits.h"
+
+namespace rowhouse::proto {
+
+// One gateway's share of one app.  Written by one process, so relaxed loads and stores suffice.
+struct alignas(64) AppCell {
+  std::atomic<std::uint32_t> in_flight;
+  std::atomic<std::uint32_t> queued;
+  std::atomic<std::uint64_t> requests;       // answered
+  std::atomic<std::uint64_t> queue_wait_us;  // sum over answered requests
+  std::atomic<std::uint64_t> bytes_in;       // request bodies
+  std::atomic<std::uint64_t> bytes_out;      // response bodies
+  std::atomic<std::uint64_t> server_errors;  // answers of 500 and above
+};
+static_assert(sizeof(AppCell) == 64);
+
+// One gateway's share of one worker.
+struct WorkerCell {
+  std::atomic<std::uint32_t> in_flight;
+  std::atomic<std::uint32_t> reserved;
+  std::atomic<std::uint64_t> requests;
+};
+static_assert(sizeof(WorkerCell) == 16);
+
+struct SharedTable {
+  AppCell apps[kMaxApps][kMaxGateways];
+  WorkerCell workers[kMaxWorkers][kMaxGateways];
+};
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+
+// Adds to a cell of one's own column.
+template <typename Integer>
+void add_to_own(std::atomic<Integer>& cell, Integer amount) {
+  cell.store(cell.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+}
+
+}  // namespace rowhouse::proto

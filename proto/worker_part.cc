@@ -1,0 +1,65 @@
+#include "proto/worker_part.h"
+
+#include <array>
+
+#include "proto/frames.h"
+
+namespace rowhouse::proto {
+namespace {
+
+constexpr std::uint16_t kVersion = 1;
+
+template <typename Part>
+auto strings_of(Part& part) {
+  return std::array{&part.tenant,    &part.app,        &part.module, &part.attribute, &part.home,
+                    &part.directory, &part.virtualenv, &part.python};
+}
+
+bool is_carried(std::string_view text) {
+  return text.size() <= 0xffff && text.find('\0') == std::string_view::npos;
+}
+
+}  // namespace
+
+Result<std::string> encode_worker_part(const WorkerPart& part) {
+  std::string out;
+  append_integer(out, kVersion);
+  append_integer(out, part.threads);
+  append_integer(out, static_cast<std::uint8_t>(part.kind));
+  bool carried = part.environment.size() <= 0xffff;
+  for (const std::string* text : strings_of(part)) {
+    carried = carried && is_carried(*text);
+    append_text16(out, *text);
+  }
+  append_integer(out, static_cast<std::uint16_t>(part.environment.size()));
+  for (const auto& [name, value] : part.environment) {
+    carried = carried && is_carried(name) && is_carried(value);
+    append_text16(out, name);
+    append_text16(out, value);
+  }
+  if (!carried || out.size() > kMaxWorkerPartBytes) return make_error(ErrorCode::kTooLarge, "worker part");
+  return out;
+}
+
+Result<WorkerPart> parse_worker_part(ByteSpan bytes) {
+  ByteReader reader(bytes);
+  WorkerPart part;
+  const std::uint16_t version = reader.u16();
+  part.threads = reader.u16();
+  const std::uint8_t kind = reader.u8();
+  for (std::string* text : strings_of(part)) *text = reader.text16();
+  const std::size_t count = reader.u16();
+  for (std::size_t i = 0; i < count && reader.ok(); ++i) {
+    std::string name(reader.text16());
+    part.environment.emplace_back(std::move(name), reader.text16());
+  }
+  const bool valid = version == kVersion && kind <= 1 && part.threads >= 1 && part.threads <= kMaxThreads;
+  if (!reader.done() || !valid) return make_error(ErrorCode::kInvalid, "worker part");
+  part.kind = static_cast<CallableKind>(kind);
+  for (const std::string* text : strings_of(part)) {
+    if (text->find('\0') != std::string::npos) return make_error(ErrorCode::kInvalid, "worker part");
+  }
+  return part;
+}
+
+}  // namespace rowhouse::proto

@@ -1,0 +1,42 @@
+// The worker part: what a loader, as the tenant, tells the tenant's own workers about one app.  A sealed memory
+// file of at most kMaxWorkerPartBytes that root passes on unread.  Layout: u16 version (1), u16 threads, u8 kind,
+// then text16 in the order of the struct, then u16 count and count x (text16 name, text16 value) of env.
+// Strings hold no NUL byte.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "proto/limits.h"
+
+namespace rowhouse::proto {
+
+enum class CallableKind : std::uint8_t {
+  kModule = 0,  // module:attribute
+  kScript = 1,  // a file, run as a module of its own; attribute `application`
+};
+
+struct WorkerPart {
+  std::uint16_t threads = 1;
+  CallableKind kind = CallableKind::kModule;
+  std::string tenant;
+  std::string app;
+  std::string module;      // "blog.wsgi", or the absolute path of the script
+  std::string attribute;   // "application"; may be dotted
+  std::string home;        // absolute
+  std::string directory;   // absolute; cwd and first entry of sys.path
+  std::string virtualenv;  // absolute; empty: none
+  std::string python;      // "3.11"
+  std::vector<std::pair<std::string, std::string>> environment;
+};
+
+// kTooLarge when the result would exceed kMaxWorkerPartBytes or a string 65,535 bytes.
+[[nodiscard]] Result<std::string> encode_worker_part(const WorkerPart& part);
+[[nodiscard]] Result<WorkerPart> parse_worker_part(ByteSpan bytes);
+
+}  // namespace rowhouse::proto
