@@ -11,7 +11,8 @@ struct Child {
   static constexpr MessageType kType = MessageType::kChild;
   static constexpr std::size_t kDescriptors = 1;
   std::uint64_t child = 0;
-  static constexpr void fields(auto& m, auto& visit) { visit(m.child); }
+  std::uint32_t pid = 0;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.child, m.pid); }
 };
 
 // keeper -> supervisor: the child was reaped; si_code and si_status of waitid(2).

@@ -1,0 +1,168 @@
+// One app and its life: which generation serves, which one is being started, what dies and what comes back.
+//
+//   state        serving   next    meaning
+//   stopped         -       -      an operator stopped it; nothing runs
+//   starting        -      yes     the first workers of a generation are being started
+//   running        yes      -      at least workers.min workers are ready
+//   degraded       yes      -      serving, but the last restart failed or workers are missing
+//   restarting     yes     yes     a new generation is being started beside the serving one
+//   backoff         -       ?      nothing serves; the next try waits for its time
+//
+// A dead worker is replaced in the same generation, at once the first time, then with backoff.  A restart starts a
+// new generation; the gateways switch when all its workers are ready; the old one then drains.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/loop.h"
+#include "proto/control_messages.h"
+#include "supervisor/app_store.h"
+#include "supervisor/backoff.h"
+#include "supervisor/control_link.h"
+#include "supervisor/gateways.h"
+#include "supervisor/registry.h"
+#include "supervisor/sandbox.h"
+
+namespace rowhouse::supervisor {
+
+// What an app needs of the rest of the supervisor.
+struct AppSurroundings {
+  uv_loop_t* loop = nullptr;
+  const Clock* clock = nullptr;
+  Launcher* launcher = nullptr;
+  const Programs* programs = nullptr;
+  Graveyard* graveyard = nullptr;
+  CgroupTree* cgroups = nullptr;
+  AppStore* store = nullptr;
+  SharedRows* rows = nullptr;
+  Gateways* gateways = nullptr;
+  ControlLink* control = nullptr;
+  const HostConfiguration* host = nullptr;
+};
+
+struct CommandResult {
+  proto::CommandOutcome outcome = proto::CommandOutcome::kDone;
+  proto::Ending ending;
+  std::uint32_t generation = 0;
+  std::uint32_t worker = 0;
+};
+using CommandCallback = std::function<void(const CommandResult&)>;
+
+class App final : public Mortal, public SandboxListener {
+ public:
+  // REQUIRES: `tenant` outlives the app.
+  static Result<std::unique_ptr<App>> create(const AppSurroundings& around, const TenantEntry& tenant,
+                                             AppSpec spec);
+  ~App() override;
+
+  // Starts it unless an operator stopped it.
+  void begin();
+  // Each calls back once, when the outcome is known; one command at a time.
+  void start(AppSpec spec, CommandCallback on_done);
+  void restart(AppSpec spec, CommandCallback on_done);
+  void stop(CommandCallback on_done);
+  // For the end of everything: closes all generations; on_quiet is called when nothing of it is left.
+  void shut_down(std::function<void()> on_quiet);
+  void kill();
+
+  // A fresh gateway learns the app, its condition and its workers.
+  void introduce_to(Gateway& gateway);
+  // A fresh control process learns the log pipes.
+  void offer_log_pipes();
+  void on_worker_fault(const proto::WorkerFault& fault);
+  // From the keeper; false when the child is no steward of this app.
+  bool on_child_exit(std::uint64_t child, int code, int status);
+
+  [[nodiscard]] std::uint32_t number() const { return number_; }
+  [[nodiscard]] const TenantEntry& tenant() const { return tenant_; }
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] const AppSpec& spec() const { return spec_; }
+  [[nodiscard]] proto::AppState state() const;
+  [[nodiscard]] bool busy() const { return command_ != nullptr; }
+  [[nodiscard]] bool stopped() const { return stopped_; }
+  [[nodiscard]] proto::AppInfo describe() const;
+  [[nodiscard]] std::vector<proto::WorkerInfo> describe_workers() const;
+
+ private:
+  struct LogPipe {
+    std::uint32_t generation = 0;
+    std::uint32_t worker = 0;
+    UniqueFd pipe;
+  };
+
+  App(const AppSurroundings& around, const TenantEntry& tenant, AppSpec spec, std::uint32_t number,
+      std::uint32_t row);
+
+  // --- a generation
+  void start_generation();
+  Result<std::unique_ptr<Sandbox>> build_sandbox();
+  Status prepare_cgroups();
+  void top_up();
+  void promote_next();
+  void retire(std::unique_ptr<Sandbox> sandbox, proto::Cause cause);
+  void on_start_failed(proto::Ending ending, std::uint32_t worker);
+  void try_again_later();
+  void finish_command(const CommandResult& result);
+
+  // --- SandboxListener
+  void on_sandbox_standing(Sandbox& sandbox) override;
+  void on_worker_ready(Sandbox& sandbox, Worker& worker) override;
+  void on_worker_lost(Sandbox& sandbox, Worker& worker) override;
+  void on_worker_gone(Sandbox& sandbox, std::uint32_t worker, proto::Ending ending) override;
+  void on_sandbox_failed(Sandbox& sandbox, proto::Ending ending) override;
+  void on_sandbox_closed(Sandbox& sandbox) override;
+  void on_log_pipe(Sandbox& sandbox, std::uint32_t worker, UniqueFd pipe) override;
+
+  // --- telling
+  void configure(Gateway& gateway);
+  void configure_all();
+  void introduce_worker(Gateway& gateway, Sandbox& sandbox, Worker& worker);
+  void tell_condition();
+  [[nodiscard]] proto::AppConditionChange condition() const;
+  void notice(proto::NoticeKind kind, std::uint32_t generation, std::uint32_t number = 0);
+  void note_death(std::uint32_t generation, std::uint32_t worker, proto::Ending ending);
+  void forget_log_pipes(std::uint32_t generation, std::uint32_t worker);
+  // What next_ is started with, or what serves.
+  [[nodiscard]] const AppSpec& newest_spec() const { return next_spec_ ? *next_spec_ : spec_; }
+  void adopt_spec(AppSpec spec);
+  void give_up_next(proto::Cause cause);
+  [[nodiscard]] std::vector<Sandbox*> sandboxes() const;
+  void check_quiet();
+
+  AppSurroundings around_;
+  const TenantEntry& tenant_;
+  AppSpec spec_;                       // of the serving generation, or of the first one
+  std::optional<AppSpec> next_spec_;   // of next_, while another generation serves
+  std::string name_;
+  std::uint32_t number_;
+  std::uint32_t row_;  // in the shared table
+  std::uint32_t revision_ = 0;
+  std::uint32_t last_generation_ = 0;
+  bool stopped_ = false;
+  bool shutting_down_ = false;
+  bool restart_failed_ = false;  // since the serving generation was switched to
+  std::uint64_t restarts_ = 0;
+  std::unique_ptr<Sandbox> serving_;
+  std::unique_ptr<Sandbox> next_;
+  bool switching_ = false;  // next_ is ready and the gateways are being told
+  std::vector<std::unique_ptr<Sandbox>> retired_;
+  std::vector<LogPipe> log_pipes_;  // copies, for a fresh control process
+  Backoff backoff_;
+  Instant retry_at_{};
+  Timer retry_;
+  CommandCallback command_;
+  std::function<void()> on_quiet_;
+  // The last death that was no order of ours.
+  proto::Ending last_exit_;
+  std::int64_t last_exit_ms_ = 0;
+  std::uint32_t last_exit_generation_ = 0, last_exit_worker_ = 0;
+};
+
+}  // namespace rowhouse::supervisor

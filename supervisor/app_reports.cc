@@ -1,0 +1,179 @@
+// What an app tells others: gateways its settings, condition and workers; control its state, steps and deaths.
+#include <fcntl.h>
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "supervisor/app.h"
+
+namespace rowhouse::supervisor {
+
+using proto::Cause;
+
+void App::configure(Gateway& gateway) {
+  PeerLink& link = gateway.link();
+  const Plan& plan = around_.host->plans.at(tenant_.plan);
+  const proto::AppRecord& settings = spec_.settings;
+  proto::AppBegin begin;
+  begin.app = number_;
+  begin.slot = row_;
+  begin.revision = revision_;
+  begin.tenant = proto::Name::cut(tenant_.name);
+  begin.name = settings.name;
+  begin.uid = tenant_.uid;
+  begin.body_bytes = settings.body_bytes;
+  begin.request_ms = settings.request_ms;
+  begin.queue_ms = settings.queue_ms;
+  begin.concurrency = plan.concurrency;
+  begin.queue = plan.queue;
+  link.send(begin);
+  for (const Route& route : spec_.routes) {
+    link.send(proto::AppRoute{number_, proto::Host::cut(route.host), proto::Prefix::cut(route.prefix)});
+  }
+  for (const StaticDirectory& directory : spec_.statics) {
+    link.send(proto::AppStatic{number_, proto::Prefix::cut(directory.prefix)}, {directory.directory.get()});
+  }
+  link.send(proto::AppCommit{number_, revision_});
+}
+
+void App::configure_all() {
+  ++revision_;
+  around_.gateways->for_each([this](Gateway& gateway) { configure(gateway); });
+  tell_condition();
+}
+
+void App::introduce_to(Gateway& gateway) {
+  configure(gateway);
+  gateway.link().send(condition());
+  for (Sandbox* sandbox : sandboxes()) {
+    for (const auto& [id, worker] : sandbox->workers()) {
+      if (worker->row && worker->state() == proto::WorkerState::kReady) introduce_worker(gateway, *sandbox, *worker);
+    }
+  }
+  Sandbox* current = switching_ ? next_.get() : serving_.get();
+  if (current != nullptr) gateway.link().send(proto::Switch{number_, current->generation()});
+}
+
+void App::introduce_worker(Gateway& gateway, Sandbox& sandbox, Worker& worker) {
+  auto channel = create_stream_pair();
+  Status status = channel.ok() ? Status() : Status(channel.error());
+  if (status.ok()) status = worker.send_channel(gateway.index(), channel.value().theirs.get());
+  if (!status.ok()) {
+    log_warning("cannot give a worker its channel", {{"worker", worker.id()}, {"reason", status.error()}});
+    return;  // it does not read its lifeline: it is dying or will be found out by its next timeout
+  }
+  proto::WorkerAdd add;
+  add.app = number_;
+  add.generation = sandbox.generation();
+  add.worker = worker.id();
+  add.slot = worker.row.value_or(0);
+  add.threads = spec_.settings.threads;
+  gateway.link().send(add, {channel.value().ours.get()});
+}
+
+proto::AppConditionChange App::condition() const {
+  const proto::AppState now = state();
+  if (now == proto::AppState::kStopped) return {number_, proto::AppCondition::kStopped, 0};
+  if (now != proto::AppState::kBackoff) return {number_, proto::AppCondition::kServing, 0};
+  const Duration left = retry_at_ - around_.clock->now();
+  const auto left_s = static_cast<std::uint32_t>(std::max<std::int64_t>(1, (left.count() + 999'999) / 1'000'000));
+  return {number_, proto::AppCondition::kBackoff, left_s};
+}
+
+void App::tell_condition() {
+  const proto::AppConditionChange change = condition();
+  around_.gateways->tell_all(change);
+}
+
+void App::notice(proto::NoticeKind kind, std::uint32_t generation, std::uint32_t number) {
+  proto::AppNotice message;
+  message.app = number_;
+  message.tenant = proto::Name::cut(tenant_.name);
+  message.name = spec_.settings.name;
+  message.kind = kind;
+  message.generation = generation;
+  message.number = number;
+  message.at_ms = around_.clock->wall_ms();
+  around_.control->send(message);
+}
+
+void App::note_death(std::uint32_t generation, std::uint32_t worker, proto::Ending ending) {
+  const std::int64_t now_ms = around_.clock->wall_ms();
+  around_.control->send(proto::Death{number_, generation, worker, ending.cause, ending.argument, now_ms});
+  if (is_planned(ending.cause)) return;
+  log_warning("worker died", {{"app", tenant_.name + "/" + name_},
+                              {"generation", generation},
+                              {"worker", worker},
+                              {"cause", proto::cause_name(ending.cause)},
+                              {"argument", ending.argument}});
+  last_exit_ = ending;
+  last_exit_ms_ = now_ms;
+  last_exit_generation_ = generation;
+  last_exit_worker_ = worker;
+}
+
+void App::on_log_pipe(Sandbox& sandbox, std::uint32_t worker, UniqueFd pipe) {
+  proto::LogSource source{number_, sandbox.generation(), worker, proto::Name::cut(tenant_.name),
+                          spec_.settings.name};
+  around_.control->send(source, {pipe.get()});
+  log_pipes_.push_back({sandbox.generation(), worker, std::move(pipe)});
+}
+
+void App::offer_log_pipes() {
+  for (const LogPipe& entry : log_pipes_) {
+    proto::LogSource source{number_, entry.generation, entry.worker, proto::Name::cut(tenant_.name),
+                            spec_.settings.name};
+    around_.control->send(source, {entry.pipe.get()});
+  }
+}
+
+void App::forget_log_pipes(std::uint32_t generation, std::uint32_t worker) {
+  std::erase_if(log_pipes_, [&](const LogPipe& entry) {
+    return entry.generation == generation && entry.worker == worker;
+  });
+}
+
+proto::AppInfo App::describe() const {
+  proto::AppInfo info;
+  info.app = number_;
+  info.tenant = proto::Name::cut(tenant_.name);
+  info.name = proto::Name::cut(name_);
+  info.state = state();
+  const Sandbox* current = serving_ != nullptr ? serving_.get() : next_.get();
+  info.generation = current != nullptr ? current->generation() : last_generation_;
+  info.restarts = restarts_;
+  info.workers_min = spec_.settings.workers_min;
+  info.workers_max = spec_.settings.workers_max;
+  info.exit_cause = last_exit_.cause;
+  info.exit_argument = last_exit_.argument;
+  info.exit_at_ms = last_exit_ms_;
+  info.exit_generation = last_exit_generation_;
+  info.exit_worker = last_exit_worker_;
+  const Duration left = retry_.active() ? retry_at_ - around_.clock->now() : Duration::zero();
+  info.retry_in_ms = static_cast<std::uint32_t>(std::max<std::int64_t>(0, left.count() / 1000));
+  info.missing_walls = around_.cgroups->missing_walls() | (current != nullptr ? current->missing_walls() : 0);
+  if (around_.host->host.network == proto::NetworkMode::kHost) {
+    info.missing_walls |= static_cast<std::uint32_t>(proto::Wall::kPrivateNetwork);
+  }
+  return info;
+}
+
+std::vector<proto::WorkerInfo> App::describe_workers() const {
+  std::vector<proto::WorkerInfo> infos;
+  for (const Sandbox* sandbox : sandboxes()) {
+    for (const auto& [id, worker] : sandbox->workers()) {
+      proto::WorkerInfo info;
+      info.app = number_;
+      info.generation = sandbox->generation();
+      info.worker = id;
+      info.pid = static_cast<std::uint32_t>(worker->pid());
+      info.state = worker->state();
+      info.requests = worker->row ? around_.rows->worker_requests(*worker->row) : 0;
+      info.memory_bytes = worker->memory_bytes();
+      infos.push_back(info);
+    }
+  }
+  return infos;
+}
+
+}  // namespace rowhouse::supervisor

@@ -1,0 +1,114 @@
+#include "supervisor/cgroup_files.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <sstream>
+
+#include "base/files.h"
+#include "base/unique_fd.h"
+
+namespace rowhouse::supervisor {
+namespace {
+
+constexpr std::size_t kMaxFileBytes = 4 * 1024 * 1024;
+
+std::vector<std::string> subdirectories(int directory) {
+  std::vector<std::string> names;
+  const int copy = ::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const std::unique_ptr<DIR, int (*)(DIR*)> listing(copy < 0 ? nullptr : ::fdopendir(copy), ::closedir);
+  if (listing == nullptr) return names;
+  while (const dirent* entry = ::readdir(listing.get())) {
+    const std::string name = entry->d_name;
+    if (entry->d_type == DT_DIR && name != "." && name != "..") names.push_back(name);
+  }
+  return names;
+}
+
+UniqueFd open_group(int parent, const std::string& path) {
+  return UniqueFd(::openat(parent, path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+}
+
+void kill_members(int directory) {
+  for (const pid_t pid : read_pids(directory)) ::kill(pid, SIGKILL);
+  for (const std::string& name : subdirectories(directory)) kill_members(open_group(directory, name).get());
+}
+
+}  // namespace
+
+std::vector<pid_t> read_pids(int directory) {
+  std::vector<pid_t> pids;
+  const auto content = read_file(directory, "cgroup.procs", kMaxFileBytes);
+  if (!content.ok()) return pids;
+  std::istringstream lines(content.value());
+  for (pid_t pid = 0; lines >> pid;) pids.push_back(pid);
+  return pids;
+}
+
+std::uint64_t read_number(int directory, const char* file) {
+  const auto content = read_file(directory, file, kMaxFileBytes);
+  std::uint64_t number = 0;
+  if (!content.ok()) return 0;
+  const std::string& text = content.value();
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+std::uint64_t read_keyed_number(int directory, const char* file, std::string_view key) {
+  const auto content = read_file(directory, file, kMaxFileBytes);
+  if (!content.ok()) return 0;
+  std::istringstream lines(content.value());
+  std::uint64_t number = 0;
+  for (std::string name; lines >> name >> number;) {
+    if (name == key) return number;
+  }
+  return 0;
+}
+
+Status enable_controllers(int directory) {
+  RH_ASSIGN(const std::string available, read_file(directory, "cgroup.controllers", kMaxFileBytes));
+  RH_ASSIGN(const std::string enabled, read_file(directory, "cgroup.subtree_control", kMaxFileBytes));
+  std::istringstream names(available);
+  for (std::string name; names >> name;) {
+    const bool wanted = name == "memory" || name == "pids" || name == "cpu" || name == "io";
+    std::istringstream present(enabled);
+    bool missing = true;
+    for (std::string other; present >> other;) missing = missing && other != name;
+    if (wanted && missing) RH_TRY(write_kernel_file(directory, "cgroup.subtree_control", "+" + name));
+  }
+  return {};
+}
+
+Status kill_group(int directory) {
+  if (::faccessat(directory, "cgroup.kill", F_OK, 0) == 0) return write_kernel_file(directory, "cgroup.kill", "1");
+  const bool freezes = ::faccessat(directory, "freezer.state", F_OK, 0) == 0;
+  if (freezes) RH_TRY(write_kernel_file(directory, "freezer.state", "FROZEN"));
+  kill_members(directory);
+  if (freezes) RH_TRY(write_kernel_file(directory, "freezer.state", "THAWED"));
+  return {};
+}
+
+Status remove_group(int parent, const std::string& path) {
+  const UniqueFd group = open_group(parent, path);
+  if (!group.valid()) return errno == ENOENT ? Status() : Status(system_error("openat cgroup"));
+  for (const std::string& name : subdirectories(group.get())) RH_TRY(remove_group(group.get(), name));
+  if (::unlinkat(parent, path.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) return {};
+  if (errno == EBUSY) return make_error(ErrorCode::kWouldBlock, "rmdir cgroup");
+  return system_error("rmdir cgroup");
+}
+
+std::string name_hash(std::string_view name) {
+  std::uint32_t hash = 2166136261u;
+  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
+  char digits[9];
+  std::snprintf(digits, sizeof digits, "%08x", hash);
+  return digits;
+}
+
+}  // namespace rowhouse::supervisor

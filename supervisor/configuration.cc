@@ -1,0 +1,194 @@
+#include "supervisor/configuration.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <utility>
+
+#include "base/files.h"
+#include "supervisor/directories.h"
+
+namespace rowhouse::supervisor {
+namespace {
+
+constexpr std::size_t kLoadersAtOnce = 4;
+constexpr LaunchUser kNobody{65534, 65534};
+constexpr int kTenantFileFlags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+
+std::string path_of(const HostConfiguration& host, const std::string& tenant) {
+  return host.host.tenants.str() + "/" + tenant + ".yaml";
+}
+
+// The loader's own sentences, or one about the loader.
+ProblemText problem_of(LoadOutcome& outcome, const std::string& file) {
+  if (outcome.problem.valid()) return std::move(outcome.problem);
+  return problem_text(file + ": " + outcome.failure);
+}
+
+}  // namespace
+
+ProblemText problem_text(const std::string& sentence) {
+  auto memory = create_sealed_memory("problem", as_bytes(sentence));
+  return memory.ok() ? std::move(memory).value() : UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+}
+
+void print_problem(int output, const ProblemText& problem) {
+  const auto text = read_sealed_memory(problem.get(), proto::kMaxErrorTextBytes);
+  if (!text.ok()) return;
+  static constexpr std::string_view kHex = "0123456789abcdef";
+  std::string shown;
+  for (const char c : text.value()) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '\n' || (byte >= 0x20 && byte < 0x7f)) {
+      shown += c;
+    } else {
+      shown += {'\\', 'x', kHex[byte >> 4], kHex[byte & 15]};
+    }
+  }
+  if (!shown.ends_with('\n')) shown += '\n';
+  [[maybe_unused]] const Status written = write_all(output, shown);
+}
+
+Result<std::unique_ptr<LoaderSession>> Configuration::start_session(LaunchUser user) {
+  return LoaderSession::start(loop_, launcher_, program_, user, cgroup_);
+}
+
+void Configuration::load_host(std::string path, std::function<void(ProblemText)> on_done) {
+  std::string problem;
+  const auto file = open_trusted_file(path, problem);
+  if (!file.ok()) return on_done(problem_text(problem));
+  auto session = start_session(kNobody);
+  if (!session.ok()) return on_done(problem_text("cannot start rowhouse-loader: " + describe(session.error())));
+  session_ = std::move(session).value();
+  const auto on_outcome = [this, path, on_done = std::move(on_done)](LoadOutcome outcome) {
+    if (!outcome.loaded) return on_done(problem_of(outcome, path));
+    auto host = read_host_records(outcome.records);
+    if (auto* refused = std::get_if<Problem>(&host)) return on_done(problem_text(path + ": " + refused->sentence));
+    host_ = std::move(std::get<HostConfiguration>(host));
+    on_done(ProblemText());
+  };
+  session_->load(proto::LoadHost{proto::Path::cut(path)}, {file.value().get()}, on_outcome);
+}
+
+void Configuration::load_tenants(int directory, std::vector<std::string> names,
+                                 std::function<void(const std::string&, ProblemText)> on_tenant,
+                                 std::function<void()> on_done) {
+  tenants_directory_ = directory;
+  names_.assign(names.begin(), names.end());
+  on_tenant_ = std::move(on_tenant);
+  on_tenants_done_ = std::move(on_done);
+  load_next_tenant();
+}
+
+void Configuration::load_next_tenant() {
+  if (names_.empty()) {
+    const auto on_done = std::exchange(on_tenants_done_, nullptr);
+    return on_done();
+  }
+  const std::string name = names_.front();
+  names_.pop_front();
+  const std::string path = path_of(host_, name);
+  const UniqueFd file(::openat(tenants_directory_, (name + ".yaml").c_str(), kTenantFileFlags));
+  if (!is_name(name) || !file.valid()) {
+    LoadOutcome outcome;
+    outcome.failure = is_name(name) ? "cannot be opened" : "the file's name must be a-z, 0-9 and -, at most 63, and .yaml";
+    return on_tenant_outcome(name, std::move(outcome));
+  }
+  if (!session_->alive()) {
+    finished_.push_back(std::move(session_));
+    auto session = start_session(kNobody);
+    if (!session.ok()) return fail_remaining_tenants(name);
+    session_ = std::move(session).value();
+  }
+  session_->load(proto::LoadTenant{proto::Name::cut(name), proto::Path::cut(path)}, {file.get()},
+                 [this, name](LoadOutcome outcome) { on_tenant_outcome(name, std::move(outcome)); });
+}
+
+void Configuration::fail_remaining_tenants(const std::string& first) {
+  names_.push_front(first);
+  for (const std::string& name : std::exchange(names_, {})) {
+    on_tenant_(name, problem_text(path_of(host_, name) + ": cannot start rowhouse-loader"));
+  }
+  load_next_tenant();
+}
+
+void Configuration::on_tenant_outcome(const std::string& name, LoadOutcome outcome) {
+  const std::string path = path_of(host_, name);
+  if (!outcome.loaded) {
+    on_tenant_(name, problem_of(outcome, path));
+  } else {
+    auto tenant = read_tenant_records(name, outcome.records, host_, tenants_);
+    if (auto* refused = std::get_if<Problem>(&tenant)) {
+      on_tenant_(name, problem_text(path + ": " + refused->sentence));
+    } else {
+      tenants_[name] = std::move(std::get<TenantEntry>(tenant));
+      on_tenant_(name, ProblemText());
+    }
+  }
+  load_next_tenant();
+}
+
+void Configuration::load_manifest(const TenantEntry& tenant, std::function<void(Apps, ProblemText)> on_done) {
+  waiting_.push_back({&tenant, std::move(on_done)});
+  start_manifest_loads();
+}
+
+void Configuration::start_manifest_loads() {
+  finished_.clear();
+  while (!waiting_.empty() && sessions_.size() < kLoadersAtOnce) {
+    ManifestLoad load = std::move(waiting_.front());
+    waiting_.pop_front();
+    start_manifest_load(std::move(load));
+  }
+}
+
+void Configuration::start_manifest_load(ManifestLoad load) {
+  const TenantEntry& tenant = *load.tenant;
+  const std::string file = tenant.home + "/" + tenant.manifest;
+  // The last gate before a process becomes a tenant (THREATS S22).
+  if (const auto refused = check_identity(tenant.uid, tenant.gid, host_)) {
+    return load.on_done({}, problem_text(file + ": " + refused->sentence));
+  }
+  auto session = start_session({tenant.uid, tenant.gid});
+  if (!session.ok()) {
+    return load.on_done({}, problem_text(file + ": cannot start a loader: " + describe(session.error())));
+  }
+  const std::uint64_t number = ++next_session_;
+  LoaderSession& started = *session.value();
+  sessions_[number] = std::move(session).value();
+  proto::LoadManifest request;
+  request.tenant = proto::Name::cut(tenant.name);
+  request.user = proto::Name::cut(tenant.user);
+  request.home = proto::Path::cut(tenant.home);
+  request.manifest = proto::Path::cut(tenant.manifest);
+  request.default_python = proto::Text<15>::cut(host_.pythons.front());
+  started.load(request, {}, [this, number, file, load = std::move(load)](LoadOutcome outcome) {
+    // Still inside the session's event: it is destroyed before the next one starts.
+    finished_.push_back(std::move(sessions_.at(number)));
+    sessions_.erase(number);
+    const auto on_done = load.on_done;
+    if (!outcome.loaded) {
+      on_done({}, problem_of(outcome, file));
+    } else {
+      auto apps = read_manifest_records(outcome.records, *load.tenant, host_);
+      if (auto* refused = std::get_if<Problem>(&apps)) {
+        on_done({}, problem_text(file + ": " + refused->sentence));
+      } else {
+        on_done(std::move(std::get<Apps>(apps)), ProblemText());
+      }
+    }
+    start_next_.start(std::chrono::milliseconds(0));
+  });
+}
+
+void Configuration::cancel() {
+  waiting_.clear();
+  names_.clear();
+  sessions_.clear();
+  finished_.clear();
+  session_.reset();
+}
+
+}  // namespace rowhouse::supervisor

@@ -1,0 +1,89 @@
+// Loads the configuration through loaders: the host file and the tenants' files as nobody, each manifest as its
+// tenant, at most kLoadersAtOnce together, so that one tenant's slow or hostile files delay nobody else for long.
+// What is refused is kept as sentences for control; what was accepted before stays.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/loop.h"
+#include "supervisor/cgroups.h"
+#include "supervisor/launcher.h"
+#include "supervisor/loader_session.h"
+#include "supervisor/registry.h"
+
+namespace rowhouse::supervisor {
+
+// Sentences, one a line, in sealed memory: written by a loader or by us, read by control only.
+using ProblemText = UniqueFd;
+
+class Configuration {
+ public:
+  using Apps = std::map<std::string, AppSpec>;
+
+  Configuration(uv_loop_t* loop, Launcher& launcher)
+      : loop_(loop),
+        launcher_(launcher),
+        start_next_(loop, [this] { start_manifest_loads(); }) {}
+
+  // The opened rowhouse-loader.
+  void set_program(int program) { program_ = program; }
+  // Loaders run in this group from now on.  Before: in ours.
+  void set_cgroup(Cgroup cgroup) { cgroup_ = std::move(cgroup); }
+
+  // `on_done` gets the problem, invalid when the host file is good.
+  void load_host(std::string path, std::function<void(ProblemText)> on_done);
+  // Loads tenants one after the other: `on_tenant` for each, with a problem or an accepted entry; then `on_done`.
+  void load_tenants(int directory, std::vector<std::string> names,
+                    std::function<void(const std::string& name, ProblemText)> on_tenant,
+                    std::function<void()> on_done);
+  // `on_done` gets the apps, or a problem.
+  void load_manifest(const TenantEntry& tenant, std::function<void(Apps, ProblemText)> on_done);
+  // Forgets what is under way.
+  void cancel();
+
+  [[nodiscard]] const HostConfiguration& host() const { return host_; }
+  [[nodiscard]] const std::map<std::string, TenantEntry>& tenants() const { return tenants_; }
+
+ private:
+  struct ManifestLoad {
+    const TenantEntry* tenant = nullptr;
+    std::function<void(Apps, ProblemText)> on_done;
+  };
+
+  Result<std::unique_ptr<LoaderSession>> start_session(LaunchUser user);
+  // REQUIRES: load_host() has succeeded; its loader is used.
+  void load_next_tenant();
+  void fail_remaining_tenants(const std::string& first);
+  void on_tenant_outcome(const std::string& name, LoadOutcome outcome);
+  void start_manifest_loads();
+  void start_manifest_load(ManifestLoad load);
+
+  uv_loop_t* loop_;
+  Launcher& launcher_;
+  int program_ = -1;
+  Cgroup cgroup_;
+  HostConfiguration host_;
+  std::map<std::string, TenantEntry> tenants_;
+  std::unique_ptr<LoaderSession> session_;  // as nobody
+  int tenants_directory_ = -1;
+  std::deque<std::string> names_;
+  std::function<void(const std::string&, ProblemText)> on_tenant_;
+  std::function<void()> on_tenants_done_;
+  std::deque<ManifestLoad> waiting_;
+  std::map<std::uint64_t, std::unique_ptr<LoaderSession>> sessions_;  // as tenants
+  std::vector<std::unique_ptr<LoaderSession>> finished_;             // emptied before the next is started
+  std::uint64_t next_session_ = 0;
+  Timer start_next_;
+};
+
+// A problem of our own, as control gets it.
+[[nodiscard]] ProblemText problem_text(const std::string& sentence);
+// Copies sentences to `output` with control bytes escaped, for an operator's terminal.
+void print_problem(int output, const ProblemText& problem);
+
+}  // namespace rowhouse::supervisor

@@ -1,0 +1,102 @@
+#include "supervisor/control_link.h"
+
+#include <csignal>
+#include <random>
+
+#include "base/log.h"
+
+namespace rowhouse::supervisor {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr Backoff::Limits kRestartLimits{milliseconds(100), seconds(5), seconds(30)};
+
+}  // namespace
+
+ControlLink::ControlLink(Order order, ControlListener& listener)
+    : order_(std::move(order)),
+      listener_(listener),
+      backoff_(kRestartLimits),
+      restart_(order_.loop, [this] { start(); }) {}
+
+void ControlLink::start() {
+  if (closing_) return;
+  if (const Status launched = launch(); !launched.ok()) {
+    log_error("cannot start control", {{"reason", launched.error()}});
+    restart_.start(seconds(1));
+  }
+}
+
+Status ControlLink::launch() {
+  RH_ASSIGN(SocketPair control, create_seqpacket_pair());
+  RH_ASSIGN(const std::vector<UniqueFd> procs, order_.cgroup.open_v1_procs());
+  LaunchOrder launch;
+  launch.program = order_.program;
+  launch.arguments = {"rowhouse-control"};
+  launch.environment = {"LANG=C.UTF-8"};
+  launch.user = order_.user;
+  launch.control = control.theirs.get();
+  launch.cgroup_v2 = order_.cgroup.v2_directory();
+  for (const UniqueFd& fd : procs) launch.cgroup_v1_procs.push_back(fd.get());
+  RH_ASSIGN(LaunchedProcess launched, order_.launcher->launch(launch));
+  process_ = std::make_unique<Process>();
+  process_->launched = std::move(launched);
+  process_->link = std::make_unique<PeerLink>(
+      order_.loop, std::move(control.ours), proto::Peer::kControl,
+      PeerLink::Events{[this](proto::IncomingMessage& message) { on_message(message); },
+                       [this](const char* reason) { on_closed(reason); }});
+  send(proto::ControlSetup{}, {order_.listener.get(), order_.logs.get()});
+  listener_.on_control_started();
+  return {};
+}
+
+void ControlLink::on_message(proto::IncomingMessage& message) {
+  switch (static_cast<int>(message.type)) {
+    case static_cast<int>(proto::MessageType::kControlReady):
+      process_->link->set_running();
+      return backoff_.on_healthy(order_.clock->now());
+    case static_cast<int>(proto::MessageType::kQuery): {
+      const auto query = proto::decode_message<proto::Query>(message);
+      if (!query.ok()) return on_closed("sent a malformed message");
+      return listener_.on_query(query.value());
+    }
+    case static_cast<int>(proto::MessageType::kCommand): {
+      const auto command = proto::decode_message<proto::Command>(message);
+      if (!command.ok()) return on_closed("sent a malformed message");
+      return listener_.on_command(command.value());
+    }
+    default: return;
+  }
+}
+
+void ControlLink::on_closed(const char* reason) {
+  if (process_ == nullptr || closing_) return;
+  log_warning("control lost", {{"reason", reason}});
+  signal_process(process_->launched.pidfd, SIGKILL);
+}
+
+void ControlLink::close() {
+  closing_ = true;
+  restart_.stop();
+  if (process_ != nullptr) process_->link.reset();
+}
+
+void ControlLink::kill() {
+  if (process_ != nullptr) signal_process(process_->launched.pidfd, SIGKILL);
+}
+
+bool ControlLink::on_child_exit(std::uint64_t child, int code, int status) {
+  if (process_ == nullptr || process_->launched.child != child) return false;
+  order_.graveyard->bury(std::move(process_));
+  process_ = nullptr;
+  if (closing_) return true;
+  static std::random_device random;
+  const Duration delay = backoff_.on_death(order_.clock->now(), random());
+  log_error("control died", {{"code", code}, {"status", status}, {"restart_in_ms", delay.count() / 1000}});
+  restart_.start(std::chrono::duration_cast<milliseconds>(delay));
+  return true;
+}
+
+}  // namespace rowhouse::supervisor

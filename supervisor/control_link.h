@@ -1,0 +1,73 @@
+// The control process: started, replaced when it dies, told what happens, its questions passed to one listener.
+// Everything that a fresh control process must know is told again by the listener.
+#pragma once
+
+#include <memory>
+
+#include "base/clock.h"
+#include "base/loop.h"
+#include "proto/control_messages.h"
+#include "supervisor/backoff.h"
+#include "supervisor/cgroups.h"
+#include "supervisor/graveyard.h"
+#include "supervisor/launcher.h"
+#include "supervisor/peer_link.h"
+
+namespace rowhouse::supervisor {
+
+class ControlListener {
+ public:
+  virtual ~ControlListener() = default;
+  // A fresh control process: tell it the admins, tenants, problems, log pipes and access sockets.
+  virtual void on_control_started() = 0;
+  virtual void on_query(const proto::Query& query) = 0;
+  virtual void on_command(const proto::Command& command) = 0;
+};
+
+class ControlLink {
+ public:
+  struct Order {
+    uv_loop_t* loop = nullptr;
+    const Clock* clock = nullptr;
+    Launcher* launcher = nullptr;
+    Graveyard* graveyard = nullptr;
+    int program = -1;
+    LaunchUser user;
+    Cgroup cgroup;
+    UniqueFd listener;  // the API socket
+    UniqueFd logs;      // the log directory
+  };
+  ControlLink(Order order, ControlListener& listener);
+
+  void start();
+  // Sends it home: it reads what is left in its pipes and exits at end of file.
+  void close();
+  [[nodiscard]] bool running() const { return process_ != nullptr; }
+  bool on_child_exit(std::uint64_t child, int code, int status);
+  void kill();
+
+  // Nothing when there is no control process just now.
+  template <proto::ControlMessage M>
+  void send(const M& message, std::initializer_list<int> descriptors = {}) {
+    if (process_ != nullptr && process_->link != nullptr) process_->link->send(message, descriptors);
+  }
+
+ private:
+  struct Process final : Mortal {
+    LaunchedProcess launched;
+    std::unique_ptr<PeerLink> link;
+  };
+
+  Status launch();
+  void on_message(proto::IncomingMessage& message);
+  void on_closed(const char* reason);
+
+  Order order_;
+  ControlListener& listener_;
+  std::unique_ptr<Process> process_;
+  Backoff backoff_;
+  bool closing_ = false;
+  Timer restart_;
+};
+
+}  // namespace rowhouse::supervisor

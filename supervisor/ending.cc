@@ -1,0 +1,28 @@
+#include "supervisor/ending.h"
+
+#include <sys/wait.h>
+
+#include <csignal>
+
+namespace rowhouse::supervisor {
+
+using proto::Cause;
+using proto::Ending;
+
+Ending classify_ending(const WorkerFacts& facts) {
+  if (facts.decided != Cause::kNone) return {facts.decided, 0};
+  if (facts.oom_killed) return {Cause::kOom, 0};
+  if (facts.seccomp) return {Cause::kSeccomp, static_cast<std::int32_t>(*facts.seccomp)};
+  if (facts.failed_step) return {Cause::kImport, static_cast<std::int32_t>(*facts.failed_step)};
+  // The steward is the init of the namespace: when it dies, the kernel kills the workers.
+  if (!facts.wait_status) return {Cause::kSignal, SIGKILL};
+  if (WIFSIGNALED(*facts.wait_status)) return {Cause::kSignal, WTERMSIG(*facts.wait_status)};
+  return {Cause::kExit, WEXITSTATUS(*facts.wait_status)};
+}
+
+bool is_planned(Cause cause) {
+  return cause == Cause::kRestart || cause == Cause::kShutdown || cause == Cause::kStopped ||
+         cause == Cause::kIdle || cause == Cause::kSuspended;
+}
+
+}  // namespace rowhouse::supervisor

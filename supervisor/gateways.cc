@@ -1,0 +1,196 @@
+#include "supervisor/gateways.h"
+
+#include <algorithm>
+#include <csignal>
+#include <random>
+
+#include "base/log.h"
+#include "proto/common_messages.h"
+
+namespace rowhouse::supervisor {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr seconds kPingPeriod{1};
+constexpr int kMaxUnansweredPings = 5;  // a loop that is blocked longer is ended (THREATS R09)
+constexpr Backoff::Limits kRestartLimits{milliseconds(100), seconds(2), seconds(30)};
+
+std::uint32_t random_number() {
+  static std::random_device device;
+  return device();
+}
+
+}  // namespace
+
+Gateways::Gateways(Order order, GatewaysListener& listener)
+    : order_(std::move(order)), listener_(listener), ping_(order_.loop, [this] { ping(); }) {
+  running_.resize(order_.count);
+  access_sockets_.resize(order_.count);
+  backoffs_.assign(order_.count, Backoff(kRestartLimits));
+  unanswered_pings_.assign(order_.count, 0);
+  for (std::uint32_t i = 0; i < order_.count; ++i) {
+    restarts_.push_back(std::make_unique<Timer>(order_.loop, [this, i] { start_one(i); }));
+  }
+}
+
+void Gateways::start() {
+  for (std::uint32_t i = 0; i < order_.count; ++i) start_one(i);
+  ping_.repeat(kPingPeriod);
+}
+
+void Gateways::start_one(std::uint32_t index) {
+  if (retiring_) return;
+  if (const Status launched = launch(index); !launched.ok()) {
+    log_error("cannot start a gateway", {{"gateway", index}, {"reason", launched.error()}});
+    restarts_[index]->start(seconds(1));
+  }
+}
+
+Status Gateways::launch(std::uint32_t index) {
+  RH_ASSIGN(SocketPair control, create_seqpacket_pair());
+  RH_ASSIGN(SocketPair access, create_seqpacket_pair());
+  RH_TRY(set_nonblocking(access.ours.get()));
+  RH_TRY(set_nonblocking(access.theirs.get()));
+  RH_ASSIGN(const std::vector<UniqueFd> procs, order_.cgroup.open_v1_procs());
+  LaunchOrder launch;
+  launch.program = order_.program;
+  launch.arguments = {"rowhouse-gateway"};
+  launch.user = order_.user;
+  launch.control = control.theirs.get();
+  launch.cgroup_v2 = order_.cgroup.v2_directory();
+  for (const UniqueFd& fd : procs) launch.cgroup_v1_procs.push_back(fd.get());
+  RH_ASSIGN(LaunchedProcess process, order_.launcher->launch(launch));
+
+  PeerLink::Events events{[this, index](proto::IncomingMessage& message) { on_message(index, message); },
+                          [this, index](const char* reason) { on_closed(index, reason); }};
+  running_[index] = std::make_unique<Gateway>(order_.loop, index, std::move(process), std::move(control.ours),
+                                              std::move(events));
+  unanswered_pings_[index] = 0;
+  Gateway& gateway = *running_[index];
+  gateway.link().send(proto::GatewaySetup{index, order_.count}, {access.theirs.get(), order_.rows->memory()});
+  for (std::uint32_t i = 0; i < order_.listeners.size(); ++i) {
+    gateway.link().send(proto::Listener{i}, {order_.listeners[i].get()});
+  }
+  access_sockets_[index] = std::move(access.ours);
+  listener_.on_access_socket(index, access_sockets_[index].get());
+  listener_.on_gateway_started(gateway);
+  return {};
+}
+
+void Gateways::on_message(std::uint32_t index, proto::IncomingMessage& message) {
+  PeerLink& link = running_[index]->link();
+  switch (static_cast<int>(message.type)) {
+    case static_cast<int>(proto::MessageType::kGatewayReady):
+      link.set_running();
+      backoffs_[index].on_healthy(order_.clock->now());
+      return listener_.on_gateway_ready();
+    case static_cast<int>(proto::MessageType::kPong): unanswered_pings_[index] = 0; return;
+    case static_cast<int>(proto::MessageType::kSwitched): {
+      const auto switched = proto::decode_message<proto::Switched>(message);
+      if (!switched.ok()) return on_closed(index, "sent a malformed message");
+      return confirm(index, switched.value().app, switched.value().generation);
+    }
+    case static_cast<int>(proto::MessageType::kWorkerFault): {
+      const auto fault = proto::decode_message<proto::WorkerFault>(message);
+      if (!fault.ok()) return on_closed(index, "sent a malformed message");
+      return listener_.on_worker_fault(fault.value());
+    }
+    default: return;  // AppCommitted: nothing waits for it
+  }
+}
+
+void Gateways::on_closed(std::uint32_t index, const char* reason) {
+  if (running_[index] == nullptr) return;
+  // An end in order shows in its exit status; until then make sure that it ends.
+  if (!retiring_) log_warning("gateway lost", {{"gateway", index}, {"reason", reason}});
+  signal_process(running_[index]->process().pidfd, SIGKILL);
+}
+
+bool Gateways::on_child_exit(std::uint64_t child, int code, int status) {
+  const auto found = std::find_if(running_.begin(), running_.end(), [&](const auto& gateway) {
+    return gateway != nullptr && gateway->process().child == child;
+  });
+  if (found == running_.end()) return false;
+  const std::uint32_t index = (*found)->index();
+  order_.graveyard->bury(std::move(*found));
+  forget(index);
+  if (retiring_) {
+    const bool all = std::all_of(running_.begin(), running_.end(), [](const auto& g) { return g == nullptr; });
+    if (all) listener_.on_all_gateways_retired();
+    return true;
+  }
+  const Duration delay = backoffs_[index].on_death(order_.clock->now(), random_number());
+  log_error("gateway died", {{"gateway", index}, {"code", code}, {"status", status},
+                             {"restart_in_ms", delay.count() / 1000}});
+  restarts_[index]->start(std::chrono::duration_cast<milliseconds>(delay));
+  return true;
+}
+
+void Gateways::forget(std::uint32_t index) {
+  order_.rows->clear_column(index);
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> waiting;
+  for (const auto& [key, pending] : switches_) {
+    if (pending.waiting.contains(index)) waiting.push_back(key);
+  }
+  for (const auto& [app, generation] : waiting) confirm(index, app, generation);
+}
+
+void Gateways::switch_to(std::uint32_t app, std::uint32_t generation, std::function<void()> on_done) {
+  PendingSwitch pending;
+  pending.on_done = std::move(on_done);
+  for_each([&](Gateway& gateway) {
+    pending.waiting.insert(gateway.index());
+    gateway.link().send(proto::Switch{app, generation});
+  });
+  if (pending.waiting.empty()) return pending.on_done();  // a fresh gateway is told when it starts
+  switches_[{app, generation}] = std::move(pending);
+}
+
+void Gateways::confirm(std::uint32_t index, std::uint32_t app, std::uint32_t generation) {
+  const auto found = switches_.find({app, generation});
+  if (found == switches_.end()) return;
+  found->second.waiting.erase(index);
+  if (!found->second.waiting.empty()) return;
+  const std::function<void()> on_done = std::move(found->second.on_done);
+  switches_.erase(found);
+  on_done();
+}
+
+bool Gateways::all_ready() const {
+  return std::all_of(running_.begin(), running_.end(),
+                     [](const auto& gateway) { return gateway != nullptr && gateway->link().running(); });
+}
+
+void Gateways::offer_access_sockets() {
+  for (std::uint32_t i = 0; i < access_sockets_.size(); ++i) {
+    if (access_sockets_[i].valid()) listener_.on_access_socket(i, access_sockets_[i].get());
+  }
+}
+
+void Gateways::ping() {
+  ++nonce_;
+  for_each([&](Gateway& gateway) {
+    if (!gateway.link().running()) return;
+    if (++unanswered_pings_[gateway.index()] > kMaxUnansweredPings) {
+      log_error("gateway does not answer", {{"gateway", gateway.index()}});
+      return signal_process(gateway.process().pidfd, SIGKILL);
+    }
+    gateway.link().send(proto::Ping{nonce_});
+  });
+}
+
+void Gateways::retire(milliseconds drain) {
+  retiring_ = true;
+  ping_.stop();
+  const bool none = std::all_of(running_.begin(), running_.end(), [](const auto& g) { return g == nullptr; });
+  if (none) return listener_.on_all_gateways_retired();
+  tell_all(proto::Retire{static_cast<std::uint32_t>(drain.count())});
+}
+
+void Gateways::kill() {
+  for_each([](Gateway& gateway) { signal_process(gateway.process().pidfd, SIGKILL); });
+}
+
+}  // namespace rowhouse::supervisor

@@ -1,0 +1,119 @@
+// The gateway processes: started, replaced when they die (with backoff), told the same things in the same order.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/loop.h"
+#include "proto/gateway_messages.h"
+#include "supervisor/backoff.h"
+#include "supervisor/cgroups.h"
+#include "supervisor/graveyard.h"
+#include "supervisor/launcher.h"
+#include "supervisor/peer_link.h"
+#include "supervisor/shared_rows.h"
+
+namespace rowhouse::supervisor {
+
+// One running gateway.
+class Gateway final : public Mortal {
+ public:
+  Gateway(uv_loop_t* loop, std::uint32_t index, LaunchedProcess process, UniqueFd control, PeerLink::Events events)
+      : index_(index),
+        process_(std::move(process)),
+        link_(loop, std::move(control), proto::Peer::kGateway, std::move(events)) {}
+
+  [[nodiscard]] std::uint32_t index() const { return index_; }
+  [[nodiscard]] const LaunchedProcess& process() const { return process_; }
+  [[nodiscard]] PeerLink& link() { return link_; }
+
+ private:
+  std::uint32_t index_;
+  LaunchedProcess process_;
+  PeerLink link_;
+};
+
+class GatewaysListener {
+ public:
+  virtual ~GatewaysListener() = default;
+  // A fresh gateway: tell it every app.
+  virtual void on_gateway_started(Gateway& gateway) = 0;
+  virtual void on_worker_fault(const proto::WorkerFault& fault) = 0;
+  virtual void on_gateway_ready() = 0;
+  virtual void on_all_gateways_retired() = 0;
+  // The receiving end of a gateway's access records: hand it to control.
+  virtual void on_access_socket(std::uint32_t gateway, int socket) = 0;
+};
+
+class Gateways {
+ public:
+  struct Order {
+    uv_loop_t* loop = nullptr;
+    const Clock* clock = nullptr;
+    Launcher* launcher = nullptr;
+    Graveyard* graveyard = nullptr;
+    SharedRows* rows = nullptr;
+    int program = -1;
+    LaunchUser user;
+    Cgroup cgroup;
+    std::uint32_t count = 1;
+    std::vector<UniqueFd> listeners;
+  };
+  Gateways(Order order, GatewaysListener& listener);
+
+  void start();
+  // Stops accepting everywhere; on_all_gateways_retired when the last has ended.
+  void retire(std::chrono::milliseconds drain);
+  void kill();
+  // From the keeper; false when the child is none of ours.
+  bool on_child_exit(std::uint64_t child, int code, int status);
+
+  template <typename Visitor>
+  void for_each(Visitor visit) {
+    for (const auto& gateway : running_) {
+      if (gateway != nullptr) visit(*gateway);
+    }
+  }
+  template <proto::ControlMessage M>
+  void tell_all(const M& message) {
+    for_each([&](Gateway& gateway) { gateway.link().send(message); });
+  }
+  // Tells all gateways and calls back when each has confirmed or died.
+  void switch_to(std::uint32_t app, std::uint32_t generation, std::function<void()> on_done);
+  [[nodiscard]] bool all_ready() const;
+  // For a fresh control process.
+  void offer_access_sockets();
+
+ private:
+  struct PendingSwitch {
+    std::set<std::uint32_t> waiting;  // gateway indexes
+    std::function<void()> on_done;
+  };
+
+  void start_one(std::uint32_t index);
+  Status launch(std::uint32_t index);
+  void on_message(std::uint32_t index, proto::IncomingMessage& message);
+  void on_closed(std::uint32_t index, const char* reason);
+  void confirm(std::uint32_t index, std::uint32_t app, std::uint32_t generation);
+  void forget(std::uint32_t index);
+  void ping();
+
+  Order order_;
+  GatewaysListener& listener_;
+  std::vector<std::unique_ptr<Gateway>> running_;  // by index; null while one is being replaced
+  std::vector<UniqueFd> access_sockets_;           // receiving ends, by index
+  std::vector<Backoff> backoffs_;
+  std::vector<std::unique_ptr<Timer>> restarts_;
+  std::vector<int> unanswered_pings_;
+  std::map<std::pair<std::uint32_t, std::uint32_t>, PendingSwitch> switches_;  // by app and generation
+  bool retiring_ = false;
+  std::uint32_t nonce_ = 0;
+  Timer ping_;
+};
+
+}  // namespace rowhouse::supervisor

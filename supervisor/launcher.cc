@@ -1,0 +1,120 @@
+#include "supervisor/launcher.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <ctime>
+
+#include "proto/jail_messages.h"
+#include "proto/keeper_messages.h"
+#include "proto/lifeline.h"
+
+namespace rowhouse::supervisor {
+namespace {
+
+using proto::JailStep;
+
+constexpr std::uint64_t kSandboxNamespaces =
+    CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+// Descriptors are first moved above this, so that placing one never overwrites another.
+constexpr int kParkedDescriptors = 64;
+
+[[noreturn]] void fail(JailStep step) { ::_exit(proto::kJailExitBase + static_cast<int>(step)); }
+
+// On cgroup v1 the child joins by itself, before anything can fork: attaching it from outside loses that race.
+void join_cgroups(const LaunchOrder& order) {
+  for (const int procs : order.cgroup_v1_procs) {
+    if (::write(procs, "0", 1) != 1) fail(JailStep::kJoinCgroups);
+  }
+}
+
+void place(int from, int to) {
+  if (from < 0 || ::dup2(from, to) != to) fail(JailStep::kDescriptors);
+}
+
+void place_descriptors(const LaunchOrder& order) {
+  const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  const int parked_control = ::fcntl(order.control, F_DUPFD_CLOEXEC, kParkedDescriptors);
+  const int parked_output =
+      ::fcntl(order.output >= 0 ? order.output : STDERR_FILENO, F_DUPFD_CLOEXEC, kParkedDescriptors);
+  place(null, STDIN_FILENO);
+  place(parked_output, STDOUT_FILENO);
+  place(parked_output, STDERR_FILENO);
+  place(parked_control, proto::kControlFd);
+}
+
+void become(const LaunchUser& user) {
+  if (user.uid == 0 || user.gid == 0) fail(JailStep::kIdentity);
+  if (::setgroups(0, nullptr) != 0) fail(JailStep::kIdentity);
+  if (::setresgid(user.gid, user.gid, user.gid) != 0) fail(JailStep::kIdentity);
+  if (::setresuid(user.uid, user.uid, user.uid) != 0) fail(JailStep::kIdentity);
+  if (::setuid(0) == 0 || ::setgid(0) == 0 || ::getuid() != user.uid) fail(JailStep::kProof);
+}
+
+std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  for (const std::string& text : texts) pointers.push_back(const_cast<char*>(text.c_str()));
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+[[noreturn]] void run_child(const LaunchOrder& order, int program, char** argv, char** envp) {
+  join_cgroups(order);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  place_descriptors(order);
+  if (order.kind == LaunchKind::kProgram) become(order.user);
+  ::syscall(SYS_execveat, program, "", argv, envp, AT_EMPTY_PATH);
+  ::_exit(127);
+}
+
+}  // namespace
+
+Result<LaunchedProcess> Launcher::launch(const LaunchOrder& order) {
+  std::vector<char*> argv = pointers_to(order.arguments);
+  std::vector<char*> envp = pointers_to(order.environment);
+  const UniqueFd program(::fcntl(order.program, F_DUPFD_CLOEXEC, kParkedDescriptors));
+  if (!program.valid()) return system_error("fcntl program");
+  // Numbers go on across a restart of the supervisor: the keeper may still hold older children.
+  if (next_child_ == 0) next_child_ = static_cast<std::uint64_t>(std::time(nullptr)) << 20;
+
+  int pidfd = -1;
+  clone_args arguments{};
+  arguments.flags = CLONE_PARENT | CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
+  if (order.kind == LaunchKind::kSandbox) arguments.flags |= kSandboxNamespaces;
+  if (order.cgroup_v2 >= 0) {
+    arguments.flags |= CLONE_INTO_CGROUP;
+    arguments.cgroup = static_cast<std::uint64_t>(order.cgroup_v2);
+  }
+  arguments.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
+  const long pid = ::syscall(SYS_clone3, &arguments, sizeof arguments);
+  if (pid < 0) return system_error("clone3");
+  if (pid == 0) run_child(order, program.get(), argv.data(), envp.data());
+
+  LaunchedProcess process{++next_child_, static_cast<pid_t>(pid), UniqueFd(pidfd)};
+  const Status told = proto::send_control(
+      keeper_, proto::Child{process.child, static_cast<std::uint32_t>(process.pid)}, {pidfd});
+  if (!told.ok()) {
+    // Nobody would reap it or tell us how it ended.
+    signal_process(process.pidfd, SIGKILL);
+    return told.error();
+  }
+  return process;
+}
+
+void signal_process(const UniqueFd& pidfd, int signal) {
+  if (pidfd.valid()) ::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0);
+}
+
+bool has_ended(const UniqueFd& pidfd) {
+  pollfd state{pidfd.get(), POLLIN, 0};
+  return ::poll(&state, 1, 0) == 1;
+}
+
+}  // namespace rowhouse::supervisor

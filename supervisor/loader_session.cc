@@ -1,0 +1,80 @@
+#include "supervisor/loader_session.h"
+
+#include <csignal>
+
+#include "supervisor/cgroups.h"
+
+namespace rowhouse::supervisor {
+namespace {
+
+constexpr std::chrono::seconds kDeadline{5};
+// Every app with all its routes and statics, or the largest host file.
+constexpr std::size_t kMaxRecords =
+    proto::kMaxAppsPerTenant * (1 + proto::kMaxRoutesPerApp + proto::kMaxStaticsPerApp) + 4096;
+
+}  // namespace
+
+Result<std::unique_ptr<LoaderSession>> LoaderSession::start(uv_loop_t* loop, Launcher& launcher, int program,
+                                                            LaunchUser user, const Cgroup& cgroup) {
+  RH_ASSIGN(SocketPair pair, create_seqpacket_pair());
+  RH_ASSIGN(const std::vector<UniqueFd> procs, cgroup.open_v1_procs());
+  LaunchOrder order;
+  order.program = program;
+  order.arguments = {"rowhouse-loader"};
+  order.environment = {"LANG=C.UTF-8", "PATH=/usr/bin:/bin"};
+  order.user = user;
+  order.control = pair.theirs.get();
+  order.cgroup_v2 = cgroup.v2_directory();
+  for (const UniqueFd& fd : procs) order.cgroup_v1_procs.push_back(fd.get());
+  RH_ASSIGN(LaunchedProcess process, launcher.launch(order));
+  return std::unique_ptr<LoaderSession>(new LoaderSession(loop, std::move(pair.ours), std::move(process)));
+}
+
+LoaderSession::LoaderSession(uv_loop_t* loop, UniqueFd socket, LaunchedProcess process)
+    : process_(std::move(process)),
+      deadline_(loop, [this] { fail("the loader did not answer within 5 s"); }),
+      link_(loop, std::move(socket), proto::Peer::kLoader,
+            {[this](proto::IncomingMessage& message) { on_message(message); },
+             [this](const char*) { fail("the loader ended without an answer"); }}) {}
+
+LoaderSession::~LoaderSession() { signal_process(process_.pidfd, SIGKILL); }
+
+void LoaderSession::begin(Callback on_outcome) {
+  on_outcome_ = std::move(on_outcome);
+  records_.clear();
+  deadline_.start(kDeadline);
+}
+
+void LoaderSession::on_message(proto::IncomingMessage& message) {
+  if (message.type == proto::MessageType::kLoadError) {
+    if (!proto::decode_message<proto::LoadError>(message).ok()) return fail("the loader sent a malformed message");
+    LoadOutcome outcome;
+    outcome.problem = std::move(message.descriptors.front());
+    return finish(std::move(outcome));
+  }
+  if (message.type == proto::MessageType::kLoaded) {
+    const auto loaded = proto::decode_message<proto::Loaded>(message);
+    if (!loaded.ok() || loaded.value().records != records_.size()) return fail("the loader lost a record");
+    LoadOutcome outcome;
+    outcome.loaded = true;
+    outcome.records = std::move(records_);
+    return finish(std::move(outcome));
+  }
+  if (records_.size() >= kMaxRecords) return fail("the loader sent too many records");
+  records_.push_back(std::move(message));
+}
+
+void LoaderSession::finish(LoadOutcome outcome) {
+  deadline_.stop();
+  const Callback on_outcome = std::exchange(on_outcome_, nullptr);
+  if (on_outcome) on_outcome(std::move(outcome));
+}
+
+void LoaderSession::fail(const char* reason) {
+  alive_ = false;
+  LoadOutcome outcome;
+  outcome.failure = reason;
+  finish(std::move(outcome));
+}
+
+}  // namespace rowhouse::supervisor

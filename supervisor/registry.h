@@ -1,0 +1,102 @@
+// What the configuration says, as types that cannot be wrong, and the rules that root checks itself: identity of
+// tenants, ceilings of plans, ownership of domains, shape of names and prefixes.  Pure: records in, a value or a
+// sentence out.
+//
+// SECURITY: a manifest's records are tenant bytes; everything they claim beyond the app's own processes is checked
+// here (tests/unit/supervisor/test_registry.cc).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/unique_fd.h"
+#include "proto/loader_messages.h"
+
+namespace rowhouse::supervisor {
+
+// A refusal in one sentence for the operator or the tenant.
+struct Problem {
+  std::string sentence;
+};
+template <typename T>
+using OrProblem = std::variant<T, Problem>;
+
+struct Plan {
+  std::uint64_t memory_bytes = 0;
+  std::uint32_t cpu_percent = 0, pids = 0, workers = 0, threads = 0, concurrency = 0, queue = 0;
+};
+
+struct HostConfiguration {
+  proto::HostRecord host;
+  std::vector<proto::ListenRecord> listen;
+  std::vector<std::uint32_t> admins;
+  std::vector<std::string> pythons;
+  std::map<std::string, Plan> plans;
+};
+
+struct Domain {
+  std::string host;
+  bool wildcard = false;
+  auto operator<=>(const Domain&) const = default;
+};
+
+struct TenantEntry {
+  std::string name;
+  std::string user;
+  std::uint32_t uid = 0, gid = 0;
+  std::string home;
+  std::string plan;
+  std::string manifest;
+  std::vector<Domain> domains;
+};
+
+struct Route {
+  std::string host;  // may begin with "*."
+  std::string prefix;
+  auto operator<=>(const Route&) const = default;
+};
+
+struct StaticDirectory {
+  std::string prefix;
+  UniqueFd directory;
+};
+
+struct AppSpec {
+  proto::AppRecord settings;
+  UniqueFd worker_part;
+  std::vector<Route> routes;
+  std::vector<StaticDirectory> statics;
+};
+
+// The host file's records.
+[[nodiscard]] OrProblem<HostConfiguration> read_host_records(const std::vector<proto::IncomingMessage>& records);
+
+// A tenant file's records, checked against the host and the tenants accepted before it (S22).
+[[nodiscard]] OrProblem<TenantEntry> read_tenant_records(const std::string& name,
+                                                         const std::vector<proto::IncomingMessage>& records,
+                                                         const HostConfiguration& host,
+                                                         const std::map<std::string, TenantEntry>& accepted);
+
+// The last gate before a process becomes a tenant: numbers that no tenant may have, whatever the registry says.
+[[nodiscard]] std::optional<Problem> check_identity(std::uint32_t uid, std::uint32_t gid,
+                                                    const HostConfiguration& host);
+
+// A manifest's records, checked against the tenant's plan and domains.  Takes the records' descriptors.
+[[nodiscard]] OrProblem<std::map<std::string, AppSpec>> read_manifest_records(
+    std::vector<proto::IncomingMessage>& records, const TenantEntry& tenant, const HostConfiguration& host);
+
+// [a-z0-9][a-z0-9-]{0,62}
+[[nodiscard]] bool is_name(std::string_view text);
+// Lower-case labels of letters, digits and inner hyphens, without a final dot; no wildcard.
+[[nodiscard]] bool is_host(std::string_view text);
+// "" or "/a/b" without dot segments, control bytes, empty segments or a final slash.
+[[nodiscard]] bool is_route_prefix(std::string_view text);
+// True when one of the domains covers the host of a route ("*.x" needs a wildcard domain).
+[[nodiscard]] bool owns_host(const std::vector<Domain>& domains, std::string_view host);
+
+}  // namespace rowhouse::supervisor

@@ -1,0 +1,271 @@
+#include "supervisor/sandbox.h"
+
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include "base/log.h"
+
+namespace rowhouse::supervisor {
+namespace {
+
+using proto::Cause;
+using proto::Ending;
+using proto::JailStep;
+
+constexpr std::chrono::seconds kBuildDeadline{10};
+constexpr std::chrono::milliseconds kSweepPeriod{5};
+constexpr std::uint32_t kOpenFiles = 4096;
+constexpr std::uint64_t kTemporaryBytes = 64 * 1024 * 1024;
+constexpr std::uint32_t kTemporaryInodes = 16 * 1024;
+constexpr std::string_view kSystemPrefix = "/usr";
+
+struct Pipe {
+  UniqueFd read_end, write_end;
+};
+
+// A pipe that belongs to the tenant, so that /dev/stdout can be opened; our end never blocks.
+Result<Pipe> create_log_pipe(const TenantEntry& tenant) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return system_error("pipe2");
+  Pipe pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
+  if (::fchown(pipe.write_end.get(), tenant.uid, tenant.gid) != 0) return system_error("fchown pipe");
+  RH_TRY(set_nonblocking(pipe.read_end.get()));
+  return pipe;
+}
+
+// A mount of a file or directory that the jail can place, whatever the way to it looks like from the tenant.
+Result<UniqueFd> detach_mount(int fd) {
+  UniqueFd mount(static_cast<int>(
+      ::syscall(SYS_open_tree, fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH)));
+  if (!mount.valid()) return system_error("open_tree");
+  return mount;
+}
+
+Result<LaunchedProcess> launch_jail(const SandboxOrder& order, int control, int output) {
+  RH_ASSIGN(const std::vector<UniqueFd> procs, order.steward.open_v1_procs());
+  LaunchOrder launch;
+  launch.kind = LaunchKind::kSandbox;
+  launch.program = order.programs->jail.get();
+  launch.arguments = {"rowhouse-jail", order.tenant->name + "/" + order.app};
+  launch.control = control;
+  launch.output = output;
+  launch.cgroup_v2 = order.steward.v2_directory();
+  for (const UniqueFd& fd : procs) launch.cgroup_v1_procs.push_back(fd.get());
+  return order.launcher->launch(launch);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Sandbox>> Sandbox::start(SandboxOrder order, SandboxListener& listener) {
+  RH_ASSIGN(SocketPair control, create_seqpacket_pair());
+  RH_ASSIGN(Pipe log, create_log_pipe(*order.tenant));
+  RH_ASSIGN(LaunchedProcess steward, launch_jail(order, control.theirs.get(), log.write_end.get()));
+  std::unique_ptr<Sandbox> sandbox(
+      new Sandbox(std::move(order), listener, std::move(steward), std::move(control.ours)));
+  listener.on_log_pipe(*sandbox, 0, std::move(log.read_end));
+  sandbox->send_setup();
+  return sandbox;
+}
+
+Sandbox::Sandbox(SandboxOrder order, SandboxListener& listener, LaunchedProcess steward, UniqueFd control)
+    : order_(std::move(order)),
+      listener_(listener),
+      steward_process_(std::move(steward)),
+      deadline_(order_.loop, [this] { on_deadline(); }),
+      sweep_(order_.loop, [this] { try_close(); }),
+      link_(order_.loop, std::move(control), proto::Peer::kSteward,
+            {[this](proto::IncomingMessage& message) { on_message(message); },
+             [this](const char*) { fail({Cause::kSpawn, 0}); }}) {
+  deadline_.start(kBuildDeadline);
+}
+
+void Sandbox::send_setup() {
+  const auto worker = detach_mount(order_.python->program.get());
+  if (!worker.ok()) return fail({Cause::kSpawn, static_cast<int>(JailStep::kReceiveSetup)});
+  link_.send(proto::JailMount{proto::Path::cut(proto::kWorkerPathInSandbox)}, {worker.value().get()});
+  if (order_.python->prefix != kSystemPrefix) {
+    const UniqueFd prefix(::open(order_.python->prefix.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    const auto mount = detach_mount(prefix.get());
+    if (!mount.ok()) return fail({Cause::kSpawn, static_cast<int>(JailStep::kReceiveSetup)});
+    link_.send(proto::JailMount{proto::Path::cut(order_.python->prefix)}, {mount.value().get()});
+  }
+  proto::JailSetup setup;
+  setup.uid = order_.tenant->uid;
+  setup.gid = order_.tenant->gid;
+  setup.tenant = proto::Name::cut(order_.tenant->name);
+  setup.app = proto::Name::cut(order_.app);
+  setup.user = proto::Name::cut(order_.tenant->user);
+  setup.home = proto::Path::cut(order_.tenant->home);
+  setup.network = order_.network;
+  setup.open_files = kOpenFiles;
+  setup.tmp_bytes = kTemporaryBytes;
+  setup.tmp_inodes = kTemporaryInodes;
+  link_.send(setup);
+}
+
+Worker* Sandbox::find_worker(std::uint32_t id) const {
+  const auto found = workers_.find(id);
+  return found == workers_.end() ? nullptr : found->second.get();
+}
+
+std::size_t Sandbox::ready_workers() const {
+  return static_cast<std::size_t>(std::count_if(workers_.begin(), workers_.end(), [](const auto& entry) {
+    return entry.second->state() == proto::WorkerState::kReady;
+  }));
+}
+
+Status Sandbox::spawn_worker() {
+  const std::uint32_t id = next_worker_++;
+  RH_ASSIGN(SocketPair lifeline, create_seqpacket_pair());
+  const int on = 1;
+  if (::setsockopt(lifeline.ours.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0) {
+    return system_error("setsockopt SO_PASSCRED");
+  }
+  RH_TRY(set_nonblocking(lifeline.ours.get()));
+  RH_ASSIGN(Pipe log, create_log_pipe(*order_.tenant));
+  WorkerOrder worker;
+  worker.id = id;
+  worker.uid = order_.tenant->uid;
+  worker.steward = &order_.steward;
+  worker.startup = order_.startup;
+  worker.lifeline = std::move(lifeline.ours);
+  RH_ASSIGN(worker.leaf, order_.cgroups->create_new(order_.group.path() + "/w" + std::to_string(id)));
+  workers_.emplace(id, std::make_unique<Worker>(order_.loop, std::move(worker), *this));
+  link_.send(proto::Spawn{id}, {lifeline.theirs.get(), log.write_end.get(), order_.worker_part});
+  listener_.on_log_pipe(*this, id, std::move(log.read_end));
+  return {};
+}
+
+void Sandbox::close(Cause cause) {
+  if (phase_ == Phase::kClosed || closing_cause_ != Cause::kNone) return;
+  closing_cause_ = cause;
+  if (phase_ == Phase::kBuilding) return kill(cause);
+  deadline_.start(order_.graceful);
+  for (const auto& [id, worker] : workers_) worker->drain(cause);
+  try_close();
+}
+
+void Sandbox::kill(Cause cause) {
+  if (phase_ == Phase::kClosed) return;
+  if (closing_cause_ == Cause::kNone) closing_cause_ = cause;
+  phase_ = Phase::kClosing;
+  deadline_.stop();
+  for (const auto& [id, worker] : workers_) worker->kill(cause);
+  try_close();
+}
+
+void Sandbox::on_deadline() {
+  if (phase_ == Phase::kBuilding) return fail({Cause::kSpawn, 0});
+  if (!terminated_) {
+    terminated_ = true;
+    deadline_.start(order_.shutdown);
+    for (const auto& [id, worker] : workers_) worker->terminate();
+    return;
+  }
+  kill(closing_cause_);
+}
+
+void Sandbox::on_message(proto::IncomingMessage& message) {
+  if (message.type == proto::MessageType::kJailFailed) {
+    const auto failed = proto::decode_message<proto::JailFailed>(message);
+    if (failed.ok()) {
+      log_warning("jail failed", {{"app", order_.tenant->name + "/" + order_.app},
+                                  {"step", static_cast<int>(failed.value().step)},
+                                  {"errno", failed.value().system_errno}});
+    }
+    return fail({Cause::kSpawn, failed.ok() ? static_cast<int>(failed.value().step) : 0});
+  }
+  if (message.type == proto::MessageType::kStewardReady) {
+    const auto ready = proto::decode_message<proto::StewardReady>(message);
+    if (!ready.ok()) return fail({Cause::kSpawn, 0});
+    missing_walls_ = ready.value().missing_walls;
+    if (phase_ != Phase::kBuilding) return;
+    phase_ = Phase::kStanding;
+    link_.set_running();
+    deadline_.stop();
+    return listener_.on_sandbox_standing(*this);
+  }
+  if (message.type == proto::MessageType::kWorkerExited) return on_worker_exited(message);
+  on_spawn_failed(message);
+}
+
+void Sandbox::on_worker_exited(const proto::IncomingMessage& message) {
+  const auto exited = proto::decode_message<proto::WorkerExited>(message);
+  if (!exited.ok()) return fail({Cause::kSpawn, 0});
+  if (Worker* worker = find_worker(exited.value().worker)) worker->on_exit_status(exited.value().wait_status);
+}
+
+void Sandbox::on_spawn_failed(const proto::IncomingMessage& message) {
+  const auto failed = proto::decode_message<proto::SpawnFailed>(message);
+  if (!failed.ok()) return fail({Cause::kSpawn, 0});
+  log_warning("spawn failed", {{"app", order_.tenant->name + "/" + order_.app},
+                               {"worker", failed.value().worker},
+                               {"errno", failed.value().system_errno}});
+  Worker* worker = find_worker(failed.value().worker);
+  if (worker == nullptr) return;
+  worker->kill(Cause::kSpawn);
+  worker->on_exit_status(0);
+}
+
+void Sandbox::on_steward_exit(int code, int status) {
+  steward_reaped_ = true;
+  Ending ending{code == CLD_EXITED ? Cause::kExit : Cause::kSignal, status};
+  const int step = status - proto::kJailExitBase;
+  if (code == CLD_EXITED && step > 0 && step <= static_cast<int>(last_value(JailStep{}))) {
+    ending = {Cause::kSpawn, step};
+  }
+  if (phase_ != Phase::kClosing) fail(ending);
+  try_close();
+}
+
+void Sandbox::fail(Ending ending) {
+  if (phase_ == Phase::kClosing || phase_ == Phase::kClosed) return;
+  const bool expected = closing_cause_ != Cause::kNone;
+  phase_ = Phase::kClosing;
+  deadline_.stop();
+  [[maybe_unused]] const Status killed = order_.group.kill();
+  // A copy: a worker that has never been born is gone at once.
+  std::vector<Worker*> workers;
+  for (const auto& [id, worker] : workers_) workers.push_back(worker.get());
+  for (Worker* worker : workers) worker->on_steward_lost();
+  if (!expected) listener_.on_sandbox_failed(*this, ending);
+  try_close();
+}
+
+// Gone when every worker is, the steward was reaped and the kernel has let go of the cgroup.
+void Sandbox::try_close() {
+  if (phase_ == Phase::kClosed || phase_ == Phase::kBuilding) return;
+  if (phase_ == Phase::kStanding && (closing_cause_ == Cause::kNone || !workers_.empty())) return;
+  phase_ = Phase::kClosing;
+  deadline_.stop();
+  if (!workers_.empty()) return;
+  const Status killed = order_.group.exists() ? order_.group.kill() : Status();
+  signal_process(steward_process_.pidfd, SIGKILL);
+  const Status removed = order_.group.exists() && steward_reaped_ ? order_.group.remove() : Status();
+  if (!killed.ok() || !removed.ok() || !steward_reaped_) return sweep_.start(kSweepPeriod);
+  phase_ = Phase::kClosed;
+  listener_.on_sandbox_closed(*this);
+}
+
+void Sandbox::on_worker_ready(Worker& worker) { listener_.on_worker_ready(*this, worker); }
+void Sandbox::on_worker_lost(Worker& worker) { listener_.on_worker_lost(*this, worker); }
+
+void Sandbox::on_worker_gone(Worker& worker, Ending ending) {
+  const std::uint32_t id = worker.id();
+  const auto found = workers_.find(id);
+  order_.graveyard->bury(std::move(found->second));
+  workers_.erase(found);
+  old_leaves_.push_back(worker.take_leaf());
+  std::erase_if(old_leaves_, [](Cgroup& leaf) { return leaf.remove().ok(); });
+  listener_.on_worker_gone(*this, id, ending);
+  if (phase_ == Phase::kClosing || closing_cause_ != Cause::kNone) try_close();
+}
+
+}  // namespace rowhouse::supervisor

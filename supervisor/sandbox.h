@@ -1,0 +1,115 @@
+// One sandbox: one generation of one app.  Owns its cgroup, its steward and its workers.
+//
+//              StewardReady            close() or death of the steward
+//   building ----------------> standing ------------------------------> closing ---> closed (on_sandbox_closed)
+//       |                                                                  ^
+//       +----------- JailFailed, exit, no answer in time ------------------+
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/loop.h"
+#include "proto/jail_messages.h"
+#include "supervisor/cgroups.h"
+#include "supervisor/graveyard.h"
+#include "supervisor/launcher.h"
+#include "supervisor/peer_link.h"
+#include "supervisor/programs.h"
+#include "supervisor/registry.h"
+#include "supervisor/worker.h"
+
+namespace rowhouse::supervisor {
+
+class Sandbox;
+
+class SandboxListener {
+ public:
+  virtual ~SandboxListener() = default;
+  virtual void on_sandbox_standing(Sandbox& sandbox) = 0;
+  virtual void on_worker_ready(Sandbox& sandbox, Worker& worker) = 0;
+  virtual void on_worker_lost(Sandbox& sandbox, Worker& worker) = 0;
+  virtual void on_worker_gone(Sandbox& sandbox, std::uint32_t worker, proto::Ending ending) = 0;
+  // The steward died or the jail failed; the sandbox is closing by itself.
+  virtual void on_sandbox_failed(Sandbox& sandbox, proto::Ending ending) = 0;
+  // Nothing of it is left; the listener buries it.
+  virtual void on_sandbox_closed(Sandbox& sandbox) = 0;
+  // The read end of a log pipe: hand it to control (worker 0: the steward).
+  virtual void on_log_pipe(Sandbox& sandbox, std::uint32_t worker, UniqueFd pipe) = 0;
+};
+
+struct SandboxOrder {
+  uv_loop_t* loop = nullptr;
+  Launcher* launcher = nullptr;
+  const Programs* programs = nullptr;
+  const PythonProgram* python = nullptr;
+  Graveyard* graveyard = nullptr;
+  std::uint32_t generation = 0;
+  Cgroup group;    // g<generation>, new
+  Cgroup steward;  // below it
+  const CgroupTree* cgroups = nullptr;
+  const TenantEntry* tenant = nullptr;
+  std::string app;
+  int worker_part = -1;
+  proto::NetworkMode network = proto::NetworkMode::kHost;
+  std::chrono::milliseconds startup{}, graceful{}, shutdown{};
+};
+
+class Sandbox final : public Mortal, public WorkerListener {
+ public:
+  // Launches the jail.
+  static Result<std::unique_ptr<Sandbox>> start(SandboxOrder order, SandboxListener& listener);
+
+  // REQUIRES: standing.
+  Status spawn_worker();
+  // Lets the workers finish (graceful), then SIGTERM, then kills the cgroup; one deadline from now on.
+  void close(proto::Cause cause);
+  // Kills everything now.
+  void kill(proto::Cause cause);
+  // From the keeper: the steward was reaped.
+  void on_steward_exit(int code, int status);
+
+  [[nodiscard]] std::uint64_t steward_child() const { return steward_process_.child; }
+  [[nodiscard]] std::uint32_t generation() const { return order_.generation; }
+  [[nodiscard]] bool standing() const { return phase_ == Phase::kStanding; }
+  [[nodiscard]] std::uint32_t missing_walls() const { return missing_walls_; }
+  [[nodiscard]] const std::map<std::uint32_t, std::unique_ptr<Worker>>& workers() const { return workers_; }
+  [[nodiscard]] Worker* find_worker(std::uint32_t id) const;
+  [[nodiscard]] std::size_t ready_workers() const;
+
+ private:
+  enum class Phase : std::uint8_t { kBuilding, kStanding, kClosing, kClosed };
+
+  Sandbox(SandboxOrder order, SandboxListener& listener, LaunchedProcess steward, UniqueFd control);
+  void send_setup();
+  void on_message(proto::IncomingMessage& message);
+  void on_worker_exited(const proto::IncomingMessage& message);
+  void on_spawn_failed(const proto::IncomingMessage& message);
+  void fail(proto::Ending ending);
+  void on_deadline();
+  void try_close();
+
+  void on_worker_ready(Worker& worker) override;
+  void on_worker_lost(Worker& worker) override;
+  void on_worker_gone(Worker& worker, proto::Ending ending) override;
+
+  SandboxOrder order_;
+  SandboxListener& listener_;
+  Phase phase_ = Phase::kBuilding;
+  LaunchedProcess steward_process_;
+  bool steward_reaped_ = false;
+  std::uint32_t missing_walls_ = 0;
+  std::uint32_t next_worker_ = 1;
+  proto::Ending failure_;
+  proto::Cause closing_cause_ = proto::Cause::kNone;
+  bool terminated_ = false;  // SIGTERM has been sent
+  std::map<std::uint32_t, std::unique_ptr<Worker>> workers_;
+  std::vector<Cgroup> old_leaves_;  // of dead workers; the kernel lets go of some a little later
+  Timer deadline_;
+  Timer sweep_;  // removes the cgroup as soon as the kernel lets us
+  PeerLink link_;
+};
+
+}  // namespace rowhouse::supervisor

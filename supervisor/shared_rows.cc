@@ -1,0 +1,85 @@
+#include "supervisor/shared_rows.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+namespace rowhouse::supervisor {
+namespace {
+
+constexpr auto kRelaxed = std::memory_order_relaxed;
+
+Result<std::uint32_t> take(std::vector<std::uint32_t>& free, std::uint32_t& next, std::uint32_t cap) {
+  if (!free.empty()) {
+    const std::uint32_t row = free.back();
+    free.pop_back();
+    return row;
+  }
+  if (next >= cap) return make_error(ErrorCode::kTooLarge, "shared table");
+  return next++;
+}
+
+void clear(proto::AppCell& cell) {
+  cell.in_flight.store(0, kRelaxed);
+  cell.queued.store(0, kRelaxed);
+  for (auto* counter : {&cell.requests, &cell.queue_wait_us, &cell.bytes_in, &cell.bytes_out, &cell.server_errors}) {
+    counter->store(0, kRelaxed);
+  }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<SharedRows>> SharedRows::create() {
+  std::unique_ptr<SharedRows> rows(new SharedRows);
+  rows->memory_.reset(::memfd_create("rowhouse-table", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!rows->memory_.valid()) return system_error("memfd_create");
+  if (::ftruncate(rows->memory_.get(), sizeof(proto::SharedTable)) != 0) return system_error("ftruncate");
+  if (::fcntl(rows->memory_.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+    return system_error("fcntl F_ADD_SEALS");
+  }
+  void* mapped = ::mmap(nullptr, sizeof(proto::SharedTable), PROT_READ | PROT_WRITE, MAP_SHARED,
+                        rows->memory_.get(), 0);
+  if (mapped == MAP_FAILED) return system_error("mmap");
+  rows->table_ = static_cast<proto::SharedTable*>(mapped);
+  return rows;
+}
+
+SharedRows::~SharedRows() {
+  if (table_ != nullptr) ::munmap(table_, sizeof(proto::SharedTable));
+}
+
+Result<std::uint32_t> SharedRows::take_app() {
+  RH_ASSIGN(const std::uint32_t row, take(free_apps_, next_app_, proto::kMaxApps));
+  for (proto::AppCell& cell : table_->apps[row]) clear(cell);
+  return row;
+}
+
+Result<std::uint32_t> SharedRows::take_worker() {
+  RH_ASSIGN(const std::uint32_t row, take(free_workers_, next_worker_, proto::kMaxWorkers));
+  for (proto::WorkerCell& cell : table_->workers[row]) {
+    cell.in_flight.store(0, kRelaxed);
+    cell.requests.store(0, kRelaxed);
+  }
+  return row;
+}
+
+void SharedRows::give_back_app(std::uint32_t row) { free_apps_.push_back(row); }
+void SharedRows::give_back_worker(std::uint32_t row) { free_workers_.push_back(row); }
+
+void SharedRows::clear_column(std::uint32_t gateway) {
+  for (std::uint32_t row = 0; row < next_app_; ++row) {
+    table_->apps[row][gateway].in_flight.store(0, kRelaxed);
+    table_->apps[row][gateway].queued.store(0, kRelaxed);
+  }
+  for (std::uint32_t row = 0; row < next_worker_; ++row) {
+    table_->workers[row][gateway].in_flight.store(0, kRelaxed);
+  }
+}
+
+std::uint64_t SharedRows::worker_requests(std::uint32_t row) const {
+  std::uint64_t sum = 0;
+  for (const proto::WorkerCell& cell : table_->workers[row]) sum += cell.requests.load(kRelaxed);
+  return sum;
+}
+
+}  // namespace rowhouse::supervisor

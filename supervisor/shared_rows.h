@@ -1,0 +1,41 @@
+// The supervisor's side of the table that the gateways share (proto/shared_table.h): makes it, gives out its rows
+// and reads its counters.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "proto/shared_table.h"
+
+namespace rowhouse::supervisor {
+
+class SharedRows {
+ public:
+  static Result<std::unique_ptr<SharedRows>> create();
+  ~SharedRows();
+  SharedRows(const SharedRows&) = delete;
+  SharedRows& operator=(const SharedRows&) = delete;
+
+  [[nodiscard]] int memory() const { return memory_.get(); }
+  // A row that is all zero; kTooLarge when none is left.
+  Result<std::uint32_t> take_app();
+  Result<std::uint32_t> take_worker();
+  void give_back_app(std::uint32_t row);
+  void give_back_worker(std::uint32_t row);
+  // A gateway died: what it had in flight is no more.  Its counters of answered requests are kept.
+  void clear_column(std::uint32_t gateway);
+  [[nodiscard]] std::uint64_t worker_requests(std::uint32_t row) const;
+
+ private:
+  SharedRows() = default;
+
+  UniqueFd memory_;
+  proto::SharedTable* table_ = nullptr;
+  std::vector<std::uint32_t> free_apps_, free_workers_;
+  std::uint32_t next_app_ = 0, next_worker_ = 0;  // rows that were never used
+};
+
+}  // namespace rowhouse::supervisor

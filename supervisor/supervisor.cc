@@ -1,0 +1,427 @@
+#include "supervisor/supervisor.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "base/log.h"
+#include "proto/keeper_messages.h"
+#include "proto/lifeline.h"
+
+namespace rowhouse::supervisor {
+namespace {
+
+using proto::Cause;
+using proto::CommandOutcome;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr milliseconds kMaxGatewayDrain{10'000};
+constexpr seconds kControlPatience{3};
+constexpr int kClearPatienceMs = 5'000;
+
+Status add_group(const CgroupTree& cgroups, const char* name, Cgroup& group) {
+  RH_ASSIGN(group, cgroups.create(name));
+  return {};
+}
+
+}  // namespace
+
+Supervisor::Supervisor(std::string config_path, RunMode mode)
+    : config_path_(std::move(config_path)),
+      mode_(mode),
+      graveyard_(loop_.get()),
+      launcher_(proto::kControlFd),
+      configuration_(loop_.get(), launcher_) {}
+
+Supervisor::~Supervisor() = default;
+
+int Supervisor::run() {
+  std::string problem;
+  auto programs = open_programs(problem);
+  if (!programs.ok()) {
+    log_error("cannot start", {{"reason", problem}});
+    return 1;
+  }
+  programs_ = std::move(programs).value();
+  configuration_.set_program(programs_.loader.get());
+  const int keeper = ::fcntl(proto::kControlFd, F_DUPFD_CLOEXEC, 10);
+  ::fcntl(proto::kControlFd, F_SETFD, FD_CLOEXEC);
+  keeper_ = std::make_unique<PeerLink>(
+      loop_.get(), UniqueFd(keeper), proto::Peer::kKeeper,
+      PeerLink::Events{[this](proto::IncomingMessage& message) { on_keeper_message(message); },
+                       // Without the keeper nobody reaps: everything ends.
+                       [this](const char*) { exit_status_ = 2, finish(); }});
+  configuration_.load_host(config_path_, [this](ProblemText refused) { on_host_loaded(std::move(refused)); });
+  loop_.run();
+  return exit_status_;
+}
+
+void Supervisor::refuse_start(const std::string& sentence) {
+  print_problem(mode_ == RunMode::kCheck ? STDOUT_FILENO : STDERR_FILENO, problem_text(sentence));
+  exit_status_ = 1;
+  finish();
+}
+
+// --- start ---------------------------------------------------------------------------------------------------
+
+void Supervisor::on_host_loaded(ProblemText problem) {
+  if (problem.valid()) {
+    print_problem(mode_ == RunMode::kCheck ? STDOUT_FILENO : STDERR_FILENO, problem);
+    exit_status_ = 1;
+    return finish();
+  }
+  std::string sentence;
+  for (const std::string& version : configuration_.host().pythons) {
+    if (programs_.find_python(version) != nullptr) continue;
+    return refuse_start(config_path_ + ": pythons: no worker was built for Python " + version);
+  }
+  const std::string tenants = configuration_.host().host.tenants.str();
+  const auto directory = open_trusted_directory(tenants, sentence);
+  if (!directory.ok()) return refuse_start(config_path_ + ": directories.tenants: " + sentence);
+  const auto names = list_tenant_files(directory.value().get());
+  if (!names.ok()) return refuse_start(tenants + ": " + describe(names.error()));
+  if (mode_ == RunMode::kServe) {
+    if (const Status ready = prepare_host(sentence); !ready.ok()) {
+      return refuse_start(sentence.empty() ? describe(ready.error()) : sentence);
+    }
+  }
+  const int opened = ::fcntl(directory.value().get(), F_DUPFD_CLOEXEC, 3);
+  if (mode_ == RunMode::kCheck) directories_.tenants.reset(opened);
+  if (mode_ == RunMode::kServe) ::close(opened);
+  load_tenants(directories_.tenants.get(), names.value());
+}
+
+Status Supervisor::prepare_host(std::string& problem) {
+  const HostConfiguration& host = configuration_.host();
+  RH_ASSIGN(directories_, open_host_directories(host, problem));
+  problem = "cgroups cannot be used";
+  RH_ASSIGN(cgroups_, CgroupTree::open(host.host.cgroup_parent.str(), host.host.run.str()));
+  // Whatever an earlier run left is killed first.
+  RH_TRY(cgroups_->clear(kClearPatienceMs));
+  Cgroup loaders;
+  RH_TRY(add_group(*cgroups_, "loader", loaders));
+  configuration_.set_cgroup(std::move(loaders));
+  problem = "the file apps in directories.state cannot be read";
+  RH_ASSIGN(UniqueFd state, open_trusted_directory(host.host.state.str(), problem));
+  RH_ASSIGN(store_, AppStore::open(std::move(state)));
+  problem.clear();
+  RH_ASSIGN(rows_, SharedRows::create());
+  RH_TRY(open_control(problem));
+  return open_gateways(problem);
+}
+
+Status Supervisor::open_control(std::string& problem) {
+  const proto::HostRecord& host = configuration_.host().host;
+  ControlLink::Order order;
+  order.loop = loop_.get();
+  order.clock = &clock_;
+  order.launcher = &launcher_;
+  order.graveyard = &graveyard_;
+  order.program = programs_.control.get();
+  order.user = {host.control_uid, host.control_gid};
+  RH_TRY(add_group(*cgroups_, "control", order.cgroup));
+  RH_ASSIGN(order.listener, open_control_socket(host.control_socket.str(), problem));
+  order.logs = std::move(directories_.logs);
+  problem.clear();
+  control_ = std::make_unique<ControlLink>(std::move(order), *this);
+  return {};
+}
+
+Status Supervisor::open_gateways(std::string& problem) {
+  const HostConfiguration& host = configuration_.host();
+  Gateways::Order order;
+  order.loop = loop_.get();
+  order.clock = &clock_;
+  order.launcher = &launcher_;
+  order.graveyard = &graveyard_;
+  order.rows = rows_.get();
+  order.program = programs_.gateway.get();
+  order.user = {host.host.gateway_uid, host.host.gateway_gid};
+  RH_TRY(add_group(*cgroups_, "gateway", order.cgroup));
+  const std::uint32_t cores = std::clamp(std::thread::hardware_concurrency(), 1u, proto::kMaxGateways);
+  order.count = host.host.gateway_processes != 0 ? host.host.gateway_processes : cores;
+  for (const proto::ListenRecord& listen : host.listen) {
+    RH_ASSIGN(UniqueFd listener, open_listener(listen, problem));
+    order.listeners.push_back(std::move(listener));
+  }
+  problem.clear();
+  gateways_ = std::make_unique<Gateways>(std::move(order), *this);
+  return {};
+}
+
+void Supervisor::load_tenants(int directory, const std::vector<std::string>& names) {
+  configuration_.load_tenants(
+      directory, names,
+      [this](const std::string& name, ProblemText problem) { on_tenant_loaded(name, std::move(problem)); },
+      [this] { on_tenants_loaded(); });
+}
+
+void Supervisor::on_tenant_loaded(const std::string& name, ProblemText problem) {
+  if (problem.valid()) set_problem(name, std::move(problem));
+}
+
+void Supervisor::on_tenants_loaded() {
+  if (stage_ != Stage::kStarting) return;
+  tenants_loaded_ = true;
+  if (mode_ == RunMode::kServe) {
+    control_->start();
+    gateways_->start();
+  }
+  manifests_loading_ = configuration_.tenants().size();
+  for (const auto& [name, tenant] : configuration_.tenants()) {
+    configuration_.load_manifest(tenant, [this, &tenant](Configuration::Apps apps, ProblemText problem) {
+      on_manifest_loaded(tenant, std::move(apps), std::move(problem));
+    });
+  }
+  if (mode_ == RunMode::kCheck) return finish_check_if_done();
+  report_ready_if_done();
+}
+
+void Supervisor::on_manifest_loaded(const TenantEntry& tenant, Configuration::Apps apps, ProblemText problem) {
+  --manifests_loading_;
+  if (problem.valid()) set_problem(tenant.name, std::move(problem));
+  for (auto& [name, spec] : apps) {
+    if (const auto conflict = find_route_conflict(tenant, spec)) {
+      set_problem(tenant.name, problem_text(*conflict));
+    } else if (mode_ == RunMode::kServe) {
+      create_app(tenant, std::move(spec));
+    }
+  }
+  if (mode_ == RunMode::kCheck) return finish_check_if_done();
+  report_ready_if_done();
+}
+
+void Supervisor::finish_check_if_done() {
+  if (!tenants_loaded_ || manifests_loading_ > 0) return;
+  for (const auto& [tenant, problem] : problems_) {
+    print_problem(STDOUT_FILENO, problem);
+    exit_status_ = 1;
+  }
+  finish();
+}
+
+void Supervisor::report_ready_if_done() {
+  if (stage_ != Stage::kStarting || !tenants_loaded_ || manifests_loading_ > 0 || !gateways_->all_ready()) return;
+  stage_ = Stage::kServing;
+  log_info("serving", {{"tenants", configuration_.tenants().size()},
+                       {"apps", apps_.size()},
+                       {"cgroups", cgroups_->description()}});
+  keeper_->send(proto::SupervisorReady{});
+}
+
+// --- apps ----------------------------------------------------------------------------------------------------
+
+std::optional<std::string> Supervisor::find_route_conflict(const TenantEntry& tenant, const AppSpec& spec) const {
+  for (const auto& [number, app] : apps_) {
+    if (app->tenant().name == tenant.name) continue;  // within a tenant the manifest was checked as a whole
+    for (const Route& route : spec.routes) {
+      const std::vector<Route>& taken = app->spec().routes;
+      if (std::find(taken.begin(), taken.end(), route) == taken.end()) continue;
+      return tenant.home + "/" + tenant.manifest + ": app " + spec.settings.name.str() + ": route " + route.host +
+             route.prefix + " is in use already; choose another one";
+    }
+  }
+  return std::nullopt;
+}
+
+void Supervisor::create_app(const TenantEntry& tenant, AppSpec spec) {
+  AppSurroundings around{loop_.get(),  &clock_,         &launcher_,        &programs_,
+                         &graveyard_,  cgroups_.get(),  &*store_,          rows_.get(),
+                         gateways_.get(), control_.get(), &configuration_.host()};
+  auto app = App::create(around, tenant, std::move(spec));
+  if (!app.ok()) {
+    return set_problem(tenant.name, problem_text(tenant.name + ": too many apps on this host"));
+  }
+  App& created = *app.value();
+  apps_[created.number()] = std::move(app).value();
+  created.begin();
+}
+
+void Supervisor::set_problem(const std::string& tenant, ProblemText problem) {
+  if (control_ != nullptr) control_->send(proto::TenantProblem{proto::Name::cut(tenant), false}, {problem.get()});
+  problems_[tenant] = std::move(problem);
+}
+
+void Supervisor::clear_problem(const std::string& tenant) {
+  if (problems_.erase(tenant) == 0) return;
+  control_->send(proto::TenantProblem{proto::Name::cut(tenant), true}, {problem_text("").get()});
+}
+
+App* Supervisor::find_app(std::uint32_t number) const {
+  const auto found = apps_.find(number);
+  return found == apps_.end() ? nullptr : found->second.get();
+}
+
+void Supervisor::on_query(const proto::Query& query) {
+  std::uint32_t told = 0;
+  std::uint32_t next_after = 0;
+  for (auto entry = apps_.upper_bound(query.after_app); entry != apps_.end(); ++entry) {
+    const App& app = *entry->second;
+    if (!query.tenant.empty() && query.tenant.view() != app.tenant().name) continue;
+    if (!query.app.empty() && query.app.view() != app.name()) continue;
+    if (told == proto::kAppsPerQuery) {
+      next_after = std::prev(entry)->first;
+      break;
+    }
+    ++told;
+    proto::AppInfo info = app.describe();
+    info.request = query.request;
+    control_->send(info);
+    for (proto::WorkerInfo worker : app.describe_workers()) {
+      worker.request = query.request;
+      control_->send(worker);
+    }
+  }
+  control_->send(proto::QueryEnd{query.request, next_after});
+}
+
+void Supervisor::answer(std::uint32_t request, const CommandResult& result) {
+  control_->send(proto::CommandDone{request, result.outcome, result.generation, result.worker, result.ending.cause,
+                                    result.ending.argument});
+}
+
+void Supervisor::on_command(const proto::Command& command) {
+  App* app = find_app(command.app);
+  if (app == nullptr) return answer(command.request, {CommandOutcome::kNotFound, {}, 0, 0});
+  if (app->busy() || loading_.contains(command.app) || stage_ > Stage::kServing) {
+    return answer(command.request, {CommandOutcome::kBusy, {}, 0, 0});
+  }
+  const auto on_done = [this, request = command.request](const CommandResult& result) { answer(request, result); };
+  if (command.kind == proto::CommandKind::kStop) return app->stop(on_done);
+  if (command.kind == proto::CommandKind::kRestart && app->stopped()) {
+    return answer(command.request, {CommandOutcome::kConflict, {}, 0, 0});
+  }
+  // A start reads the manifest anew: one generation, one reading.
+  loading_.insert(command.app);
+  configuration_.load_manifest(app->tenant(), [this, command](Configuration::Apps apps, ProblemText problem) {
+    loading_.erase(command.app);
+    apply_command(command, std::move(apps), std::move(problem));
+  });
+}
+
+void Supervisor::apply_command(const proto::Command& command, Configuration::Apps apps, ProblemText problem) {
+  App* app = find_app(command.app);
+  if (app == nullptr || stage_ > Stage::kServing) return answer(command.request, {CommandOutcome::kNotFound, {}, 0, 0});
+  const TenantEntry& tenant = app->tenant();
+  const auto found = apps.find(app->name());
+  if (!problem.valid() && found == apps.end()) {
+    problem = problem_text(tenant.home + "/" + tenant.manifest + ": app " + app->name() + " is not declared any more");
+  }
+  if (!problem.valid()) {
+    if (const auto conflict = find_route_conflict(tenant, found->second)) problem = problem_text(*conflict);
+  }
+  if (problem.valid()) {
+    set_problem(tenant.name, std::move(problem));
+    return answer(command.request, {CommandOutcome::kFailed, {Cause::kConfig, 0}, 0, 0});
+  }
+  clear_problem(tenant.name);
+  const auto on_done = [this, request = command.request](const CommandResult& result) { answer(request, result); };
+  if (command.kind == proto::CommandKind::kRestart) return app->restart(std::move(found->second), on_done);
+  app->start(std::move(found->second), on_done);
+}
+
+// --- events of the others ------------------------------------------------------------------------------------
+
+void Supervisor::on_gateway_started(Gateway& gateway) {
+  for (const auto& [number, app] : apps_) app->introduce_to(gateway);
+}
+
+void Supervisor::on_worker_fault(const proto::WorkerFault& fault) {
+  if (App* app = find_app(fault.app)) app->on_worker_fault(fault);
+}
+
+void Supervisor::on_access_socket(std::uint32_t gateway, int socket) {
+  control_->send(proto::AccessSource{gateway}, {socket});
+}
+
+void Supervisor::on_control_started() {
+  for (const std::uint32_t uid : configuration_.host().admins) control_->send(proto::ControlAdmin{uid});
+  for (const auto& [name, tenant] : configuration_.tenants()) {
+    control_->send(proto::TenantInfo{proto::Name::cut(name), tenant.uid});
+  }
+  for (const auto& [name, problem] : problems_) {
+    control_->send(proto::TenantProblem{proto::Name::cut(name), false}, {problem.get()});
+  }
+  for (const auto& [number, app] : apps_) app->offer_log_pipes();
+  gateways_->offer_access_sockets();
+}
+
+void Supervisor::on_keeper_message(proto::IncomingMessage& message) {
+  if (message.type == proto::MessageType::kShutdown) return shut_down();
+  on_child_exited(message);
+}
+
+void Supervisor::on_child_exited(const proto::IncomingMessage& message) {
+  const auto exited = proto::decode_message<proto::ChildExited>(message);
+  if (!exited.ok()) return;
+  const auto [child, code, status] = exited.value();
+  if (gateways_ != nullptr && gateways_->on_child_exit(child, code, status)) return;
+  if (control_ != nullptr && control_->on_child_exit(child, code, status)) {
+    if (stage_ == Stage::kClosingControl) finish();
+    return;
+  }
+  for (const auto& [number, app] : apps_) {
+    if (app->on_child_exit(child, code, status)) return;
+  }
+}
+
+// --- end -----------------------------------------------------------------------------------------------------
+
+void Supervisor::shut_down() {
+  if (stage_ >= Stage::kRetiringGateways) return;
+  const bool serving = gateways_ != nullptr && tenants_loaded_;
+  stage_ = Stage::kRetiringGateways;
+  configuration_.cancel();
+  if (!serving) return finish();
+  log_info("shutting down");
+  milliseconds drain{0};
+  for (const auto& [number, app] : apps_) {
+    drain = std::max(drain, milliseconds(app->spec().settings.graceful_ms));
+  }
+  drain = std::min(drain, kMaxGatewayDrain);
+  set_patience(drain + seconds(1), [this] { gateways_->kill(); });
+  gateways_->retire(drain);
+}
+
+void Supervisor::set_patience(milliseconds time, std::function<void()> on_end) {
+  patience_ = std::make_unique<Timer>(loop_.get(), std::move(on_end));
+  patience_->start(time);
+}
+
+void Supervisor::on_all_gateways_retired() {
+  if (stage_ != Stage::kRetiringGateways) return;
+  stage_ = Stage::kClosingApps;
+  patience_.reset();
+  apps_closing_ = apps_.size();
+  if (apps_closing_ == 0) return on_apps_quiet();
+  for (const auto& [number, app] : apps_) {
+    app->shut_down([this] {
+      if (--apps_closing_ == 0) on_apps_quiet();
+    });
+  }
+}
+
+void Supervisor::on_apps_quiet() {
+  stage_ = Stage::kClosingControl;
+  if (!control_->running()) return finish();
+  set_patience(kControlPatience, [this] { control_->kill(); });
+  control_->close();
+}
+
+void Supervisor::finish() {
+  if (stage_ == Stage::kDone) return;
+  stage_ = Stage::kDone;
+  configuration_.cancel();
+  if (cgroups_ != nullptr) {
+    Status cleared = cgroups_->clear(kClearPatienceMs);
+    if (cleared.ok()) cleared = cgroups_->remove_parent();
+    if (!cleared.ok()) log_error("cgroups are left behind", {{"reason", cleared.error()}});
+  }
+  if (control_ != nullptr) ::unlink(configuration_.host().host.control_socket.str().c_str());
+  loop_.stop();
+}
+
+}  // namespace rowhouse::supervisor

@@ -1,0 +1,118 @@
+// The supervisor: one libuv loop, root.  Reads the configuration through loaders, opens the listeners, starts
+// gateways, control and the apps' sandboxes, and passes events between them.  It parses no HTTP, JSON, YAML and no
+// byte of a tenant's files; what it reads are fixed messages and files of the kernel.
+//
+//   host file -> directories, cgroups, sockets -> tenants -> control, gateways -> manifests, apps -> serving
+//                                                                                      SHUTDOWN -> gateways
+//   retire -> apps close -> control closes -> cgroups and sockets are removed -> exit 0
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/loop.h"
+#include "supervisor/app.h"
+#include "supervisor/app_store.h"
+#include "supervisor/cgroups.h"
+#include "supervisor/configuration.h"
+#include "supervisor/control_link.h"
+#include "supervisor/directories.h"
+#include "supervisor/gateways.h"
+#include "supervisor/graveyard.h"
+#include "supervisor/launcher.h"
+#include "supervisor/peer_link.h"
+#include "supervisor/programs.h"
+#include "supervisor/shared_rows.h"
+
+namespace rowhouse::supervisor {
+
+enum class RunMode : std::uint8_t {
+  kServe,
+  kCheck,  // --check: read everything, say what is wrong, change nothing
+};
+
+class Supervisor final : public GatewaysListener, public ControlListener {
+ public:
+  Supervisor(std::string config_path, RunMode mode);
+  ~Supervisor() override;
+
+  // The exit status: 0 good, 1 the configuration or the start was refused (said on stderr, for kCheck on stdout).
+  int run();
+
+ private:
+  // --- start, in this order
+  void on_host_loaded(ProblemText problem);
+  Status prepare_host(std::string& problem);
+  Status open_control(std::string& problem);
+  Status open_gateways(std::string& problem);
+  void load_tenants(int directory, const std::vector<std::string>& names);
+  void on_tenant_loaded(const std::string& name, ProblemText problem);
+  void on_tenants_loaded();
+  void on_manifest_loaded(const TenantEntry& tenant, Configuration::Apps apps, ProblemText problem);
+  void finish_check_if_done();
+  void report_ready_if_done();
+  void refuse_start(const std::string& sentence);
+
+  // --- apps
+  [[nodiscard]] std::optional<std::string> find_route_conflict(const TenantEntry& tenant, const AppSpec& spec) const;
+  void create_app(const TenantEntry& tenant, AppSpec spec);
+  void set_problem(const std::string& tenant, ProblemText problem);
+  void clear_problem(const std::string& tenant);
+  void apply_command(const proto::Command& command, Configuration::Apps apps, ProblemText problem);
+  void answer(std::uint32_t request, const CommandResult& result);
+  [[nodiscard]] App* find_app(std::uint32_t number) const;
+
+  // --- end
+  void shut_down();
+  void set_patience(std::chrono::milliseconds time, std::function<void()> on_end);
+  void on_apps_quiet();
+  void finish();
+
+  void on_keeper_message(proto::IncomingMessage& message);
+  void on_child_exited(const proto::IncomingMessage& message);
+
+  // GatewaysListener
+  void on_gateway_started(Gateway& gateway) override;
+  void on_worker_fault(const proto::WorkerFault& fault) override;
+  void on_gateway_ready() override { report_ready_if_done(); }
+  void on_all_gateways_retired() override;
+  void on_access_socket(std::uint32_t gateway, int socket) override;
+  // ControlListener
+  void on_control_started() override;
+  void on_query(const proto::Query& query) override;
+  void on_command(const proto::Command& command) override;
+
+  enum class Stage : std::uint8_t { kStarting, kServing, kRetiringGateways, kClosingApps, kClosingControl, kDone };
+
+  std::string config_path_;
+  RunMode mode_;
+  int exit_status_ = 0;
+  Stage stage_ = Stage::kStarting;
+  SystemClock clock_;
+  Loop loop_;
+  Graveyard graveyard_;
+  Launcher launcher_;
+  Programs programs_;
+  Configuration configuration_;
+  HostDirectories directories_;
+  std::unique_ptr<CgroupTree> cgroups_;
+  std::optional<AppStore> store_;
+  std::unique_ptr<SharedRows> rows_;
+  std::unique_ptr<ControlLink> control_;
+  std::unique_ptr<Gateways> gateways_;
+  std::map<std::uint32_t, std::unique_ptr<App>> apps_;  // by number
+  std::map<std::string, ProblemText> problems_;         // by tenant
+  std::set<std::uint32_t> loading_;                     // apps whose command waits for its manifest
+  std::size_t manifests_loading_ = 0;
+  bool tenants_loaded_ = false;
+  std::size_t apps_closing_ = 0;
+  std::unique_ptr<Timer> patience_;  // the deadline of the present stage of the end
+  std::unique_ptr<PeerLink> keeper_;
+};
+
+}  // namespace rowhouse::supervisor

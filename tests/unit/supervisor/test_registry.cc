@@ -1,0 +1,197 @@
+// The rules that root checks itself (THREATS S05, S22, A06, A08, A09).
+#include <doctest/doctest.h>
+
+#include "supervisor/registry.h"
+
+using namespace rowhouse;
+using namespace rowhouse::supervisor;
+
+namespace {
+
+template <proto::ControlMessage M>
+proto::IncomingMessage record(const M& message) {
+  std::array<std::uint8_t, proto::wire_size<M>()> room;
+  const ByteSpan bytes = proto::encode_message(message, room);
+  proto::IncomingMessage incoming;
+  incoming.type = M::kType;
+  incoming.bytes.assign(bytes.begin(), bytes.end());
+  incoming.descriptors.resize(M::kDescriptors);
+  return incoming;
+}
+
+HostConfiguration host() {
+  HostConfiguration configuration;
+  configuration.host.uid_min = 1000;
+  configuration.host.gateway_uid = 2001;
+  configuration.host.gateway_gid = 2001;
+  configuration.host.control_uid = 2002;
+  configuration.host.control_gid = 2002;
+  configuration.pythons = {"3.11"};
+  configuration.plans["starter"] = {256 << 20, 50, 64, 2, 8, 20, 50};
+  return configuration;
+}
+
+proto::TenantRecord tenant_record(std::uint32_t uid, std::uint32_t gid) {
+  proto::TenantRecord tenant;
+  tenant.user = proto::Name::cut("acme");
+  tenant.uid = uid;
+  tenant.gid = gid;
+  tenant.home = proto::Path::cut("/home/acme");
+  tenant.plan = proto::Name::cut("starter");
+  tenant.manifest = proto::Path::cut("rowhouse.yaml");
+  return tenant;
+}
+
+std::string refusal(const proto::TenantRecord& tenant, const std::map<std::string, TenantEntry>& accepted = {}) {
+  std::vector<proto::IncomingMessage> records;
+  records.push_back(record(tenant));
+  const auto result = read_tenant_records("acme", records, host(), accepted);
+  const auto* problem = std::get_if<Problem>(&result);
+  return problem == nullptr ? "" : problem->sentence;
+}
+
+TenantEntry acme() {
+  TenantEntry tenant;
+  tenant.name = "acme";
+  tenant.uid = 3000;
+  tenant.gid = 3000;
+  tenant.plan = "starter";
+  tenant.home = "/home/acme";
+  tenant.manifest = "rowhouse.yaml";
+  tenant.domains = {{"acme.example", false}, {"acme.example", true}};
+  return tenant;
+}
+
+proto::AppRecord app_record(const char* name) {
+  proto::AppRecord app;
+  app.name = proto::Name::cut(name);
+  app.python = proto::Text<15>::cut("3.11");
+  app.startup_ms = app.request_ms = app.queue_ms = app.graceful_ms = app.shutdown_ms = 1000;
+  return app;
+}
+
+proto::RouteRecord route_record(const char* host_name, const char* prefix) {
+  return {proto::Host::cut(host_name), proto::Prefix::cut(prefix)};
+}
+
+template <typename... Records>
+std::string manifest_refusal(const Records&... given) {
+  std::vector<proto::IncomingMessage> records;
+  (records.push_back(record(given)), ...);
+  const auto result = read_manifest_records(records, acme(), host());
+  const auto* problem = std::get_if<Problem>(&result);
+  return problem == nullptr ? "" : problem->sentence;
+}
+
+bool has(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("an ordinary tenant is accepted") { CHECK(refusal(tenant_record(3000, 3000)) == ""); }
+
+TEST_CASE("uids and gids that no tenant may have are refused") {
+  for (const std::uint32_t id : {0u, 65534u, 65535u, 4294967295u, 999u, 2001u, 2002u}) {
+    CAPTURE(id);
+    CHECK(refusal(tenant_record(id, 3000)) != "");
+    CHECK(refusal(tenant_record(3000, id)) != "");
+  }
+}
+
+TEST_CASE("a uid below the minimum is named with the minimum") {
+  CHECK(has(refusal(tenant_record(500, 3000)), "uid 500 is below uids.min (1000)"));
+}
+
+TEST_CASE("a uid or gid of another tenant is refused") {
+  std::map<std::string, TenantEntry> accepted;
+  accepted["other"] = acme();
+  CHECK(has(refusal(tenant_record(3000, 3001), accepted), "tenant other"));
+  CHECK(has(refusal(tenant_record(3001, 3000), accepted), "tenant other"));
+  CHECK(refusal(tenant_record(3001, 3001), accepted) == "");
+}
+
+TEST_CASE("homes must be absolute and without dot-dot, manifests below them") {
+  auto tenant = tenant_record(3000, 3000);
+  for (const char* home : {"home/acme", "/home/acme/../b", "/", ""}) {
+    tenant.home = proto::Path::cut(home);
+    CHECK(refusal(tenant) != "");
+  }
+  tenant = tenant_record(3000, 3000);
+  for (const char* manifest : {"/etc/passwd", "../b/rowhouse.yaml", "a/../../x", ""}) {
+    tenant.manifest = proto::Path::cut(manifest);
+    CHECK(refusal(tenant) != "");
+  }
+}
+
+TEST_CASE("an unknown plan is named") {
+  auto tenant = tenant_record(3000, 3000);
+  tenant.plan = proto::Name::cut("gold");
+  CHECK(has(refusal(tenant), "plan \"gold\" does not exist"));
+}
+
+TEST_CASE("a manifest within the plan is accepted") {
+  CHECK(manifest_refusal(app_record("site"), route_record("acme.example", "")) == "");
+  CHECK(manifest_refusal(app_record("site"), route_record("www.acme.example", "/blog")) == "");
+  CHECK(manifest_refusal(app_record("site"), route_record("*.acme.example", "")) == "");
+}
+
+TEST_CASE("a manifest cannot ask for more than the plan") {
+  auto app = app_record("site");
+  app.workers_max = 3;
+  CHECK(has(manifest_refusal(app), "workers 3 is more than the 2"));
+  app = app_record("site");
+  app.threads = 9;
+  CHECK(has(manifest_refusal(app), "threads 9"));
+  app = app_record("site");
+  app.memory_bytes = 1ull << 40;
+  CHECK(has(manifest_refusal(app), "limits.memory"));
+  auto two = app_record("a");
+  two.workers_max = 2;
+  CHECK(has(manifest_refusal(two, app_record("b")), "3 workers together"));
+}
+
+TEST_CASE("a route outside the tenant's domains is refused") {
+  for (const char* name : {"globex.example", "acme.example.evil.example", "evilacme.example", "example"}) {
+    CAPTURE(name);
+    CHECK(has(manifest_refusal(app_record("site"), route_record(name, "")), "not under a domain"));
+  }
+}
+
+TEST_CASE("shapes that a loader of ours never sends are refused") {
+  CHECK(manifest_refusal(route_record("acme.example", "")) != "");
+  CHECK(manifest_refusal(app_record("../x")) != "");
+  CHECK(manifest_refusal(app_record("cgroup.procs")) != "");
+  CHECK(manifest_refusal(app_record("site"), app_record("site")) != "");
+  for (const char* prefix : {"/", "a", "/a/", "/../b", "/a/./b", "/a//b", "/a%2f", "/a b", "/a\nb"}) {
+    CAPTURE(prefix);
+    CHECK(manifest_refusal(app_record("site"), route_record("acme.example", prefix)) != "");
+  }
+  auto app = app_record("site");
+  app.threads = 0;
+  CHECK(manifest_refusal(app) != "");
+  app = app_record("site");
+  app.workers_min = 2;
+  app.workers_max = 1;
+  CHECK(manifest_refusal(app) != "");
+}
+
+TEST_CASE("names, hosts and prefixes have one shape") {
+  CHECK(is_name("acme-2"));
+  for (const char* name : {"", "-a", "A", "a.b", "a/b", "..", "tasks\n"}) CHECK_FALSE(is_name(name));
+  CHECK_FALSE(is_name(std::string(64, 'a')));
+  CHECK(is_host("acme.example"));
+  for (const char* name : {"", ".", "a..b", "a.", "-a.b", "A.b", "a_b", "*.a", "a:80"}) CHECK_FALSE(is_host(name));
+  CHECK(is_route_prefix(""));
+  CHECK(is_route_prefix("/a/b"));
+}
+
+TEST_CASE("a wildcard domain owns what is below it and the wildcard itself") {
+  const std::vector<Domain> wildcard = {{"acme.example", true}};
+  CHECK(owns_host(wildcard, "a.acme.example"));
+  CHECK(owns_host(wildcard, "a.b.acme.example"));
+  CHECK(owns_host(wildcard, "*.acme.example"));
+  CHECK_FALSE(owns_host(wildcard, "acme.example"));
+  const std::vector<Domain> exact = {{"acme.example", false}};
+  CHECK(owns_host(exact, "acme.example"));
+  CHECK_FALSE(owns_host(exact, "a.acme.example"));
+  CHECK_FALSE(owns_host(exact, "*.acme.example"));
+}
