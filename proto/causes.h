@@ -24,7 +24,8 @@ enum class Cause : std::uint16_t {
   kConfig = 12,
   kSuspended = 13,  // also a refusal (503)
   kProtocol = 14,
-  kSpawn = 15,      // argument: JailStep, or 0 when the launcher failed before the jail
+  kSpawn = 15,      // argument: JailStep, 0 when the launcher failed before the jail, or minus the set of
+                    // missing walls (proto::Wall) that isolation.strict does not accept
   kShutdown = 16,
   kKilled = 17,
   // refusals of the gateway

@@ -257,7 +257,15 @@ void App::try_again_later() {
 // --- what happens --------------------------------------------------------------------------------------------
 
 void App::on_sandbox_standing(Sandbox& sandbox) {
-  if (&sandbox == next_.get()) top_up();
+  if (&sandbox != next_.get()) return;
+  const std::uint32_t missing = around_.cgroups->missing_walls() | sandbox.missing_walls();
+  if (!around_.host->host.strict || missing == 0) return top_up();
+  // isolation.strict: no app without all its walls.
+  const Ending ending{Cause::kSpawn, -static_cast<std::int32_t>(missing)};
+  note_death(sandbox.generation(), 0, ending);
+  const bool restarting = serving_ != nullptr;
+  on_start_failed(ending, 0);
+  if (!restarting) give_up_next(Cause::kSpawn);
 }
 
 void App::on_worker_ready(Sandbox& sandbox, Worker& worker) {
@@ -291,9 +299,9 @@ void App::on_worker_gone(Sandbox& sandbox, std::uint32_t worker, Ending ending) 
 void App::on_sandbox_failed(Sandbox& sandbox, Ending ending) {
   note_death(sandbox.generation(), 0, ending);
   if (&sandbox == next_.get()) {
-    const bool first = serving_ == nullptr;
+    const bool restarting = serving_ != nullptr;
     on_start_failed(ending, 0);
-    if (first && next_ != nullptr) retire(std::move(next_), Cause::kSpawn);
+    if (!restarting) give_up_next(Cause::kSpawn);
     return;
   }
   if (&sandbox != serving_.get()) return;

@@ -84,6 +84,7 @@ void Configuration::load_tenants(int directory, std::vector<std::string> names,
 
 void Configuration::load_next_tenant() {
   if (names_.empty()) {
+    graveyard_.bury(std::move(session_));
     const auto on_done = std::exchange(on_tenants_done_, nullptr);
     return on_done();
   }
@@ -97,7 +98,7 @@ void Configuration::load_next_tenant() {
     return on_tenant_outcome(name, std::move(outcome));
   }
   if (!session_->alive()) {
-    finished_.push_back(std::move(session_));
+    graveyard_.bury(std::move(session_));
     auto session = start_session(kNobody);
     if (!session.ok()) return fail_remaining_tenants(name);
     session_ = std::move(session).value();
@@ -136,7 +137,6 @@ void Configuration::load_manifest(const TenantEntry& tenant, std::function<void(
 }
 
 void Configuration::start_manifest_loads() {
-  finished_.clear();
   while (!waiting_.empty() && sessions_.size() < kLoadersAtOnce) {
     ManifestLoad load = std::move(waiting_.front());
     waiting_.pop_front();
@@ -165,18 +165,16 @@ void Configuration::start_manifest_load(ManifestLoad load) {
   request.manifest = proto::Path::cut(tenant.manifest);
   request.default_python = proto::Text<15>::cut(host_.pythons.front());
   started.load(request, {}, [this, number, file, load = std::move(load)](LoadOutcome outcome) {
-    // Still inside the session's event: it is destroyed before the next one starts.
-    finished_.push_back(std::move(sessions_.at(number)));
+    graveyard_.bury(std::move(sessions_.at(number)));
     sessions_.erase(number);
-    const auto on_done = load.on_done;
     if (!outcome.loaded) {
-      on_done({}, problem_of(outcome, file));
+      load.on_done({}, problem_of(outcome, file));
     } else {
       auto apps = read_manifest_records(outcome.records, *load.tenant, host_);
       if (auto* refused = std::get_if<Problem>(&apps)) {
-        on_done({}, problem_text(file + ": " + refused->sentence));
+        load.on_done({}, problem_text(file + ": " + refused->sentence));
       } else {
-        on_done(std::move(std::get<Apps>(apps)), ProblemText());
+        load.on_done(std::move(std::get<Apps>(apps)), ProblemText());
       }
     }
     start_next_.start(std::chrono::milliseconds(0));
@@ -186,9 +184,9 @@ void Configuration::start_manifest_load(ManifestLoad load) {
 void Configuration::cancel() {
   waiting_.clear();
   names_.clear();
+  for (auto& [number, session] : sessions_) graveyard_.bury(std::move(session));
   sessions_.clear();
-  finished_.clear();
-  session_.reset();
+  graveyard_.bury(std::move(session_));
 }
 
 }  // namespace rowhouse::supervisor

@@ -12,6 +12,7 @@
 
 #include "base/loop.h"
 #include "supervisor/cgroups.h"
+#include "supervisor/graveyard.h"
 #include "supervisor/launcher.h"
 #include "supervisor/loader_session.h"
 #include "supervisor/registry.h"
@@ -25,9 +26,10 @@ class Configuration {
  public:
   using Apps = std::map<std::string, AppSpec>;
 
-  Configuration(uv_loop_t* loop, Launcher& launcher)
+  Configuration(uv_loop_t* loop, Launcher& launcher, Graveyard& graveyard)
       : loop_(loop),
         launcher_(launcher),
+        graveyard_(graveyard),
         start_next_(loop, [this] { start_manifest_loads(); }) {}
 
   // The opened rowhouse-loader.
@@ -65,6 +67,7 @@ class Configuration {
 
   uv_loop_t* loop_;
   Launcher& launcher_;
+  Graveyard& graveyard_;
   int program_ = -1;
   Cgroup cgroup_;
   HostConfiguration host_;
@@ -76,7 +79,6 @@ class Configuration {
   std::function<void()> on_tenants_done_;
   std::deque<ManifestLoad> waiting_;
   std::map<std::uint64_t, std::unique_ptr<LoaderSession>> sessions_;  // as tenants
-  std::vector<std::unique_ptr<LoaderSession>> finished_;             // emptied before the next is started
   std::uint64_t next_session_ = 0;
   Timer start_next_;
 };

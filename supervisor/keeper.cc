@@ -44,6 +44,7 @@ Status watch(int epoll, int fd, std::uint64_t tag) {
 
 // In the new process: our own program again, as the supervisor, with the socket at its place.
 [[noreturn]] void become_supervisor(int socket, const std::vector<std::string>& arguments) {
+  ::setsid();  // a terminal's Ctrl-C is for the keeper alone
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);

@@ -69,7 +69,10 @@ std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   place_descriptors(order);
-  if (order.kind == LaunchKind::kProgram) become(order.user);
+  if (order.kind == LaunchKind::kProgram) {
+    ::setsid();
+    become(order.user);
+  }
   ::syscall(SYS_execveat, program, "", argv, envp, AT_EMPTY_PATH);
   ::_exit(127);
 }

@@ -9,6 +9,7 @@
 
 #include "base/loop.h"
 #include "proto/loader_messages.h"
+#include "supervisor/graveyard.h"
 #include "supervisor/launcher.h"
 #include "supervisor/peer_link.h"
 
@@ -21,14 +22,14 @@ struct LoadOutcome {
   const char* failure = "";  // why there is no problem text: a literal
 };
 
-class LoaderSession {
+class LoaderSession final : public Mortal {
  public:
   using Callback = std::function<void(LoadOutcome)>;
 
   // Starts the loader as `user` in the group `cgroup`.
   static Result<std::unique_ptr<LoaderSession>> start(uv_loop_t* loop, Launcher& launcher, int program,
                                                       LaunchUser user, const class Cgroup& cgroup);
-  ~LoaderSession();
+  ~LoaderSession() override;
 
   // False once the process failed to answer: start another one.
   [[nodiscard]] bool alive() const { return alive_; }

@@ -34,7 +34,7 @@ Supervisor::Supervisor(std::string config_path, RunMode mode)
       mode_(mode),
       graveyard_(loop_.get()),
       launcher_(proto::kControlFd),
-      configuration_(loop_.get(), launcher_) {}
+      configuration_(loop_.get(), launcher_, graveyard_) {}
 
 Supervisor::~Supervisor() = default;
 
