@@ -124,7 +124,7 @@ void Configuration::on_tenant_outcome(const std::string& name, LoadOutcome outco
     if (auto* refused = std::get_if<Problem>(&tenant)) {
       on_tenant_(name, problem_text(path + ": " + refused->sentence));
     } else {
-      tenants_[name] = std::move(std::get<TenantEntry>(tenant));
+      tenants_.add(std::move(std::get<TenantEntry>(tenant)));
       on_tenant_(name, ProblemText());
     }
   }

@@ -49,7 +49,7 @@ class Configuration {
   void cancel();
 
   [[nodiscard]] const HostConfiguration& host() const { return host_; }
-  [[nodiscard]] const std::map<std::string, TenantEntry>& tenants() const { return tenants_; }
+  [[nodiscard]] const std::map<std::string, TenantEntry>& tenants() const { return tenants_.all(); }
 
  private:
   struct ManifestLoad {
@@ -71,7 +71,7 @@ class Configuration {
   int program_ = -1;
   Cgroup cgroup_;
   HostConfiguration host_;
-  std::map<std::string, TenantEntry> tenants_;
+  TenantIndex tenants_;
   std::unique_ptr<LoaderSession> session_;  // as nobody
   int tenants_directory_ = -1;
   std::deque<std::string> names_;

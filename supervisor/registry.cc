@@ -42,33 +42,39 @@ const Record* decoded(Result<Record>& result) {
   return result.ok() ? &result.value() : nullptr;
 }
 
+template <typename Key>
+std::string_view find_owner(const std::map<Key, std::string>& owners, const Key& key) {
+  const auto found = owners.find(key);
+  return found == owners.end() ? std::string_view() : std::string_view(found->second);
+}
+
 bool is_reserved_id(std::uint32_t id) { return id == 0 || id == kNobody || id == kNoId16 || id == kNoId32; }
 
 std::string number(std::uint64_t value) { return std::to_string(value); }
 
-std::optional<Problem> check_domains(const TenantEntry& tenant, const std::map<std::string, TenantEntry>& accepted) {
+std::optional<Problem> check_domains(const TenantEntry& tenant, const TenantIndex& accepted) {
   for (const Domain& domain : tenant.domains) {
     if (!is_host(domain.host)) return kMalformed;
-    for (const auto& [name, other] : accepted) {
-      if (std::find(other.domains.begin(), other.domains.end(), domain) != other.domains.end()) {
-        return Problem{"domain " + domain.host + " belongs to tenant " + name +
-                       " already; remove it from one of the two"};
-      }
-    }
+    const std::string_view owner = accepted.owner_of_domain(domain);
+    if (owner.empty()) continue;
+    return Problem{"domain " + domain.host + " belongs to tenant " + std::string(owner) +
+                   " already; remove it from one of the two"};
   }
   return std::nullopt;
 }
 
+Problem taken(const std::string& what, std::string_view owner) {
+  return Problem{what + " belongs to tenant " + std::string(owner) + " already; it can have one tenant only"};
+}
+
 std::optional<Problem> check_tenant(const TenantEntry& tenant, const HostConfiguration& host,
-                                    const std::map<std::string, TenantEntry>& accepted) {
+                                    const TenantIndex& accepted) {
   if (const auto problem = check_identity(tenant.uid, tenant.gid, host)) return problem;
-  for (const auto& [name, other] : accepted) {
-    if (other.uid == tenant.uid) {
-      return Problem{"uid " + number(tenant.uid) + " belongs to tenant " + name + " already; a uid has one tenant"};
-    }
-    if (other.gid == tenant.gid) {
-      return Problem{"gid " + number(tenant.gid) + " belongs to tenant " + name + " already; a gid has one tenant"};
-    }
+  if (const auto owner = accepted.owner_of_uid(tenant.uid); !owner.empty()) {
+    return taken("uid " + number(tenant.uid), owner);
+  }
+  if (const auto owner = accepted.owner_of_gid(tenant.gid); !owner.empty()) {
+    return taken("gid " + number(tenant.gid), owner);
   }
   if (!is_absolute_path(tenant.home)) return Problem{"the home must be an absolute path without .."};
   if (!is_relative_path(tenant.manifest)) return Problem{"the manifest must be a path below the home"};
@@ -216,6 +222,17 @@ bool take_host_record(const IncomingMessage& record, HostConfiguration& host, bo
 
 }  // namespace
 
+void TenantIndex::add(TenantEntry tenant) {
+  uids_[tenant.uid] = tenant.name;
+  gids_[tenant.gid] = tenant.name;
+  for (const Domain& domain : tenant.domains) domains_[domain] = tenant.name;
+  tenants_[tenant.name] = std::move(tenant);
+}
+
+std::string_view TenantIndex::owner_of_uid(std::uint32_t uid) const { return find_owner(uids_, uid); }
+std::string_view TenantIndex::owner_of_gid(std::uint32_t gid) const { return find_owner(gids_, gid); }
+std::string_view TenantIndex::owner_of_domain(const Domain& domain) const { return find_owner(domains_, domain); }
+
 bool is_name(std::string_view text) {
   const auto valid = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
   return !text.empty() && text.size() <= proto::kMaxNameBytes && text.front() != '-' &&
@@ -288,7 +305,7 @@ OrProblem<HostConfiguration> read_host_records(const std::vector<IncomingMessage
 
 OrProblem<TenantEntry> read_tenant_records(const std::string& name, const std::vector<IncomingMessage>& records,
                                            const HostConfiguration& host,
-                                           const std::map<std::string, TenantEntry>& accepted) {
+                                           const TenantIndex& accepted) {
   TenantEntry tenant;
   tenant.name = name;
   if (records.empty() || !is_name(name)) return kMalformed;

@@ -55,6 +55,23 @@ struct TenantEntry {
   std::vector<Domain> domains;
 };
 
+// The accepted tenants, and who has which uid, gid and domain: checking one more costs the same however many
+// there are.
+class TenantIndex {
+ public:
+  void add(TenantEntry tenant);
+  [[nodiscard]] const std::map<std::string, TenantEntry>& all() const { return tenants_; }
+  // The name of the tenant that has it; empty when nobody has.
+  [[nodiscard]] std::string_view owner_of_uid(std::uint32_t uid) const;
+  [[nodiscard]] std::string_view owner_of_gid(std::uint32_t gid) const;
+  [[nodiscard]] std::string_view owner_of_domain(const Domain& domain) const;
+
+ private:
+  std::map<std::string, TenantEntry> tenants_;
+  std::map<std::uint32_t, std::string> uids_, gids_;
+  std::map<Domain, std::string> domains_;
+};
+
 struct Route {
   std::string host;  // may begin with "*."
   std::string prefix;
@@ -80,7 +97,7 @@ struct AppSpec {
 [[nodiscard]] OrProblem<TenantEntry> read_tenant_records(const std::string& name,
                                                          const std::vector<proto::IncomingMessage>& records,
                                                          const HostConfiguration& host,
-                                                         const std::map<std::string, TenantEntry>& accepted);
+                                                         const TenantIndex& accepted);
 
 // The last gate before a process becomes a tenant: numbers that no tenant may have, whatever the registry says.
 [[nodiscard]] std::optional<Problem> check_identity(std::uint32_t uid, std::uint32_t gid,

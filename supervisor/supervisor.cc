@@ -215,16 +215,19 @@ void Supervisor::report_ready_if_done() {
 // --- apps ----------------------------------------------------------------------------------------------------
 
 std::optional<std::string> Supervisor::find_route_conflict(const TenantEntry& tenant, const AppSpec& spec) const {
-  for (const auto& [number, app] : apps_) {
-    if (app->tenant().name == tenant.name) continue;  // within a tenant the manifest was checked as a whole
-    for (const Route& route : spec.routes) {
-      const std::vector<Route>& taken = app->spec().routes;
-      if (std::find(taken.begin(), taken.end(), route) == taken.end()) continue;
-      return tenant.home + "/" + tenant.manifest + ": app " + spec.settings.name.str() + ": route " + route.host +
-             route.prefix + " is in use already; choose another one";
-    }
+  for (const Route& route : spec.routes) {
+    const auto taken = routes_.find(route);
+    const App* owner = taken == routes_.end() ? nullptr : find_app(taken->second);
+    // Within a tenant the manifest was checked as a whole.
+    if (owner == nullptr || owner->tenant().name == tenant.name) continue;
+    return tenant.home + "/" + tenant.manifest + ": app " + spec.settings.name.str() + ": route " + route.host +
+           route.prefix + " is in use already; choose another one";
   }
   return std::nullopt;
+}
+
+void Supervisor::take_routes(std::uint32_t number, const AppSpec& spec) {
+  for (const Route& route : spec.routes) routes_[route] = number;
 }
 
 void Supervisor::create_app(const TenantEntry& tenant, AppSpec spec) {
@@ -236,6 +239,7 @@ void Supervisor::create_app(const TenantEntry& tenant, AppSpec spec) {
     return set_problem(tenant.name, problem_text(tenant.name + ": too many apps on this host"));
   }
   App& created = *app.value();
+  take_routes(created.number(), created.spec());
   apps_[created.number()] = std::move(app).value();
   created.begin();
 }
@@ -319,6 +323,7 @@ void Supervisor::apply_command(const proto::Command& command, Configuration::App
   }
   clear_problem(tenant.name);
   const auto on_done = [this, request = command.request](const CommandResult& result) { answer(request, result); };
+  take_routes(app->number(), found->second);
   if (command.kind == proto::CommandKind::kRestart) return app->restart(std::move(found->second), on_done);
   app->start(std::move(found->second), on_done);
 }

@@ -59,7 +59,10 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   void refuse_start(const std::string& sentence);
 
   // --- apps
+  // A sentence when another tenant's app has one of the routes.
   [[nodiscard]] std::optional<std::string> find_route_conflict(const TenantEntry& tenant, const AppSpec& spec) const;
+  // Keeps the app's former routes too: an older generation may still serve them.
+  void take_routes(std::uint32_t number, const AppSpec& spec);
   void create_app(const TenantEntry& tenant, AppSpec spec);
   void set_problem(const std::string& tenant, ProblemText problem);
   void clear_problem(const std::string& tenant);
@@ -107,6 +110,7 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   std::unique_ptr<Gateways> gateways_;
   std::map<std::uint32_t, std::unique_ptr<App>> apps_;  // by number
   std::map<std::string, ProblemText> problems_;         // by tenant
+  std::map<Route, std::uint32_t> routes_;               // of all apps: who has which
   std::set<std::uint32_t> loading_;                     // apps whose command waits for its manifest
   std::size_t manifests_loading_ = 0;
   bool tenants_loaded_ = false;

@@ -42,7 +42,7 @@ proto::TenantRecord tenant_record(std::uint32_t uid, std::uint32_t gid) {
   return tenant;
 }
 
-std::string refusal(const proto::TenantRecord& tenant, const std::map<std::string, TenantEntry>& accepted = {}) {
+std::string refusal(const proto::TenantRecord& tenant, const TenantIndex& accepted = {}) {
   std::vector<proto::IncomingMessage> records;
   records.push_back(record(tenant));
   const auto result = read_tenant_records("acme", records, host(), accepted);
@@ -102,11 +102,26 @@ TEST_CASE("a uid below the minimum is named with the minimum") {
 }
 
 TEST_CASE("a uid or gid of another tenant is refused") {
-  std::map<std::string, TenantEntry> accepted;
-  accepted["other"] = acme();
+  TenantIndex accepted;
+  TenantEntry other = acme();
+  other.name = "other";
+  accepted.add(other);
   CHECK(has(refusal(tenant_record(3000, 3001), accepted), "tenant other"));
   CHECK(has(refusal(tenant_record(3001, 3000), accepted), "tenant other"));
   CHECK(refusal(tenant_record(3001, 3001), accepted) == "");
+}
+
+TEST_CASE("a domain of another tenant is refused") {
+  TenantIndex accepted;
+  TenantEntry other = acme();
+  other.name = "other";
+  accepted.add(other);
+  std::vector<proto::IncomingMessage> records;
+  records.push_back(record(tenant_record(3001, 3001)));
+  records.push_back(record(proto::DomainRecord{proto::Host::cut("acme.example"), true}));
+  const auto result = read_tenant_records("acme", records, host(), accepted);
+  REQUIRE(std::holds_alternative<Problem>(result));
+  CHECK(has(std::get<Problem>(result).sentence, "acme.example belongs to tenant other"));
 }
 
 TEST_CASE("homes must be absolute and without dot-dot, manifests below them") {
