@@ -93,7 +93,8 @@ Result<ReceivedMessage> receive_message(int socket, std::span<std::uint8_t> buff
   ReceivedMessage message;
   message.size = static_cast<std::size_t>(received);
   take_control_data(header, message);
-  if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
+  // The room for credentials holds descriptors when there are none, so the count is checked too.
+  if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 || message.descriptors.size() > kMaxMessageDescriptors) {
     return make_error(ErrorCode::kTooLarge, "recvmsg truncated");
   }
   if (received == 0) return make_error(ErrorCode::kClosed, "recvmsg");

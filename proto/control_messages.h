@@ -29,7 +29,9 @@ struct ControlAdmin {
   static constexpr void fields(auto& m, auto& visit) { visit(m.uid); }
 };
 
-// supervisor -> control: a tenant of the registry; its uid has the tenant role.
+// supervisor -> control: a tenant of the registry; its uid has the tenant role.  With the uid kTenantGone the
+// tenant has left the registry and its uid loses the role.
+inline constexpr std::uint32_t kTenantGone = 0xffffffff;
 struct TenantInfo {
   static constexpr MessageType kType = MessageType::kTenantInfo;
   static constexpr std::size_t kDescriptors = 0;

@@ -26,8 +26,15 @@ bool control_may_send(Phase phase, MessageType type) {
 
 // The supervisor is trusted by its peers; this catches mistakes of our own.
 bool supervisor_may_send(MessageType type) {
-  return !loader_may_send(type) && !steward_may_send(Phase::kSetup, type) &&
-         !steward_may_send(Phase::kRunning, type) && type != kGatewayReady && type != kControlReady;
+  if (type >= kJailMount && type <= kSpawn) return type != kJailFailed && type != kStewardReady;
+  if (type >= kLoadHost && type <= kLoadManifest) return true;
+  if (type >= kGatewaySetup && type <= kRetire) {
+    return type != kGatewayReady && type != kAppCommitted && type != kSwitched && type != kWorkerFault;
+  }
+  if (type >= kControlSetup && type <= kAppNotice) {
+    return type != kControlReady && type != kQuery && type != kCommand;
+  }
+  return type == kPing || type == kPong || type == kChild || type == kSupervisorReady;
 }
 
 }  // namespace

@@ -1,0 +1,62 @@
+// The command line, understood.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "cli/exit_code.h"
+
+namespace rowhouse::cli {
+
+enum class Command { kStatus, kStart, kStop, kRestart, kLogs, kCheck, kInfo };
+enum class Output { kText, kJson };
+
+// "acme" or "acme/site".
+struct Subject {
+  std::string tenant;
+  std::string app;  // empty: the whole tenant
+  [[nodiscard]] std::string text() const { return app.empty() ? tenant : tenant + "/" + app; }
+};
+
+struct LogOptions {
+  enum class Stream { kApp, kAccess } stream = Stream::kApp;
+  enum class Form { kSafe, kRaw } form = Form::kSafe;
+  enum class End { kStop, kFollow } end = End::kStop;
+  std::size_t lines = 100;
+};
+
+struct CheckOptions {
+  std::vector<std::string> files;
+  std::string kind = "auto";
+  std::string home;
+};
+
+struct Invocation {
+  Command command = Command::kStatus;
+  Output output = Output::kText;
+  std::string socket;
+  Subject subject;
+  LogOptions logs;
+  CheckOptions check;
+};
+
+// What to say and how to end when there is nothing to do: help, version, or a mistake.
+struct Refusal {
+  std::string standard_output;
+  std::string standard_error;
+  ExitCode code = ExitCode::kUsage;
+};
+
+inline constexpr const char* kDefaultSocket = "/run/rowhouse/control.sock";
+
+// The first of `arguments` is the program's name.  `socket_variable` is the value of ROWHOUSE_SOCKET or "".
+[[nodiscard]] std::variant<Invocation, Refusal> parse_arguments(const std::vector<std::string>& arguments,
+                                                                const std::string& socket_variable);
+
+// Nothing unless the text is TENANT or TENANT/APP with names that can exist.
+[[nodiscard]] std::optional<Subject> parse_subject(std::string_view text);
+
+}  // namespace rowhouse::cli

@@ -1,0 +1,11 @@
+// rowhouse start, stop, restart: one call that waits for the outcome.
+#pragma once
+
+#include "cli/exit_code.h"
+#include "cli/invocation.h"
+
+namespace rowhouse::cli {
+
+ExitCode run_life(const Invocation& invocation);
+
+}  // namespace rowhouse::cli

@@ -1,0 +1,76 @@
+// Every key of the three files, by the map it stands in: what is read today, and what the design names but
+// this version refuses as "not supported yet".  The schemas, the suggestions for typing errors and the test
+// that compares the reference pages and the samples all read these tables.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+namespace rowhouse::config {
+
+struct KeyTable {
+  std::string_view place;  // "a plan"
+  std::span<const std::string_view> supported;
+  std::span<const std::string_view> later;
+};
+
+namespace keys {
+
+inline constexpr std::string_view kHost[] = {"listen", "gateway",   "control", "directories", "uids",
+                                             "cgroup", "isolation", "pythons", "plans"};
+inline constexpr std::string_view kHostLater[] = {"plans.d"};
+inline constexpr std::string_view kListen[] = {"http"};
+inline constexpr std::string_view kListenLater[] = {"https"};
+inline constexpr std::string_view kGateway[] = {"processes", "user"};
+inline constexpr std::string_view kControl[] = {"socket", "user", "admins"};
+inline constexpr std::string_view kDirectories[] = {"tenants", "state", "run", "logs"};
+inline constexpr std::string_view kDirectoriesLater[] = {"plans", "plans.d"};
+inline constexpr std::string_view kUids[] = {"min"};
+inline constexpr std::string_view kCgroup[] = {"parent"};
+inline constexpr std::string_view kIsolation[] = {"strict", "network"};
+inline constexpr std::string_view kPlan[] = {"memory",  "cpu",         "pids", "workers",
+                                             "threads", "concurrency", "queue"};
+inline constexpr std::string_view kPlanLater[] = {"rate", "network"};
+
+inline constexpr std::string_view kTenant[] = {"user", "uid", "gid", "home", "plan", "domains", "manifest"};
+inline constexpr std::string_view kTenantLater[] = {"suspended", "owner",   "network",     "groups",
+                                                    "rate",      "memory",  "cpu",         "pids",
+                                                    "workers",   "threads", "concurrency", "queue"};
+
+inline constexpr std::string_view kManifest[] = {"apps"};
+inline constexpr std::string_view kApp[] = {"routes",  "wsgi",    "directory", "python", "virtualenv", "env",
+                                            "workers", "threads", "static",    "limits", "timeouts"};
+inline constexpr std::string_view kAppLater[] = {"asgi",     "health",     "max_requests",  "preload",
+                                                 "reload",   "share",      "cache_control", "compress",
+                                                 "redirect", "error_pages"};
+inline constexpr std::string_view kWorkers[] = {"min", "max"};
+inline constexpr std::string_view kLimits[] = {"memory", "body"};
+inline constexpr std::string_view kTimeouts[] = {"startup", "request", "queue", "graceful", "shutdown"};
+inline constexpr std::string_view kTimeoutsLater[] = {"idle"};
+
+}  // namespace keys
+
+inline constexpr KeyTable kHostTable{"the host file", keys::kHost, keys::kHostLater};
+inline constexpr KeyTable kListenTable{"\"listen\"", keys::kListen, keys::kListenLater};
+inline constexpr KeyTable kGatewayTable{"\"gateway\"", keys::kGateway, {}};
+inline constexpr KeyTable kControlTable{"\"control\"", keys::kControl, {}};
+inline constexpr KeyTable kDirectoriesTable{"\"directories\"", keys::kDirectories, keys::kDirectoriesLater};
+inline constexpr KeyTable kUidsTable{"\"uids\"", keys::kUids, {}};
+inline constexpr KeyTable kCgroupTable{"\"cgroup\"", keys::kCgroup, {}};
+inline constexpr KeyTable kIsolationTable{"\"isolation\"", keys::kIsolation, {}};
+inline constexpr KeyTable kPlanTable{"a plan", keys::kPlan, keys::kPlanLater};
+inline constexpr KeyTable kTenantTable{"a tenant file", keys::kTenant, keys::kTenantLater};
+inline constexpr KeyTable kManifestTable{"a manifest", keys::kManifest, {}};
+inline constexpr KeyTable kAppTable{"an app", keys::kApp, keys::kAppLater};
+inline constexpr KeyTable kWorkersTable{"\"workers\"", keys::kWorkers, {}};
+inline constexpr KeyTable kLimitsTable{"\"limits\"", keys::kLimits, {}};
+inline constexpr KeyTable kTimeoutsTable{"\"timeouts\"", keys::kTimeouts, keys::kTimeoutsLater};
+
+inline constexpr const KeyTable* kHostTables[] = {&kHostTable,        &kListenTable, &kGatewayTable,
+                                                  &kControlTable,     &kUidsTable,   &kCgroupTable,
+                                                  &kDirectoriesTable, &kPlanTable,   &kIsolationTable};
+inline constexpr const KeyTable* kTenantTables[] = {&kTenantTable};
+inline constexpr const KeyTable* kManifestTables[] = {&kManifestTable, &kAppTable, &kWorkersTable,
+                                                      &kLimitsTable, &kTimeoutsTable};
+
+}  // namespace rowhouse::config

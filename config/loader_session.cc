@@ -1,0 +1,139 @@
+#include "config/loader_session.h"
+
+#include <unistd.h>
+
+#include "base/files.h"
+#include "base/log.h"
+#include "config/host_schema.h"
+#include "config/manifest_files.h"
+#include "config/process_limits.h"
+#include "config/record_sender.h"
+#include "config/safe_open.h"
+#include "config/source_text.h"
+#include "config/tenant_schema.h"
+#include "proto/message.h"
+
+namespace rowhouse::config {
+namespace {
+
+Status answer_host(const proto::LoadHost& request, int fd, int socket, const Users& users) {
+  Diagnostics diagnostics;
+  RecordSender sender(socket);
+  HostFile file;
+  if (const auto root = read_tree(fd, diagnostics)) file = read_host_file(*root, users, diagnostics);
+  if (!diagnostics.empty()) {
+    sender.refuse(diagnostics, request.path.view());
+    return sender.status();
+  }
+  sender.send(file.host);
+  for (const auto& record : file.listeners) sender.send(record);
+  for (const auto& record : file.admins) sender.send(record);
+  for (const auto& record : file.pythons) sender.send(record);
+  for (const auto& record : file.plans) sender.send(record);
+  sender.finish();
+  return sender.status();
+}
+
+Status answer_tenant(const proto::LoadTenant& request, int fd, int socket, const Users& users) {
+  Diagnostics diagnostics;
+  RecordSender sender(socket);
+  TenantFile file;
+  if (const auto root = read_tree(fd, diagnostics)) {
+    file = read_tenant_file(*root, request.tenant.view(), users, diagnostics);
+  }
+  if (!diagnostics.empty()) {
+    sender.refuse(diagnostics, request.path.view());
+    return sender.status();
+  }
+  sender.send(file.tenant);
+  for (const auto& record : file.domains) sender.send(record);
+  sender.finish();
+  return sender.status();
+}
+
+// The tree of the manifest, or nothing after a report; opens `home` on the way.
+std::optional<Node> read_manifest_tree(const proto::LoadManifest& request, Home& home,
+                                       Diagnostics& diagnostics) {
+  home.path = request.home.str();
+  home.owner = ::geteuid();
+  Parsed<UniqueFd> directory = open_home(home.path, home.owner);
+  if (!directory.ok()) {
+    diagnostics.add({}, "the home " + quote(home.path) + " " + directory.problem());
+    return std::nullopt;
+  }
+  home.directory = directory.take();
+  const Parsed<UniqueFd> manifest = open_file_below(home.directory.get(), request.manifest.str());
+  if (!manifest.ok()) {
+    diagnostics.add({}, "the manifest " + manifest.problem());
+    return std::nullopt;
+  }
+  return read_tree(manifest.value().get(), diagnostics);
+}
+
+// Sends one app, unless something has been wrong with it or before it.
+void send_app(const App& app, const Home& home, RecordSender& sender, Diagnostics& diagnostics) {
+  const std::vector<UniqueFd> statics = open_app_files(app, home, diagnostics);
+  if (!diagnostics.empty()) return;
+  const Result<std::string> part = proto::encode_worker_part(complete_worker_part(app, home.path));
+  const Result<UniqueFd> memory = part.ok() ? create_sealed_memory("worker-part", as_bytes(part.value()))
+                                            : Result<UniqueFd>(part.error());
+  if (!memory.ok()) {
+    diagnostics.add(app.directory.position, "the app cannot be handed on: " + describe(memory.error()));
+    return;
+  }
+  sender.send(app.record, {memory.value().get()});
+  for (const proto::RouteRecord& route : app.routes) sender.send(route);
+  for (std::size_t i = 0; i < statics.size(); ++i) {
+    sender.send(proto::StaticRecord{app.statics[i].prefix}, {statics[i].get()});
+  }
+}
+
+Status answer_manifest(const proto::LoadManifest& request, int socket) {
+  Diagnostics diagnostics;
+  RecordSender sender(socket);
+  Home home;
+  if (const auto root = read_manifest_tree(request, home, diagnostics)) {
+    const ManifestOwner owner{request.tenant.str(), request.user.str(), request.default_python.str()};
+    for (const App& app : read_manifest(*root, owner, diagnostics)) send_app(app, home, sender, diagnostics);
+  }
+  if (diagnostics.empty()) {
+    sender.finish();
+  } else {
+    sender.refuse(diagnostics, request.home.str() + "/" + request.manifest.str());
+  }
+  return sender.status();
+}
+
+// One message from the supervisor: the permit table of the loader.
+Status answer(const proto::IncomingMessage& incoming, int socket, const Users& users) {
+  if (incoming.type == proto::MessageType::kLoadHost) {
+    RH_ASSIGN(const auto request, proto::decode_message<proto::LoadHost>(incoming));
+    return answer_host(request, incoming.descriptors[0].get(), socket, users);
+  }
+  if (incoming.type == proto::MessageType::kLoadTenant) {
+    RH_ASSIGN(const auto request, proto::decode_message<proto::LoadTenant>(incoming));
+    return answer_tenant(request, incoming.descriptors[0].get(), socket, users);
+  }
+  if (incoming.type == proto::MessageType::kLoadManifest) {
+    RH_ASSIGN(const auto request, proto::decode_message<proto::LoadManifest>(incoming));
+    return answer_manifest(request, socket);
+  }
+  return make_error(ErrorCode::kInvalid, "unexpected message from the supervisor");
+}
+
+}  // namespace
+
+int run_loader_session(int socket, const Users& users) {
+  for (;;) {
+    const auto incoming = proto::wait_for_control(socket, -1);
+    if (!incoming.ok() && incoming.error().code == ErrorCode::kClosed) return 0;
+    Status status = renew_cpu_allowance();
+    if (status.ok())
+      status = incoming.ok() ? answer(incoming.value(), socket, users) : Status(incoming.error());
+    if (status.ok()) continue;
+    log_error("loader-ends", {{"error", status.error()}});
+    return 1;
+  }
+}
+
+}  // namespace rowhouse::config

@@ -1,0 +1,187 @@
+#include "config/manifest_schema.h"
+
+#include <algorithm>
+#include <set>
+
+#include "config/addresses.h"
+#include "config/map_reader.h"
+#include "config/names.h"
+#include "config/paths.h"
+#include "config/ranges.h"
+
+namespace rowhouse::config {
+namespace {
+
+constexpr std::uint64_t kDefaultBodyBytes = 10 * kMebibyte;
+
+void set_defaults(proto::AppRecord& record) {
+  record.body_bytes = kDefaultBodyBytes;
+  record.startup_ms = 15'000;
+  record.request_ms = 60'000;
+  record.queue_ms = 45'000;
+  record.graceful_ms = 15'000;
+  record.shutdown_ms = 5'000;
+}
+
+// A variable of the manifest replaces the one that we set.
+void set_variable(proto::WorkerPart& part, const std::string& name, const std::string& value) {
+  auto& variables = part.environment;
+  const auto found =
+      std::find_if(variables.begin(), variables.end(), [&](const auto& each) { return each.first == name; });
+  if (found != variables.end()) {
+    found->second = value;
+  } else {
+    variables.emplace_back(name, value);
+  }
+}
+
+using RoutesSeen = std::set<std::pair<std::string, std::string>>;
+
+void read_routes(const Node& node, App& app, RoutesSeen& seen, Diagnostics& diagnostics) {
+  const auto* items = read_list(node, "\"routes\"", proto::kMaxRoutesPerApp, diagnostics);
+  if (items == nullptr) return;
+  for (const Node& item : *items) {
+    const auto route = read_parsed(item, "\"routes\"", diagnostics, parse_route);
+    if (!route) continue;
+    if (!seen.emplace(route->host.str(), route->prefix.str()).second) {
+      diagnostics.add(item.position,
+                      "\"routes\" has " + quote(item.text) + ", which an app of this manifest has already");
+    }
+    app.routes.push_back(*route);
+  }
+}
+
+void read_callable(const MapReader& reader, App& app) {
+  if (reader.require("wsgi") == nullptr) return;
+  const auto callable = reader.parsed("wsgi", parse_callable);
+  if (!callable) return;
+  app.part.kind = callable->kind;
+  app.part.attribute = callable->attribute;
+  if (callable->kind == proto::CallableKind::kModule) {
+    app.part.module = callable->module;
+  } else {
+    app.script = {callable->module, reader.position_of("wsgi")};
+  }
+}
+
+void read_path(const MapReader& reader, std::string_view key, ManifestPath& into) {
+  into.position = reader.position_of(key);
+  if (const auto path = reader.parsed(key, parse_relative_path)) into.path = *path;
+}
+
+void read_environment(const Node& node, App& app, Diagnostics& diagnostics) {
+  const Node* map = read_names(node, "\"env\"", kMaxEnvironment, diagnostics);
+  if (map == nullptr) return;
+  for (std::size_t i = 0; i < map->keys.size(); ++i) {
+    const Key& key = map->keys[i];
+    const Node& value = map->children[i];
+    const Parsed<std::string> name = parse_environment_name(key.name);
+    if (!name.ok()) diagnostics.add(key.position, quote(key.name) + " " + name.problem());
+    if (value.kind != NodeKind::kScalar) {
+      diagnostics.add(value.position, quote(key.name) + " must be a single value; \"\" for an empty one");
+      continue;
+    }
+    set_variable(app.part, key.name, value.text);
+  }
+}
+
+// A number, or { min, max } of which either may be left out.
+void read_workers(const Node& node, proto::AppRecord& record, Diagnostics& diagnostics) {
+  if (node.kind != NodeKind::kMap) {
+    const auto count = read_whole(node, "\"workers\"", kWorkers, diagnostics);
+    if (count) record.workers_min = record.workers_max = static_cast<std::uint32_t>(*count);
+    return;
+  }
+  const MapReader reader(node, kWorkersTable, diagnostics);
+  const Node* min = reader.find("min");
+  if (min != nullptr && min->kind == NodeKind::kScalar && min->text == "0") {
+    diagnostics.add(min->position, "\"min\" 0 (started by the first request) is not supported yet");
+    return;
+  }
+  reader.whole("min", kWorkers, record.workers_min);
+  record.workers_max = record.workers_min;
+  reader.whole("max", kWorkers, record.workers_max);
+  if (record.workers_max < record.workers_min) {
+    diagnostics.add(reader.position_of("max"), "\"max\" must not be less than \"min\"");
+  }
+}
+
+void read_statics(const Node& node, App& app, Diagnostics& diagnostics) {
+  const Node* map = read_names(node, "\"static\"", proto::kMaxStaticsPerApp, diagnostics);
+  if (map == nullptr) return;
+  for (std::size_t i = 0; i < map->keys.size(); ++i) {
+    const Key& key = map->keys[i];
+    const Parsed<proto::Prefix> prefix = parse_static_prefix(key.name);
+    if (!prefix.ok()) diagnostics.add(key.position, "\"static\" " + prefix.problem());
+    const auto path = read_parsed(map->children[i], quote(key.name), diagnostics, parse_relative_path);
+    if (prefix.ok() && path) app.statics.push_back({prefix.value(), {*path, map->children[i].position}});
+  }
+}
+
+void read_limits(const Node& node, proto::AppRecord& record, Diagnostics& diagnostics) {
+  const MapReader reader(node, kLimitsTable, diagnostics);
+  reader.quantity("memory", parse_size, kMemory, record.memory_bytes);
+  reader.quantity("body", parse_size, kBody, record.body_bytes);
+}
+
+void read_timeouts(const Node& node, proto::AppRecord& record, Diagnostics& diagnostics) {
+  const MapReader reader(node, kTimeoutsTable, diagnostics);
+  reader.quantity("startup", parse_duration, kStartupMs, record.startup_ms);
+  reader.quantity("request", parse_duration, kRequestMs, record.request_ms);
+  reader.quantity("queue", parse_duration, kQueueMs, record.queue_ms);
+  reader.quantity("graceful", parse_duration, kGracefulMs, record.graceful_ms);
+  reader.quantity("shutdown", parse_duration, kShutdownMs, record.shutdown_ms);
+}
+
+App read_app(const Node& node, const ManifestOwner& owner, RoutesSeen& seen, Diagnostics& diagnostics) {
+  App app;
+  set_defaults(app.record);
+  app.record.python = proto::Text<15>::cut(owner.default_python);
+  app.part.tenant = owner.tenant;
+  app.directory.path = ".";
+  if (!owner.user.empty()) {
+    set_variable(app.part, "USER", owner.user);
+    set_variable(app.part, "LOGNAME", owner.user);
+  }
+  const MapReader reader(node, kAppTable, diagnostics);
+  if (const Node* routes = reader.require("routes")) read_routes(*routes, app, seen, diagnostics);
+  read_callable(reader, app);
+  read_path(reader, "directory", app.directory);
+  read_path(reader, "virtualenv", app.virtualenv);
+  reader.text("python", parse_python_version, app.record.python);
+  if (const Node* variables = reader.find("env")) read_environment(*variables, app, diagnostics);
+  if (const Node* workers = reader.find("workers")) read_workers(*workers, app.record, diagnostics);
+  reader.whole("threads", kThreads, app.record.threads);
+  if (const Node* statics = reader.find("static")) read_statics(*statics, app, diagnostics);
+  if (const Node* limits = reader.find("limits")) read_limits(*limits, app.record, diagnostics);
+  if (const Node* timeouts = reader.find("timeouts")) read_timeouts(*timeouts, app.record, diagnostics);
+  app.part.threads = static_cast<std::uint16_t>(app.record.threads);
+  app.part.python = app.record.python.str();
+  return app;
+}
+
+}  // namespace
+
+std::vector<App> read_manifest(const Node& root, const ManifestOwner& owner, Diagnostics& diagnostics) {
+  std::vector<App> apps;
+  const MapReader reader(root, kManifestTable, diagnostics);
+  const Node* node = reader.require("apps");
+  if (node == nullptr) return apps;
+  const Node* map = read_names(*node, "\"apps\"", proto::kMaxAppsPerTenant, diagnostics);
+  if (map == nullptr) return apps;
+  RoutesSeen seen;
+  for (std::size_t i = 0; i < map->keys.size(); ++i) {
+    App app = read_app(map->children[i], owner, seen, diagnostics);
+    const Parsed<std::string> name = parse_name(map->keys[i].name);
+    if (name.ok()) {
+      app.record.name = proto::Name::cut(name.value());
+      app.part.app = name.value();
+    } else {
+      diagnostics.add(map->keys[i].position, "an app " + name.problem());
+    }
+    apps.push_back(std::move(app));
+  }
+  return apps;
+}
+
+}  // namespace rowhouse::config

@@ -1,0 +1,49 @@
+// A manifest (rowhouse.yaml of a tenant): apps as the records that the supervisor is sent and the worker
+// parts that it passes on.  Nothing here asks the file system; manifest_files.h does.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config/diagnostics.h"
+#include "config/yaml_tree.h"
+#include "proto/loader_messages.h"
+#include "proto/worker_part.h"
+
+namespace rowhouse::config {
+
+inline constexpr std::size_t kMaxEnvironment = 256;
+
+// What the supervisor tells about the tenant; the manifest cannot.
+struct ManifestOwner {
+  std::string tenant;
+  std::string user;
+  std::string default_python;
+};
+
+// A path below the home, with the place where the manifest names it.
+struct ManifestPath {
+  std::string path;
+  Position position;
+};
+
+struct StaticEntry {
+  proto::Prefix prefix;
+  ManifestPath directory;
+};
+
+struct App {
+  proto::AppRecord record;
+  std::vector<proto::RouteRecord> routes;
+  std::vector<StaticEntry> statics;
+  proto::WorkerPart part;  // without its paths: home, directory, virtualenv and a script's module are empty
+  ManifestPath script;     // empty for module:callable
+  ManifestPath directory;
+  ManifestPath virtualenv;  // empty: none
+};
+
+// The result is complete only when nothing was added to `diagnostics`.
+[[nodiscard]] std::vector<App> read_manifest(const Node& root, const ManifestOwner& owner,
+                                             Diagnostics& diagnostics);
+
+}  // namespace rowhouse::config

@@ -1,0 +1,16 @@
+// Plans: named limits that tenants live within.
+#pragma once
+
+#include <vector>
+
+#include "config/diagnostics.h"
+#include "config/yaml_tree.h"
+#include "proto/loader_messages.h"
+
+namespace rowhouse::config {
+
+// The plans of the map `node`, in its order.
+[[nodiscard]] std::vector<proto::PlanRecord> read_plans(const Node& node, std::size_t cap,
+                                                        Diagnostics& diagnostics);
+
+}  // namespace rowhouse::config

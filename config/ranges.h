@@ -1,0 +1,26 @@
+// The values that numbers in configuration files may have, in one place; the reference pages quote them.
+#pragma once
+
+#include "config/quantities.h"
+#include "proto/limits.h"
+
+namespace rowhouse::config {
+
+inline constexpr Range kMemory{16 * kMebibyte, 16 * kTebibyte};  // of a plan and of an app
+inline constexpr Range kCpuPercent{1, 100'000};                  // of one core
+inline constexpr Range kPids{8, 65'536};
+inline constexpr Range kWorkers{1, 1024};
+inline constexpr Range kThreads{1, proto::kMaxThreads};
+inline constexpr Range kConcurrency{1, 65'536};
+inline constexpr Range kQueue{1, 65'536};
+inline constexpr Range kBody{kKibibyte, kTebibyte};
+inline constexpr Range kGatewayProcesses{1, proto::kMaxGateways};
+inline constexpr Range kUidMin{1, 4'294'967'293};
+
+inline constexpr Range kStartupMs{100, 3'600'000};
+inline constexpr Range kRequestMs{100, 86'400'000};
+inline constexpr Range kQueueMs{10, 3'600'000};
+inline constexpr Range kGracefulMs{10, 3'600'000};
+inline constexpr Range kShutdownMs{10, 600'000};
+
+}  // namespace rowhouse::config

@@ -1,0 +1,91 @@
+// What the API offers.  Every request is decided in this order: role, grammar, route, method, parameters,
+// visibility, existence.
+//
+// SECURITY: a caller without a role gets 403 for everything; a tenant gets 404 for what is not its own, with the
+// same words as for what does not exist (test_control_roles.py).
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "control/api_server.h"
+#include "control/followers.h"
+#include "control/inquiries.h"
+#include "control/log_book.h"
+#include "control/registry.h"
+#include "control/target.h"
+
+namespace rowhouse::control {
+
+class Api final : public RequestHandler {
+ public:
+  static constexpr std::size_t kDefaultLines = 100;
+
+  // What an Api works with; all must outlive it.
+  struct Parts {
+    Registry& registry;
+    LogBook& book;
+    Inquiries& inquiries;
+    ApiServer& server;
+    Followers& followers;
+  };
+  explicit Api(const Parts& parts) : parts_(parts) {}
+
+  void on_api_request(ConnectionId id, uid_t uid, const HttpRequest& request) override;
+  void on_api_client_gone(ConnectionId id) override;
+
+ private:
+  // A request on its way through the checks.
+  struct Call {
+    ConnectionId id;
+    uid_t uid;
+    const HttpRequest& request;
+    Target target;
+  };
+  // A status call that asks for one tenant after the other.
+  struct StatusWork {
+    uid_t uid = 0;
+    std::string tenant;  // as asked; empty: all that are visible
+    std::string app;
+    std::vector<std::string> waiting;  // tenants to be asked for; "" means all
+    std::vector<AppStatus> found;
+  };
+  struct LogRequest {
+    LogStream stream = LogStream::kStderr;
+    std::size_t lines = kDefaultLines;
+    enum class End { kStop, kFollow } end = End::kStop;
+  };
+
+  void route(const Call& call);
+  void route_app(const Call& call);
+  void answer_info(const Call& call);
+  void start_status(const Call& call);
+  void ask_next_tenant(ConnectionId id);
+  void on_tenant_status(ConnectionId id, std::optional<std::vector<AppStatus>> apps);
+  void finish_status(ConnectionId id);
+  void start_command(const Call& call, const AppName& app, proto::CommandKind kind);
+  void on_command_app(ConnectionId id, const AppName& app, proto::CommandKind kind, std::uint32_t number);
+  void on_command_done(ConnectionId id, const AppName& app, std::uint32_t number, const proto::CommandDone& done);
+  std::string failure_detail(const AppName& app, std::uint32_t number, const proto::CommandDone& done);
+  void start_logs(const Call& call, const AppName& app);
+  void answer_logs(ConnectionId id, const AppName& app, const LogRequest& wanted);
+  // Looks the app up at the supervisor and calls `found` with its number, or answers 404 or 503.
+  void find_app(ConnectionId id, const AppName& app, std::function<void(std::uint32_t)> found);
+
+  // Each answers the request and returns false when the check fails.
+  [[nodiscard]] bool check_method(const Call& call, std::string_view allowed);
+  [[nodiscard]] bool check_parameters(const Call& call, std::initializer_list<std::string_view> names);
+  [[nodiscard]] bool check_body(const Call& call);
+  [[nodiscard]] bool check_budget(const Call& call);
+  [[nodiscard]] std::optional<LogRequest> parse_log_request(const Call& call);
+
+  void fail(ConnectionId id, const ErrorText& error) { parts_.server.send(id, error_answer(error)); }
+  void fail_not_found(ConnectionId id, std::string_view what);
+  void fail_unavailable(ConnectionId id);
+
+  Parts parts_;
+  std::map<ConnectionId, StatusWork> status_work_;
+};
+
+}  // namespace rowhouse::control

@@ -1,0 +1,34 @@
+// The clients that follow a log, and how each new line reaches them.  A client that reads too slowly loses lines,
+// and is told how many; nobody waits for it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+
+#include "control/api_server.h"
+#include "control/app_log.h"
+
+namespace rowhouse::control {
+
+class Followers final : public LogLineListener {
+ public:
+  explicit Followers(ApiServer& server) : server_(server) {}
+
+  // kAccess follows access.log, anything else app.log.  One log per connection.
+  void add(ConnectionId id, const AppName& app, LogStream stream) { followers_[id] = {app, stream, 0}; }
+  void remove(ConnectionId id) { followers_.erase(id); }
+  void on_log_line(const AppName& app, const LogLine& line) override;
+
+ private:
+  struct Follower {
+    AppName app;
+    LogStream stream;
+    std::uint64_t lost_lines;
+  };
+  void stream_line(ConnectionId id, const std::string& json, const LogLine& line);
+
+  ApiServer& server_;
+  std::map<ConnectionId, Follower> followers_;
+};
+
+}  // namespace rowhouse::control

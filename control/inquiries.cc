@@ -1,0 +1,100 @@
+#include "control/inquiries.h"
+
+#include <utility>
+
+namespace rowhouse::control {
+
+void Inquiries::query(std::uint64_t client, std::string_view tenant, std::string_view app, QueryAnswer answer) {
+  RunningQuery query;
+  query.client = client;
+  query.query.tenant = proto::Name::cut(tenant);
+  query.query.app = proto::Name::cut(app);
+  query.answer = std::move(answer);
+  query.deadline = clock_.now() + kQueryDeadline;
+  waiting_.push_back(std::move(query));
+  start_waiting();
+}
+
+void Inquiries::forget_client(std::uint64_t client) {
+  std::erase_if(waiting_, [client](const RunningQuery& query) { return query.client == client; });
+}
+
+void Inquiries::start_waiting() {
+  while (!waiting_.empty() && queries_.size() < kMaxRunningQueries) {
+    const std::uint32_t request = next_request_++;
+    RunningQuery query = std::move(waiting_.front());
+    waiting_.pop_front();
+    query.query.request = request;
+    const proto::Query message = query.query;
+    queries_.emplace(request, std::move(query));
+    sender_.send_query(message);
+  }
+}
+
+void Inquiries::command(std::uint32_t app, proto::CommandKind kind, CommandAnswer answer) {
+  const std::uint32_t request = next_request_++;
+  commands_.emplace(request, RunningCommand{std::move(answer), clock_.now() + kCommandDeadline});
+  sender_.send_command({request, app, kind});
+}
+
+void Inquiries::on_app_info(const proto::AppInfo& info) {
+  const auto query = queries_.find(info.request);
+  if (query != queries_.end()) query->second.apps.push_back({info, {}});
+}
+
+void Inquiries::on_worker_info(const proto::WorkerInfo& info) {
+  const auto query = queries_.find(info.request);
+  if (query == queries_.end() || query->second.apps.empty()) return;
+  AppStatus& app = query->second.apps.back();
+  if (app.info.app == info.app) app.workers.push_back(info);
+}
+
+void Inquiries::on_query_end(const proto::QueryEnd& end) {
+  const auto query = queries_.find(end.request);
+  if (query == queries_.end()) return;
+  // Pages go forward only, so that they end.
+  if (end.next_after > query->second.query.after_app) {
+    query->second.query.after_app = end.next_after;
+    query->second.deadline = clock_.now() + kQueryDeadline;
+    sender_.send_query(query->second.query);
+    return;
+  }
+  RunningQuery finished = std::move(query->second);
+  queries_.erase(query);
+  start_waiting();
+  finished.answer(std::move(finished.apps));
+}
+
+void Inquiries::on_command_done(const proto::CommandDone& done) {
+  const auto command = commands_.find(done.request);
+  if (command == commands_.end()) return;
+  const CommandAnswer answer = std::move(command->second.answer);
+  commands_.erase(command);
+  answer(done);
+}
+
+void Inquiries::sweep() {
+  const Instant now = clock_.now();
+  std::vector<QueryAnswer> late_queries;
+  std::vector<CommandAnswer> late_commands;
+  std::erase_if(queries_, [&](auto& query) {
+    if (query.second.deadline > now) return false;
+    late_queries.push_back(std::move(query.second.answer));
+    return true;
+  });
+  std::erase_if(waiting_, [&](auto& query) {
+    if (query.deadline > now) return false;
+    late_queries.push_back(std::move(query.answer));
+    return true;
+  });
+  std::erase_if(commands_, [&](auto& command) {
+    if (command.second.deadline > now) return false;
+    late_commands.push_back(std::move(command.second.answer));
+    return true;
+  });
+  start_waiting();
+  for (const QueryAnswer& answer : late_queries) answer(std::nullopt);
+  for (const CommandAnswer& answer : late_commands) answer(std::nullopt);
+}
+
+}  // namespace rowhouse::control

@@ -1,0 +1,81 @@
+// Questions to the supervisor that wait for their answers: queries, collected over their pages, and commands.
+// Pure bookkeeping: what is to be sent goes out through a callback, what comes in is handed over by the link.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "base/clock.h"
+#include "proto/control_messages.h"
+
+namespace rowhouse::control {
+
+struct AppStatus {
+  proto::AppInfo info;
+  std::vector<proto::WorkerInfo> workers;
+};
+
+// Nothing: the supervisor did not answer in time.
+using QueryAnswer = std::function<void(std::optional<std::vector<AppStatus>>)>;
+using CommandAnswer = std::function<void(std::optional<proto::CommandDone>)>;
+
+class InquirySender {
+ public:
+  virtual ~InquirySender() = default;
+  virtual void send_query(const proto::Query& query) = 0;
+  virtual void send_command(const proto::Command& command) = 0;
+};
+
+class Inquiries {
+ public:
+  // Queries that the supervisor has before it at one time; the others wait here.
+  static constexpr std::size_t kMaxRunningQueries = 4;
+  static constexpr Duration kQueryDeadline = std::chrono::seconds(10);
+  // Longer than any startup timeout with its graceful stop.
+  static constexpr Duration kCommandDeadline = std::chrono::minutes(30);
+
+  Inquiries(InquirySender& sender, const Clock& clock) : sender_(sender), clock_(clock) {}
+
+  // All apps, those of `tenant`, or one, for a client that has at most one question open at a time.
+  void query(std::uint64_t client, std::string_view tenant, std::string_view app, QueryAnswer answer);
+  // The client has gone: what it still waits to ask is never asked, so that clients that come and go cannot make
+  // the queue grow.
+  void forget_client(std::uint64_t client);
+  // Runs to its end, whoever waits for it; the supervisor has at most one of each app.
+  void command(std::uint32_t app, proto::CommandKind kind, CommandAnswer answer);
+
+  // Answers; those to questions that are no longer open are ignored.
+  void on_app_info(const proto::AppInfo& info);
+  void on_worker_info(const proto::WorkerInfo& info);
+  void on_query_end(const proto::QueryEnd& end);
+  void on_command_done(const proto::CommandDone& done);
+  // Gives up what is past its deadline.
+  void sweep();
+
+ private:
+  struct RunningQuery {
+    std::uint64_t client = 0;
+    proto::Query query;
+    std::vector<AppStatus> apps;
+    QueryAnswer answer;
+    Instant deadline;
+  };
+  struct RunningCommand {
+    CommandAnswer answer;
+    Instant deadline;
+  };
+  void start_waiting();
+
+  InquirySender& sender_;
+  const Clock& clock_;
+  std::uint32_t next_request_ = 1;
+  std::map<std::uint32_t, RunningQuery> queries_;
+  std::deque<RunningQuery> waiting_;
+  std::map<std::uint32_t, RunningCommand> commands_;
+};
+
+}  // namespace rowhouse::control

@@ -1,0 +1,99 @@
+#include "control/program.h"
+
+#include <csignal>
+#include <utility>
+
+#include "base/files.h"
+#include "base/log.h"
+#include "base/message_socket.h"
+#include "base/printable.h"
+
+namespace rowhouse::control {
+namespace {
+
+constexpr std::chrono::milliseconds kSweepPeriod{1000};
+
+// One safe sentence for each line that is not empty.
+std::vector<std::string> split_sentences(std::string_view text) {
+  std::vector<std::string> sentences;
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    const std::string_view line = text.substr(0, end);
+    if (!line.empty()) sentences.push_back(terminal_safe(line));
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  }
+  return sentences;
+}
+
+}  // namespace
+
+Program::Program(UniqueFd control_socket)
+    : server_(loop_.get(), registry_),
+      followers_(server_),
+      book_(loop_.get(), registry_, clock_, followers_),
+      link_(loop_.get(), std::move(control_socket), *this),
+      inquiries_(link_, clock_),
+      api_({registry_, book_, inquiries_, server_, followers_}),
+      sweep_(loop_.get(), [this] { inquiries_.sweep(); }),
+      terminate_(loop_.get(), SIGTERM, [this] { on_supervisor_gone("SIGTERM"); }) {
+  sweep_.repeat(kSweepPeriod);
+}
+
+int Program::run() {
+  loop_.run();
+  book_.drain_all();
+  return 0;
+}
+
+void Program::on_setup(UniqueFd listener, UniqueFd logs) {
+  book_.open(std::move(logs));
+  server_.listen(std::move(listener), api_);
+  link_.send_ready();
+}
+
+void Program::on_tenant(const proto::TenantInfo& tenant) {
+  if (tenant.uid == proto::kTenantGone) {
+    registry_.remove_tenant(tenant.tenant.str());
+  } else {
+    registry_.set_tenant(tenant.tenant.str(), tenant.uid);
+  }
+}
+
+void Program::on_tenant_problem(const proto::TenantProblem& problem, UniqueFd sentences) {
+  const std::string tenant = problem.tenant.str();
+  if (problem.resolved) {
+    registry_.set_problem(tenant, {});
+    return;
+  }
+  const auto text = read_sealed_memory(sentences.get(), proto::kMaxErrorTextBytes);
+  if (!text.ok()) log_warning("tenant_problem_unreadable", {{"tenant", tenant}, {"error", text.error()}});
+  std::vector<std::string> lines = text.ok() ? split_sentences(text.value()) : std::vector<std::string>{};
+  if (lines.empty()) lines.push_back("The configuration was refused; the reason could not be read.");
+  registry_.set_problem(tenant, std::move(lines));
+}
+
+void Program::on_log_source(const proto::LogSource& source, UniqueFd pipe) {
+  registry_.learn_app(source.app, {source.tenant.str(), source.name.str()});
+  book_.add_source(source, std::move(pipe));
+}
+
+void Program::on_access_source(const proto::AccessSource& source, UniqueFd socket) {
+  book_.add_access_source(source.gateway, std::move(socket));
+}
+
+void Program::on_notice(const proto::AppNotice& notice) {
+  registry_.learn_app(notice.app, {notice.tenant.str(), notice.name.str()});
+  book_.add_notice(notice);
+}
+
+void Program::on_app_info(const proto::AppInfo& info) {
+  registry_.learn_app(info.app, {info.tenant.str(), info.name.str()});
+  inquiries_.on_app_info(info);
+}
+
+void Program::on_supervisor_gone(const char* reason) {
+  log_info("stopping", {{"reason", reason}});
+  loop_.stop();
+}
+
+}  // namespace rowhouse::control

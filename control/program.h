@@ -1,0 +1,46 @@
+// rowhouse-control put together: what the supervisor tells goes into the registry and the logs, what clients ask
+// goes through the API.
+#pragma once
+
+#include "base/clock.h"
+#include "base/loop.h"
+#include "control/api.h"
+#include "control/supervisor_link.h"
+
+namespace rowhouse::control {
+
+class Program final : SupervisorListener {
+ public:
+  explicit Program(UniqueFd control_socket);
+  // Until the supervisor has gone.  The exit status of the program.
+  int run();
+
+ private:
+  void on_setup(UniqueFd listener, UniqueFd logs) override;
+  void on_admin(const proto::ControlAdmin& admin) override { registry_.add_admin(admin.uid); }
+  void on_tenant(const proto::TenantInfo& tenant) override;
+  void on_tenant_problem(const proto::TenantProblem& problem, UniqueFd sentences) override;
+  void on_log_source(const proto::LogSource& source, UniqueFd pipe) override;
+  void on_access_source(const proto::AccessSource& source, UniqueFd socket) override;
+  void on_death(const proto::Death& death) override { book_.add_death(death); }
+  void on_notice(const proto::AppNotice& notice) override;
+  void on_app_info(const proto::AppInfo& info) override;
+  void on_worker_info(const proto::WorkerInfo& info) override { inquiries_.on_worker_info(info); }
+  void on_query_end(const proto::QueryEnd& end) override { inquiries_.on_query_end(end); }
+  void on_command_done(const proto::CommandDone& done) override { inquiries_.on_command_done(done); }
+  void on_supervisor_gone(const char* reason) override;
+
+  Loop loop_;
+  SystemClock clock_;
+  Registry registry_;
+  ApiServer server_;
+  Followers followers_;
+  LogBook book_;
+  SupervisorLink link_;
+  Inquiries inquiries_;
+  Api api_;
+  Timer sweep_;
+  Signal terminate_;
+};
+
+}  // namespace rowhouse::control

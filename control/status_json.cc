@@ -1,0 +1,67 @@
+#include "control/status_json.h"
+
+#include <nlohmann/json.hpp>
+
+#include "control/ending_text.h"
+#include "control/timestamp.h"
+
+namespace rowhouse::control {
+namespace {
+
+using nlohmann::ordered_json;
+
+std::string dump(const ordered_json& value) {
+  return value.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+}
+
+ordered_json worker_json(const proto::WorkerInfo& worker) {
+  return {{"worker", worker.worker},
+          {"generation", worker.generation},
+          {"pid", worker.pid},
+          {"state", proto::worker_state_name(worker.state)},
+          {"requests", worker.requests},
+          {"memory_bytes", worker.memory_bytes}};
+}
+
+ordered_json last_exit_json(const proto::AppInfo& info, std::string_view last_words) {
+  if (info.exit_cause == proto::Cause::kNone) return nullptr;
+  return {{"code", proto::cause_name(info.exit_cause)},
+          {"detail", ending_detail(info.exit_cause, info.exit_argument, last_words)},
+          {"at", format_rfc3339(info.exit_at_ms)},
+          {"message", cause_sentence(info.exit_cause)},
+          {"generation", info.exit_generation},
+          {"worker", info.exit_worker}};
+}
+
+}  // namespace
+
+std::string app_json(const AppStatus& status, std::string_view last_words) {
+  const proto::AppInfo& info = status.info;
+  ordered_json workers = ordered_json::array();
+  for (const proto::WorkerInfo& worker : status.workers) workers.push_back(worker_json(worker));
+  ordered_json json{{"tenant", info.tenant.view()},
+                    {"app", info.name.view()},
+                    {"state", proto::app_state_name(info.state)},
+                    {"generation", info.generation}};
+  json["workers"] = std::move(workers);
+  json["workers_min"] = info.workers_min;
+  json["workers_max"] = info.workers_max;
+  json["restarts"] = info.restarts;
+  json["last_exit"] = last_exit_json(info, last_words);
+  json["sandbox"] = {{"missing", missing_wall_names(info.missing_walls)}};
+  json["retry_in_ms"] = info.retry_in_ms;
+  return dump(json);
+}
+
+std::string status_json(const std::vector<std::string>& apps, const std::vector<Problem>& problems) {
+  ordered_json errors = ordered_json::array();
+  for (const Problem& problem : problems) {
+    errors.push_back({{"tenant", problem.tenant}, {"message", problem.message}});
+  }
+  // The apps stay texts: on a large host they are too many for one tree of values.
+  std::string json = "{\"apps\":[";
+  for (std::size_t i = 0; i < apps.size(); ++i) json.append(i == 0 ? "" : ",").append(apps[i]);
+  return json + "],\"errors\":" + dump(errors) + "}\n";
+}
+
+}  // namespace rowhouse::control

@@ -1,0 +1,147 @@
+#include "control/supervisor_link.h"
+
+#include <array>
+#include <utility>
+
+#include "base/log.h"
+#include "base/message_socket.h"
+#include "proto/common_messages.h"
+
+namespace rowhouse::control {
+namespace {
+
+// Decodes the message and calls `take` with it and, where it has one, its descriptor.
+template <typename M, typename Take>
+Status deliver(proto::IncomingMessage& incoming, Take take) {
+  const auto message = proto::decode_message<M>(incoming);
+  if (!message.ok()) return message.error();
+  if constexpr (M::kDescriptors == 0) {
+    take(message.value());
+  } else {
+    take(message.value(), std::move(incoming.descriptors[0]));
+  }
+  return {};
+}
+
+}  // namespace
+
+SupervisorLink::SupervisorLink(uv_loop_t* loop, UniqueFd socket, SupervisorListener& listener)
+    : socket_(std::move(socket)),
+      listener_(listener),
+      poll_(loop, socket_.get(), [this](int events) { on_ready(events); }) {
+  watch();
+}
+
+
+template <typename M>
+void SupervisorLink::send(const M& message) {
+  std::array<std::uint8_t, proto::wire_size<M>()> room;
+  const ByteSpan bytes = proto::encode_message(message, room);
+  outbox_.emplace_back(bytes.begin(), bytes.end());
+  flush();
+}
+
+void SupervisorLink::send_ready() {
+  phase_ = Phase::kRunning;
+  send(proto::ControlReady{});
+}
+void SupervisorLink::send_query(const proto::Query& query) { send(query); }
+void SupervisorLink::send_command(const proto::Command& command) { send(command); }
+
+void SupervisorLink::on_ready(int events) {
+  if ((events & UV_WRITABLE) != 0) flush();
+  if ((events & UV_READABLE) != 0) read_messages();
+}
+
+void SupervisorLink::read_messages() {
+  for (int count = 0; count < kMaxTurnMessages; ++count) {
+    auto message = proto::receive_control(socket_.get());
+    if (!message.ok() && message.error().code == ErrorCode::kWouldBlock) return;
+    if (!message.ok() && message.error().code == ErrorCode::kTooLarge) {
+      // Out of descriptors: this one message is lost, the next may fit.
+      log_error("control_message_lost", {{"error", message.error()}});
+      continue;
+    }
+    if (!message.ok() && message.error().code == ErrorCode::kClosed) {
+      poll_.stop();
+      listener_.on_supervisor_gone("end of file");
+      return;
+    }
+    const Status taken = message.ok() ? dispatch(message.value()) : Status(message.error());
+    if (taken.ok()) continue;
+    log_error("control_message_refused", {{"error", taken.error()}});
+    poll_.stop();
+    listener_.on_supervisor_gone("a message that cannot be");
+    return;
+  }
+}
+
+Status SupervisorLink::dispatch(proto::IncomingMessage& message) {
+  if (!proto::is_permitted(proto::Peer::kSupervisor, proto::Phase::kRunning, message.type)) {
+    return make_error(ErrorCode::kInvalid, "message that no supervisor sends");
+  }
+  if (message.type == proto::MessageType::kControlAdmin) {
+    return deliver<proto::ControlAdmin>(message, [this](const auto& admin) { listener_.on_admin(admin); });
+  }
+  if (phase_ == Phase::kRunning) return dispatch_running(message);
+  const auto setup = proto::decode_message<proto::ControlSetup>(message);
+  if (!setup.ok()) return make_error(ErrorCode::kInvalid, "message before the setup");
+  listener_.on_setup(std::move(message.descriptors[0]), std::move(message.descriptors[1]));
+  return {};
+}
+
+Status SupervisorLink::dispatch_running(proto::IncomingMessage& message) {
+  using proto::MessageType;
+  SupervisorListener& to = listener_;
+  if (message.type == MessageType::kTenantInfo) {
+    return deliver<proto::TenantInfo>(message, [&](const auto& m) { to.on_tenant(m); });
+  }
+  if (message.type == MessageType::kTenantProblem) {
+    return deliver<proto::TenantProblem>(
+        message, [&](const auto& m, UniqueFd fd) { to.on_tenant_problem(m, std::move(fd)); });
+  }
+  if (message.type == MessageType::kLogSource) {
+    return deliver<proto::LogSource>(message,
+                                     [&](const auto& m, UniqueFd fd) { to.on_log_source(m, std::move(fd)); });
+  }
+  if (message.type == MessageType::kAccessSource) {
+    return deliver<proto::AccessSource>(
+        message, [&](const auto& m, UniqueFd fd) { to.on_access_source(m, std::move(fd)); });
+  }
+  if (message.type == MessageType::kDeath) {
+    return deliver<proto::Death>(message, [&](const auto& m) { to.on_death(m); });
+  }
+  if (message.type == MessageType::kAppNotice) {
+    return deliver<proto::AppNotice>(message, [&](const auto& m) { to.on_notice(m); });
+  }
+  if (message.type == MessageType::kAppInfo) {
+    return deliver<proto::AppInfo>(message, [&](const auto& m) { to.on_app_info(m); });
+  }
+  if (message.type == MessageType::kWorkerInfo) {
+    return deliver<proto::WorkerInfo>(message, [&](const auto& m) { to.on_worker_info(m); });
+  }
+  if (message.type == MessageType::kQueryEnd) {
+    return deliver<proto::QueryEnd>(message, [&](const auto& m) { to.on_query_end(m); });
+  }
+  if (message.type == MessageType::kCommandDone) {
+    return deliver<proto::CommandDone>(message, [&](const auto& m) { to.on_command_done(m); });
+  }
+  if (message.type == MessageType::kPing) {
+    return deliver<proto::Ping>(message, [&](const auto& m) { send(proto::Pong{m.nonce}); });
+  }
+  return make_error(ErrorCode::kInvalid, "message that is not for control");
+}
+
+void SupervisorLink::flush() {
+  while (!outbox_.empty()) {
+    const Status sent = send_message(socket_.get(), outbox_.front());
+    // A broken socket shows itself to the next read.
+    if (!sent.ok()) break;
+    outbox_.pop_front();
+  }
+  watch();
+}
+
+void SupervisorLink::watch() { poll_.watch(outbox_.empty() ? UV_READABLE : UV_READABLE | UV_WRITABLE); }
+
+}  // namespace rowhouse::control

@@ -1,0 +1,63 @@
+// The control socket to the supervisor (descriptor 3).  Decodes what arrives and hands it over; keeps what the
+// socket does not take at once.  The supervisor is trusted: bytes that are no message of ours are a mistake of
+// our own and end the program.
+#pragma once
+
+#include <deque>
+#include <string>
+
+#include "base/loop.h"
+#include "base/unique_fd.h"
+#include "control/inquiries.h"
+#include "proto/control_messages.h"
+
+namespace rowhouse::control {
+
+class SupervisorListener {
+ public:
+  virtual ~SupervisorListener() = default;
+  virtual void on_setup(UniqueFd listener, UniqueFd logs) = 0;
+  virtual void on_admin(const proto::ControlAdmin& admin) = 0;
+  virtual void on_tenant(const proto::TenantInfo& tenant) = 0;
+  virtual void on_tenant_problem(const proto::TenantProblem& problem, UniqueFd sentences) = 0;
+  virtual void on_log_source(const proto::LogSource& source, UniqueFd pipe) = 0;
+  virtual void on_access_source(const proto::AccessSource& source, UniqueFd socket) = 0;
+  virtual void on_death(const proto::Death& death) = 0;
+  virtual void on_notice(const proto::AppNotice& notice) = 0;
+  virtual void on_app_info(const proto::AppInfo& info) = 0;
+  virtual void on_worker_info(const proto::WorkerInfo& info) = 0;
+  virtual void on_query_end(const proto::QueryEnd& end) = 0;
+  virtual void on_command_done(const proto::CommandDone& done) = 0;
+  // The socket is at its end, or broken.
+  virtual void on_supervisor_gone(const char* reason) = 0;
+};
+
+class SupervisorLink final : public InquirySender {
+ public:
+  static constexpr int kMaxTurnMessages = 64;
+
+  SupervisorLink(uv_loop_t* loop, UniqueFd socket, SupervisorListener& listener);
+  void send_ready();
+  void send_query(const proto::Query& query) override;
+  void send_command(const proto::Command& command) override;
+
+ private:
+  enum class Phase { kSetup, kRunning };
+  void on_ready(int events);
+  void read_messages();
+  Status dispatch(proto::IncomingMessage& message);
+  Status dispatch_running(proto::IncomingMessage& message);
+  template <typename M>
+  void send(const M& message);
+  void flush();
+  void watch();
+
+  UniqueFd socket_;
+  SupervisorListener& listener_;
+  Phase phase_ = Phase::kSetup;
+  // At most one question for each connection of the API, and one answer for each ping.
+  std::deque<std::vector<std::uint8_t>> outbox_;
+  Poll poll_;
+};
+
+}  // namespace rowhouse::control

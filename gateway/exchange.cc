@@ -1,0 +1,333 @@
+#include "gateway/exchange.h"
+
+#include <algorithm>
+
+#include "gateway/app.h"
+#include "gateway/caps.h"
+#include "gateway/request_encoder.h"
+#include "gateway/worker.h"
+
+namespace rowhouse::gateway {
+namespace {
+
+using proto::AbortReason;
+using proto::BodyPart;
+using proto::Cause;
+
+constexpr Refusal kWorkerGone{502, Cause::kWorkerGone, 0, AfterAnswer::kKeepAlive};
+constexpr Refusal kBadResponse{502, Cause::kBadResponse, 0, AfterAnswer::kKeepAlive};
+constexpr Refusal kAppFailed{500, Cause::kBadResponse, 0, AfterAnswer::kKeepAlive};
+constexpr Refusal kTimeOver{504, Cause::kRequestTimeout, 0, AfterAnswer::kKeepAlive};
+constexpr Refusal kQueueTimeOver{503, Cause::kQueueTimeout, 1, AfterAnswer::kKeepAlive};
+constexpr Refusal kClientTooSlow{408, Cause::kClientTimeout, 0, AfterAnswer::kClose};
+constexpr Refusal kBodyTooLarge{413, Cause::kTooLarge, 0, AfterAnswer::kClose};
+
+// RFC 9110 6.4.1: these have no content, whatever the app sends.
+bool is_bodyless_status(std::uint16_t status) { return status == 204 || status == 304; }
+
+}  // namespace
+
+Exchange::Exchange(Workbench& bench, ExchangeClient& client)
+    : bench_(bench), client_(client), queue_deadline_(bench.deadlines, [this] { on_queue_time_over(); }) {}
+
+void Exchange::reset() {
+  request_.forget();
+  tally_ = ExchangeTally{};
+  tally_.at_ms = bench_.turn.wall_ms();
+  tally_.head_at = bench_.turn.now();
+  deaths_ = moves_ = 0;
+  body_complete_ = false;
+  replayable_ = true;
+  starved_since_.reset();
+  starved_ = {};
+  responded_ = bodyless_ = has_length_ = false;
+  length_left_ = received_ = credited_ = 0;
+  held_since_.reset();
+  held_ = {};
+}
+
+void Exchange::release_buffers() {
+  for (std::string* buffer : {&request_.block, &request_.path, &frame_}) {
+    if (buffer->capacity() > kKeptBufferBytes) std::string().swap(*buffer);
+  }
+}
+
+std::optional<Refusal> Exchange::begin(App& app, std::size_t prefix_bytes, const CheckedHead& head,
+                                       const ClientAddress& address) {
+  tally_.app = app.number();
+  tally_.queued_at = bench_.turn.now();
+  app_ = &app;
+  body_complete_ = !request_.has_body();
+  std::optional<Refusal> refusal;
+  if (request_.content_length > app.limits().body_bytes) refusal = kBodyTooLarge;
+  if (!refusal) {
+    refusal = encode_request(frame_, bench_.encoder, request_, head, {app.number(), prefix_bytes}, address);
+  }
+  if (!refusal) refusal = app.submit(*this);
+  if (!refusal) return std::nullopt;
+  tally_.status = refusal->status;
+  leave(refusal->cause);
+  return refusal;
+}
+
+void Exchange::on_queued(Instant deadline) {
+  state_ = ExchangeState::kQueued;
+  queue_deadline_.set(deadline);
+}
+
+void Exchange::on_queue_time_over() {
+  app_->leave_queue(*this);
+  refuse(kQueueTimeOver);
+}
+
+void Exchange::refuse_queued(const Refusal& refusal) { refuse(refusal); }
+
+void Exchange::dispatch(Worker& worker) {
+  queue_deadline_.clear();
+  state_ = ExchangeState::kRunning;
+  tally_.sent_at = bench_.turn.now();
+  worker_ = &worker;
+  stream_ = &worker.open(frame_, *this, tally_.sent_at + app_->limits().request_time);
+  if (!request_.has_body()) return;
+  replay_sent_ = 0;
+  starved_since_ = tally_.sent_at;
+  send_replay();
+  client_.on_body_wanted();
+}
+
+// --- the request body ------------------------------------------------------------------------------------
+
+std::size_t Exchange::body_room() {
+  if (state_ != ExchangeState::kRunning || body_complete_ || replay_sent_ < replay_body_.size()) return 0;
+  const std::size_t room = worker_->channel().body_room(*stream_);
+  return replayable_ ? std::min(room, kMaxReplayBytes - replay_body_.size()) : room;
+}
+
+void Exchange::send_body(std::string_view bytes, BodyPart part) {
+  if (state_ != ExchangeState::kRunning) return;
+  const Instant now = bench_.turn.now();
+  if (starved_since_) starved_ += now - *starved_since_;
+  tally_.bytes_in += bytes.size();
+  if (tally_.bytes_in > app_->limits().body_bytes) {
+    stop_stream(AbortReason::kClientGone);
+    fail(kBodyTooLarge);
+    return;
+  }
+  body_complete_ = part == BodyPart::kLast;
+  worker_->channel().send_body(*stream_, bytes, part);
+  if (replayable_) {
+    replay_body_.append(bytes);
+    replay_sent_ = replay_body_.size();
+  }
+  starved_since_.reset();
+  if (!body_complete_ && stream_->send_window > 0) starved_since_ = now;
+}
+
+// What an earlier worker was sent and did not run.
+void Exchange::send_replay() {
+  while (replay_sent_ < replay_body_.size()) {
+    const std::string_view rest = std::string_view(replay_body_).substr(replay_sent_);
+    const std::string_view part = rest.substr(0, worker_->channel().body_room(*stream_));
+    if (part.empty()) return;
+    const bool is_last = body_complete_ && part.size() == rest.size();
+    worker_->channel().send_body(*stream_, part, is_last ? BodyPart::kLast : BodyPart::kMore);
+    replay_sent_ += part.size();
+  }
+  if (replay_body_.empty() && body_complete_) worker_->channel().send_body(*stream_, {}, BodyPart::kLast);
+  if (!replayable_) drop_replay_body();
+}
+
+void Exchange::forget_replay() {
+  if (!replayable_) return;
+  replayable_ = false;
+  if (replay_sent_ == replay_body_.size()) drop_replay_body();
+  // The cap of what is kept may have been in the way.
+  if (!body_complete_) client_.on_body_wanted();
+}
+
+void Exchange::drop_replay_body() {
+  replay_body_.clear();
+  replay_sent_ = 0;
+  if (replay_body_.capacity() > kKeptBufferBytes) std::string().swap(replay_body_);
+}
+
+void Exchange::on_body_room() {
+  if (replay_sent_ < replay_body_.size()) send_replay();
+  if (!body_complete_) client_.on_body_wanted();
+}
+
+// Credit before START: somebody reads the body all the same, so it cannot be sent again.
+void Exchange::on_credit() {
+  forget_replay();
+  if (!body_complete_ && !starved_since_) starved_since_ = bench_.turn.now();
+}
+
+void Exchange::on_started() { forget_replay(); }
+
+// --- the response ----------------------------------------------------------------------------------------
+
+void Exchange::on_response(const proto::ResponseHead& head) {
+  forget_replay();
+  const Result<CheckedResponse> checked = check_response(head);
+  if (!checked.ok()) {
+    stop_stream(AbortReason::kBadResponse);
+    refuse(kBadResponse);
+    return;
+  }
+  responded_ = true;
+  tally_.status = head.status;
+  bodyless_ = request_.is_head() || is_bodyless_status(head.status);
+  has_length_ = checked.value().has_length && !bodyless_;
+  length_left_ = checked.value().length;
+  client_.on_response(head, checked.value());
+}
+
+void Exchange::on_data(std::string_view bytes) {
+  received_ += bytes.size();
+  hold_response();
+  if (bodyless_) bytes = {};
+  const bool too_much = has_length_ && bytes.size() > length_left_;
+  if (too_much) bytes = bytes.substr(0, static_cast<std::size_t>(length_left_));
+  if (has_length_) length_left_ -= bytes.size();
+  tally_.bytes_out += bytes.size();
+  if (too_much) stop_stream(AbortReason::kBadResponse);
+  client_.on_response_data(bytes);
+  if (too_much) cut(Cause::kBadResponse);
+}
+
+// The worker waits for credit from here on; its request's time does not pass meanwhile.
+void Exchange::hold_response() {
+  if (!held_since_ && stream_->receive_window < proto::kMaxDataBytes) held_since_ = bench_.turn.now();
+}
+
+void Exchange::note_unsent(std::size_t unsent) {
+  if (state_ != ExchangeState::kRunning) return;
+  const std::uint64_t waiting = received_ - credited_;
+  if (waiting < unsent + kCreditStepBytes) return;
+  const std::uint64_t taken = waiting - unsent;
+  credited_ += taken;
+  worker_->channel().grant(*stream_, static_cast<std::uint32_t>(taken));
+  if (!held_since_ || stream_->receive_window < proto::kMaxDataBytes) return;
+  held_ += bench_.turn.now() - *held_since_;
+  held_since_.reset();
+}
+
+void Exchange::on_end() {
+  stream_ = nullptr;
+  if (has_length_ && length_left_ > 0) {
+    cut(Cause::kBadResponse);
+    return;
+  }
+  leave(Cause::kNone);
+  client_.on_response_end();
+}
+
+void Exchange::on_abort(AbortReason reason) {
+  stream_ = nullptr;
+  fail(reason == AbortReason::kAppFailedBeforeHead ? kAppFailed : kBadResponse);
+}
+
+void Exchange::on_lost(StreamLoss loss, StreamPhase phase) {
+  stream_ = nullptr;
+  if (responded_ || !may_move(loss, phase)) {
+    fail(kWorkerGone);
+    return;
+  }
+  state_ = ExchangeState::kQueued;
+  worker_ = nullptr;
+  starved_since_.reset();
+  starved_ = {};
+  tally_.queued_at = bench_.turn.now();
+  if (const auto refusal = app_->submit_again(*this)) refuse(*refusal);
+}
+
+// A request that provably never ran may go to another worker: one that the worker declined, and one without START
+// whose method makes the worker say START before anything else.
+bool Exchange::may_move(StreamLoss loss, StreamPhase phase) {
+  if (phase != StreamPhase::kOpened || !replayable_) return false;
+  switch (loss) {
+    case StreamLoss::kDrained: return ++moves_ <= kMaxMoves;
+    case StreamLoss::kGone: return !request_.is_safe() && ++deaths_ <= 1;
+  }
+  return false;
+}
+
+// --- time ------------------------------------------------------------------------------------------------
+
+// How long the worker has waited for the client.
+Duration Exchange::client_time() const {
+  const Instant now = bench_.turn.now();
+  Duration held = held_;
+  Duration starved = starved_;
+  if (held_since_) held += now - *held_since_;
+  if (starved_since_) starved += now - *starved_since_;
+  return held + std::min<Duration>(starved, kMaxBodyWaitTime);
+}
+
+void Exchange::on_time_over() {
+  const Instant end = tally_.sent_at + app_->limits().request_time + client_time();
+  if (end > bench_.turn.now()) {
+    stream_->deadline.set(end);
+    return;
+  }
+  if (starved_since_) {
+    stop_stream(AbortReason::kClientGone);  // the client keeps the worker waiting
+    fail(kClientTooSlow);
+    return;
+  }
+  worker_->report(proto::FaultKind::kRequestTimeout);
+  stop_stream(AbortReason::kRequestTimeout);
+  fail(kTimeOver);
+}
+
+// --- the end ---------------------------------------------------------------------------------------------
+
+// The worker has the time of a request to close the stream; one that was over its time is already reported.
+void Exchange::stop_stream(AbortReason reason) {
+  if (reason == AbortReason::kRequestTimeout) {
+    stream_->deadline.clear();
+  } else {
+    stream_->deadline.set(bench_.turn.now() + app_->limits().request_time);
+  }
+  worker_->channel().give_up(*stream_, reason);
+  stream_ = nullptr;
+}
+
+void Exchange::abandon() {
+  if (state_ == ExchangeState::kQueued) app_->leave_queue(*this);
+  if (state_ == ExchangeState::kRunning) stop_stream(AbortReason::kClientGone);
+  if (app_ != nullptr) leave(Cause::kNone);
+}
+
+void Exchange::leave(Cause cause) {
+  state_ = ExchangeState::kIdle;
+  queue_deadline_.clear();
+  tally_.ended_at = bench_.turn.now();
+  tally_.cause = cause;
+  drop_replay_body();
+  worker_ = nullptr;
+  App& app = *app_;
+  app_ = nullptr;
+  app.count(tally_);
+}
+
+void Exchange::refuse(const Refusal& refusal) {
+  tally_.status = refusal.status;
+  leave(refusal.cause);
+  client_.on_refused(refusal);
+}
+
+void Exchange::fail(const Refusal& refusal) {
+  if (responded_) {
+    cut(refusal.cause);
+  } else {
+    refuse(refusal);
+  }
+}
+
+void Exchange::cut(Cause cause) {
+  leave(cause);
+  client_.on_response_cut();
+}
+
+}  // namespace rowhouse::gateway

@@ -1,0 +1,375 @@
+#include "gateway/http1_connection.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "gateway/authority.h"
+#include "gateway/error_answer.h"
+#include "gateway/caps.h"
+#include "gateway/path.h"
+
+namespace rowhouse::gateway {
+namespace {
+
+using proto::Cause;
+using Flow = ClientSocket::Flow;
+
+}  // namespace
+
+Http1Connection::Http1Connection(Workbench& bench, const ConnectionPlace& place, UniqueFd socket,
+                                 ClientAddress address)
+    : bench_(bench),
+      place_(place),
+      address_(std::move(address)),
+      socket_(bench.turn.loop(), std::move(socket), *this),
+      exchange_(bench, *this),
+      writer_(socket_.output().tail()),
+      resume_task_(bench.turn, TurnStage::kResume, [this] { resume(); }),
+      flush_task_(bench.turn, TurnStage::kClient, [this] { flush(); }),
+      deadline_(bench.deadlines, [this] { on_deadline(); }),
+      state_at_(bench.turn.now()) {
+  settle();
+}
+
+Http1Connection::~Http1Connection() = default;
+
+void Http1Connection::retire() {
+  retiring_ = true;
+  if (state_ == State::kHead && input_.empty()) {
+    close();
+  } else if (!answering_) {
+    after_ = AfterAnswer::kClose;
+  }
+}
+
+// --- bytes from the client -------------------------------------------------------------------------------
+
+void Http1Connection::on_readable() {
+  bench_.turn.refresh();
+  const std::span<std::uint8_t> buffer = bench_.turn.receive_buffer();
+  const ClientSocket::Received received = socket_.read(buffer);
+  switch (received.flow) {
+    case Flow::kBlocked: return;
+    case Flow::kBroken: on_client_gone(); return;
+    case Flow::kDone: break;
+  }
+  if (received.bytes == 0) {
+    on_client_end();
+    return;
+  }
+  read_at_ = bench_.turn.now();
+  use_input(as_text(buffer.first(received.bytes)));
+  settle();
+}
+
+void Http1Connection::on_client_end() {
+  client_ended_ = true;
+  settle();
+}
+
+// What cannot be used now is kept; most often all of it is used where it was received.
+void Http1Connection::use_input(std::string_view bytes) {
+  if (input_.empty()) {
+    const std::size_t used = use(bytes);
+    if (state_ != State::kClosed) input_.append(bytes.substr(used));
+  } else {
+    input_.append(bytes);
+    input_.consume(use(input_.view()));
+  }
+}
+
+std::size_t Http1Connection::use(std::string_view bytes) {
+  std::size_t used = 0;
+  while (used < bytes.size()) {
+    const std::string_view rest = bytes.substr(used);
+    std::size_t step = 0;
+    switch (state_) {
+      case State::kHead: step = use_head(rest); break;
+      case State::kExchange: step = use_body(rest); break;
+      case State::kDraining:
+      case State::kLingering: step = use_unread(rest); break;
+      case State::kFlushing: break;
+      case State::kClosed: step = rest.size(); break;
+    }
+    if (step == 0) break;
+    used += step;
+  }
+  return used;
+}
+
+std::size_t Http1Connection::use_head(std::string_view bytes) {
+  const auto found = find_head_end(bytes, head_checked_);
+  if (const auto* refusal = std::get_if<HeadRefusal>(&found)) {
+    exchange_.reset();
+    state_ = State::kExchange;
+    refuse(refusal->status, refusal->cause);
+    return 0;
+  }
+  const std::size_t size = *std::get_if<std::size_t>(&found);
+  if (size == 0) {
+    if (head_checked_ == 0 && requests_ > 0) state_at_ = bench_.turn.now();
+    head_checked_ = bytes.size();
+    return 0;
+  }
+  head_checked_ = 0;
+  start_request(bytes.substr(0, size));
+  return size;
+}
+
+std::size_t Http1Connection::use_body(std::string_view bytes) {
+  const std::size_t used = parser_.read_body(bytes.substr(0, exchange_.body_room()), *this);
+  if (used > 0) continue_due_ = false;
+  if (parser_.body() != Http1Request::Body::kRefused || state_ != State::kExchange) return used;
+  exchange_.abandon();
+  exchange_.tally().cause = Cause::kBadRequest;
+  if (answering_) {
+    on_response_cut();
+  } else {
+    refuse(400, Cause::kBadRequest);
+  }
+  return 0;
+}
+
+void Http1Connection::on_body(std::string_view bytes) {
+  if (state_ != State::kExchange) return;
+  const bool complete = parser_.body() == Http1Request::Body::kComplete;
+  exchange_.send_body(bytes, complete ? proto::BodyPart::kLast : proto::BodyPart::kMore);
+}
+
+// What nobody wants: the rest of a body, or anything before the connection closes.
+std::size_t Http1Connection::use_unread(std::string_view bytes) {
+  if (state_ == State::kLingering) {
+    unread_bytes_ += bytes.size();
+    if (unread_bytes_ > kMaxLingerBytes) close();
+    return bytes.size();
+  }
+  const std::size_t used = parser_.read_body(bytes, *this);
+  unread_bytes_ += used;
+  if (parser_.body() == Http1Request::Body::kComplete) {
+    start_next();
+  } else if (unread_bytes_ > kMaxDrainBytes || parser_.body() == Http1Request::Body::kRefused) {
+    linger();
+  }
+  return used;
+}
+
+void Http1Connection::resume() {
+  if (state_ == State::kClosed) return;
+  input_.consume(use(input_.view()));
+  if (state_ == State::kExchange && continue_due_ && exchange_.body_room() > 0) {
+    continue_due_ = false;
+    socket_.output().append(kContinue);
+    flush_task_.schedule();
+  }
+  settle();
+}
+
+// After everything that may have changed what the connection waits for.
+void Http1Connection::settle() {
+  if (state_ == State::kClosed || end_if_starved()) return;
+  const bool full = state_ != State::kHead && input_.size() >= kInputHighWaterBytes;
+  socket_.set_reading(client_ended_ || full ? ClientSocket::Reading::kStopped : ClientSocket::Reading::kWanted);
+  if (const std::optional<Instant> deadline = next_deadline()) {
+    deadline_.set(*deadline);
+  } else {
+    deadline_.clear();
+  }
+}
+
+// Ends a connection that waits for bytes which the client will not send.
+bool Http1Connection::end_if_starved() {
+  if (!client_ended_ || resume_task_.is_scheduled()) return false;
+  const bool lacks_body = state_ == State::kExchange && parser_.body() == Http1Request::Body::kMore &&
+                          input_.size() < parser_.length_left().value_or(1);
+  if (lacks_body) {
+    on_client_gone();
+    return true;
+  }
+  if (state_ == State::kExchange || state_ == State::kFlushing) return false;
+  close();
+  return true;
+}
+
+// --- a request -------------------------------------------------------------------------------------------
+
+void Http1Connection::start_request(std::string_view block) {
+  ++requests_;
+  state_ = State::kExchange;
+  state_at_ = read_at_ = bench_.turn.now();
+  exchange_.reset();
+  Request& request = exchange_.request();
+  request.block.assign(block);
+  request.request_id = bench_.request_ids.next();
+  const auto checked = check_head(request.block, bench_.head_fields);
+  if (const auto* refusal = std::get_if<HeadRefusal>(&checked)) {
+    refuse(refusal->status, refusal->cause);
+    return;
+  }
+  const CheckedHead& head = *std::get_if<CheckedHead>(&checked);
+  describe_request(request, head);
+  if (const std::optional<HeadRefusal> refusal = parser_.begin(request.block, head)) {
+    refuse(refusal->status, refusal->cause);
+    return;
+  }
+  const bool keep = head.keep_alive && requests_ < kMaxRequestsPerConnection && !retiring_;
+  after_ = keep ? AfterAnswer::kKeepAlive : AfterAnswer::kClose;
+  continue_due_ = head.expect_continue;
+  route(head);
+}
+
+void Http1Connection::route(const CheckedHead& head) {
+  Request& request = exchange_.request();
+  if (head.asterisk) {
+    answer_asterisk();
+    return;
+  }
+  if (head.authority.empty() || !host_of_authority(head.authority, request.host)) {
+    refuse(421, Cause::kNoHost);
+    return;
+  }
+  if (!normalise_path(head.path, request.path).ok()) {
+    refuse(400, Cause::kBadRequest);
+    return;
+  }
+  const SiteMatch match = place_.sites.find(request.host, request.path);
+  if (const auto* refusal = std::get_if<Refusal>(&match)) {
+    on_refused(*refusal);
+  } else if (const auto* file = std::get_if<StaticMatch>(&match)) {
+    serve_static(*file, head);
+  } else {
+    const auto& app = *std::get_if<AppMatch>(&match);
+    if (const auto late = exchange_.begin(*app.app, app.prefix_bytes, head, address_)) on_refused(*late);
+  }
+}
+
+void Http1Connection::serve_static(const StaticMatch& match, const CheckedHead& head) {
+  ExchangeTally& tally = exchange_.tally();
+  tally.app = match.app;
+  if (!is_static_method(head.method)) {
+    refuse(405, Cause::kForbidden);
+    return;
+  }
+  auto opened = open_static_file(match.root, match.relative, match.owner, bench_.mime_types);
+  if (const auto* refusal = std::get_if<StaticRefusal>(&opened)) {
+    refuse(refusal->status, refusal->cause);
+    return;
+  }
+  prepare_own_answer();
+  auto& file = *std::get_if<StaticFile>(&opened);
+  const StaticPlan plan = append_static_head(socket_.output().tail(), file, head, bench_.turn.date(), after_);
+  tally.status = plan.status;
+  tally.bytes_out = plan.length;
+  file_ = std::move(file.file);
+  file_offset_ = plan.offset;
+  file_left_ = plan.length;
+  if (file_left_ <= kFileReadBytes) read_small_file();
+  finish_answer();
+}
+
+// A small file leaves in one write with its head.
+void Http1Connection::read_small_file() {
+  std::string& out = socket_.output().tail();
+  const std::size_t start = out.size();
+  out.resize(start + static_cast<std::size_t>(file_left_));
+  while (file_left_ > 0) {
+    const ssize_t count = ::pread(file_.get(), out.data() + out.size() - file_left_,
+                                  static_cast<std::size_t>(file_left_), static_cast<off_t>(file_offset_));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) {
+      // The file became shorter: the answer ends early, and the client sees that.
+      out.resize(out.size() - static_cast<std::size_t>(file_left_));
+      cut_ = true;
+      break;
+    }
+    file_left_ -= static_cast<std::uint64_t>(count);
+    file_offset_ += static_cast<std::uint64_t>(count);
+  }
+  file_left_ = 0;
+  file_.reset();
+}
+
+// OPTIONS * asks about the server, not about an app (RFC 9110 9.3.7).
+void Http1Connection::answer_asterisk() {
+  static constexpr std::array<proto::Field, 1> kFields = {
+      {{0, "Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"}}};
+  prepare_own_answer();
+  const proto::ResponseHead head{204, {}, kFields};
+  exchange_.tally().status = head.status;
+  writer_.append_head(head, {}, exchange_.request(), bench_.turn.date(), after_);
+  finish_answer();
+}
+
+// --- its answer ------------------------------------------------------------------------------------------
+
+void Http1Connection::on_response(const proto::ResponseHead& head, const CheckedResponse& checked) {
+  const Request& request = exchange_.request();
+  if (continue_due_ || choose_framing(request, head.status, checked) == ResponseFraming::kClose) {
+    after_ = AfterAnswer::kClose;
+  }
+  continue_due_ = false;
+  answering_ = true;
+  writer_.append_head(head, checked, request, bench_.turn.date(), after_);
+  flush_task_.schedule();
+}
+
+void Http1Connection::on_response_data(std::string_view bytes) {
+  writer_.append_data(bytes);
+  flush_task_.schedule();
+}
+
+void Http1Connection::on_response_end() {
+  writer_.append_end();
+  finish_answer();
+}
+
+void Http1Connection::on_response_cut() {
+  cut_ = true;
+  finish_answer();
+}
+
+void Http1Connection::refuse(std::uint16_t status, Cause cause) {
+  // After these the client and we may not agree on where the next request begins.
+  const bool unsure = status == 400 || status == 408 || status == 413 || status == 414 || status == 417 ||
+                      status == 431 || status == 501 || status == 505;
+  const bool connect = status == 405 && cause == Cause::kBadRequest;
+  on_refused({status, cause, 0, unsure || connect ? AfterAnswer::kClose : AfterAnswer::kKeepAlive});
+}
+
+void Http1Connection::on_refused(const Refusal& refusal) {
+  prepare_own_answer();
+  if (refusal.after == AfterAnswer::kClose) after_ = AfterAnswer::kClose;
+  const Request& request = exchange_.request();
+  ExchangeTally& tally = exchange_.tally();
+  tally.status = refusal.status;
+  tally.cause = refusal.cause;
+  tally.error_id = next_error_id();
+  ErrorAnswer answer;
+  answer.status = refusal.status;
+  answer.cause = refusal.cause;
+  answer.error_id = tally.error_id;
+  answer.retry_after_s = refusal.retry_after_s;
+  answer.close = after_ == AfterAnswer::kClose;
+  answer.head_only = request.is_head();
+  answer.json = prefers_json(request.accept);
+  answer.date = bench_.turn.date();
+  append_error_answer(socket_.output().tail(), answer);
+  finish_answer();
+}
+
+// Before an answer of the gateway's own, with the request's body not read: the connection is kept only if the
+// body is known to be short and the client does not wait before sending it.
+void Http1Connection::prepare_own_answer() {
+  if (continue_due_ || parser_.length_left().value_or(0) > kMaxDrainBytes) after_ = AfterAnswer::kClose;
+  continue_due_ = false;
+  answering_ = true;
+}
+
+void Http1Connection::finish_answer() {
+  state_ = State::kFlushing;
+  if (!blocked_) write_at_ = bench_.turn.now();
+  flush_task_.schedule();
+}
+
+}  // namespace rowhouse::gateway

@@ -1,0 +1,68 @@
+#include "gateway/http1_writer.h"
+
+#include <charconv>
+
+namespace rowhouse::gateway {
+namespace {
+
+constexpr std::string_view kLineEnd = "\r\n";
+
+bool has_no_body(const Request& request, std::uint16_t status) {
+  return request.is_head() || status == 204 || status == 304;
+}
+
+}  // namespace
+
+ResponseFraming choose_framing(const Request& request, std::uint16_t status, const CheckedResponse& checked) {
+  if (has_no_body(request, status)) return ResponseFraming::kNone;
+  if (checked.has_length) return ResponseFraming::kLength;
+  return request.version >= 11 ? ResponseFraming::kChunked : ResponseFraming::kClose;
+}
+
+void Http1Writer::append_number(std::uint64_t number, int base) {
+  char digits[20];
+  const auto result = std::to_chars(digits, digits + sizeof digits, number, base);
+  out_.append(digits, result.ptr);
+}
+
+void Http1Writer::append_head(const proto::ResponseHead& head, const CheckedResponse& checked,
+                              const Request& request, std::string_view date, AfterAnswer after) {
+  framing_ = choose_framing(request, head.status, checked);
+  out_.append("HTTP/1.1 ");
+  append_number(head.status, 10);
+  out_.append(" ").append(head.reason.empty() ? standard_reason(head.status) : head.reason);
+  out_.append("\r\nServer: Rowhouse\r\nDate: ").append(date).append(kLineEnd);
+  for (const proto::Field& field : head.fields) {
+    if (is_dropped_response_field(field.name)) continue;
+    out_.append(field.name).append(": ").append(field.value).append(kLineEnd);
+  }
+  // To HEAD and in 304 it is the length that GET would have (RFC 9110 8.6); a 204 has none.
+  if (checked.has_length && head.status != 204) {
+    out_.append("Content-Length: ");
+    append_number(checked.length, 10);
+    out_.append(kLineEnd);
+  }
+  if (framing_ == ResponseFraming::kChunked) out_.append("Transfer-Encoding: chunked\r\n");
+  if (after == AfterAnswer::kClose) {
+    out_.append("Connection: close\r\n");
+  } else if (request.version == 10) {
+    out_.append("Connection: keep-alive\r\n");
+  }
+  out_.append(kLineEnd);
+}
+
+void Http1Writer::append_data(std::string_view bytes) {
+  if (bytes.empty()) return;
+  if (framing_ != ResponseFraming::kChunked) {
+    out_.append(bytes);
+    return;
+  }
+  append_number(bytes.size(), 16);
+  out_.append(kLineEnd).append(bytes).append(kLineEnd);
+}
+
+void Http1Writer::append_end() {
+  if (framing_ == ResponseFraming::kChunked) out_.append("0\r\n\r\n");
+}
+
+}  // namespace rowhouse::gateway

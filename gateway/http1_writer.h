@@ -1,0 +1,48 @@
+// Writes one HTTP/1.1 answer.  The gateway alone decides the framing (RFC 9112 6), the status line, Date, Server
+// and Connection; from the app come status, reason, fields and bytes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "gateway/request.h"
+#include "gateway/response_rules.h"
+#include "gateway/static_files.h"  // AfterAnswer
+#include "proto/heads.h"
+
+namespace rowhouse::gateway {
+
+// How the client knows where the body ends.
+enum class ResponseFraming : std::uint8_t {
+  kNone,     // no body at all: HEAD, 204, 304
+  kLength,
+  kChunked,
+  kClose,    // HTTP/1.0 without a length: the end of the connection, so a broken answer needs a reset
+};
+
+[[nodiscard]] ResponseFraming choose_framing(const Request& request, std::uint16_t status,
+                                             const CheckedResponse& checked);
+
+class Http1Writer {
+ public:
+  explicit Http1Writer(std::string& out) : out_(out) {}
+
+  // `head` has passed check_response.
+  void append_head(const proto::ResponseHead& head, const CheckedResponse& checked, const Request& request,
+                   std::string_view date, AfterAnswer after);
+  // REQUIRES: no bytes when the framing is kNone.
+  void append_data(std::string_view bytes);
+  void append_end();
+  [[nodiscard]] ResponseFraming framing() const { return framing_; }
+
+ private:
+  void append_number(std::uint64_t number, int base);
+
+  std::string& out_;
+  ResponseFraming framing_ = ResponseFraming::kNone;
+};
+
+inline constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+
+}  // namespace rowhouse::gateway

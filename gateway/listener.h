@@ -1,0 +1,41 @@
+// One listening socket that the supervisor bound and shares among all gateways.  A few connections are accepted
+// at a time, so that the other gateways get theirs.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "base/loop.h"
+#include "base/unique_fd.h"
+#include "gateway/request.h"
+
+namespace rowhouse::gateway {
+
+class ClientListener {
+ public:
+  virtual ~ClientListener() = default;
+  virtual void on_client(UniqueFd socket, ClientAddress address) = 0;
+};
+
+class Listener {
+ public:
+  Listener(uv_loop_t* loop, UniqueFd socket, ClientListener& clients);
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+
+ private:
+  void on_ready();
+  // False when nobody waits.
+  bool accept_one();
+  void turn_away();
+
+  ClientListener& clients_;
+  UniqueFd socket_;
+  UniqueFd reserve_;  // given up for a moment when descriptors have run out, to tell a client so
+  Poll poll_;
+};
+
+// Answers 503 without reading and closes: there is no room for this client.
+void turn_client_away(UniqueFd socket);
+
+}  // namespace rowhouse::gateway

@@ -1,0 +1,100 @@
+// One turn of the loop: its time, the buffer that everything is read into, and the work that is collected during
+// the turn and done once at its end, just before the loop waits again: requests that can go on, then one write
+// for each channel, then one write for each client.
+#pragma once
+
+#include <uv.h>
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+
+namespace rowhouse::gateway {
+
+// The order of the work at the end of a turn.
+enum class TurnStage : std::uint8_t { kResume, kChannel, kClient };
+
+class Turn;
+
+// Something that wants to run at the end of this turn; run once however often it is asked for.  Its owner must
+// not be destroyed before the work has been done (Turn::bury).
+class TurnTask {
+ public:
+  TurnTask(Turn& turn, TurnStage stage, std::function<void()> run)
+      : turn_(turn), stage_(stage), run_(std::move(run)) {}
+  TurnTask(const TurnTask&) = delete;
+  TurnTask& operator=(const TurnTask&) = delete;
+  void schedule();
+  [[nodiscard]] bool is_scheduled() const { return scheduled_; }
+
+ private:
+  friend class Turn;
+  Turn& turn_;
+  TurnStage stage_;
+  bool scheduled_ = false;
+  std::function<void()> run_;
+};
+
+// What may be buried: destroyed at the end of the turn, when no event can be under way in it.
+class Mortal {
+ public:
+  virtual ~Mortal() = default;
+};
+
+class Turn {
+ public:
+  Turn(uv_loop_t* loop, const Clock& clock);
+  ~Turn();
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+  [[nodiscard]] uv_loop_t* loop() const { return loop_; }
+  // The time of the present event.
+  [[nodiscard]] Instant now() const { return now_; }
+  [[nodiscard]] std::int64_t wall_ms() const { return wall_ms_; }
+  // The HTTP date of now.
+  [[nodiscard]] std::string_view date() const { return date_; }
+  // Reads the clock; called at the start of each event.
+  void refresh();
+
+  // Content is valid until the next read of anybody.
+  [[nodiscard]] std::span<std::uint8_t> receive_buffer() const { return receive_buffer_; }
+
+  // Destroys `dead` at the end of the turn.
+  void bury(std::unique_ptr<Mortal> dead) { dead_.push_back(std::move(dead)); }
+  // Does all collected work, also what it brings about, then empties the graves.
+  void finish();
+  // Called at the end of each finish(), when nothing is left to do.
+  void set_on_finished(std::function<void()> on_finished) { on_finished_ = std::move(on_finished); }
+
+ private:
+  friend class TurnTask;
+  struct Handle;
+  static constexpr std::size_t kStages = 3;
+
+  bool run_stage(TurnStage stage);
+  std::vector<TurnTask*>& tasks(TurnStage stage) { return tasks_[static_cast<std::size_t>(stage)]; }
+
+  uv_loop_t* loop_;
+  const Clock& clock_;
+  Instant now_{};
+  std::int64_t wall_ms_ = 0;
+  std::int64_t date_s_ = -1;
+  std::string date_;
+  std::vector<std::uint8_t> receive_storage_;
+  std::span<std::uint8_t> receive_buffer_;
+  std::array<std::vector<TurnTask*>, kStages> tasks_;
+  std::vector<TurnTask*> running_;
+  std::vector<std::unique_ptr<Mortal>> dead_;
+  std::function<void()> on_finished_;
+  Handle* handle_;
+};
+
+}  // namespace rowhouse::gateway

@@ -1,0 +1,59 @@
+#include "gateway/worker.h"
+
+#include "base/log.h"
+
+namespace rowhouse::gateway {
+
+Worker::Worker(Workbench& bench, WorkerShare share, const WorkerIdentity& identity, UniqueFd channel,
+               WorkerListener& listener)
+    : bench_(bench),
+      share_(share),
+      identity_(identity),
+      listener_(listener),
+      channel_(bench, std::move(channel), identity.threads + proto::kMaxPrefetch, *this) {
+  share_.set_in_flight(0);
+}
+
+Worker::~Worker() { share_.set_in_flight(0); }
+
+bool Worker::has_room(const Request& request) {
+  if (!channel_.has_room()) return false;
+  const std::uint32_t threads = identity_.threads;
+  const std::uint32_t all = share_.in_flight();
+  if (all < threads) return true;
+  // However busy the other gateways keep the worker, one request of ours may always wait there.
+  if (channel_.open_streams() == 0) return all < threads + proto::kMaxPrefetch;
+  if (!request.is_prefetchable() || channel_.unsent_bytes() > kMaxBatchBytes) return false;
+  return all < threads + service_times_.depth(bench_.turn.now()) - 1;
+}
+
+Stream& Worker::open(std::string& request_frame, StreamListener& listener, Instant deadline) {
+  Stream& stream = channel_.open(request_frame, listener, deadline);
+  share_.set_in_flight(channel_.open_streams());
+  share_.add_request();
+  return stream;
+}
+
+void Worker::report(proto::FaultKind kind) {
+  bool& reported = reported_[static_cast<std::size_t>(kind)];
+  if (reported) return;
+  reported = true;
+  listener_.on_worker_fault(*this, kind);
+}
+
+void Worker::on_stream_closed(std::optional<std::uint16_t> service_us) {
+  share_.set_in_flight(channel_.open_streams());
+  if (service_us) service_times_.record(bench_.turn.now(), *service_us);
+  listener_.on_request_left();
+}
+
+void Worker::on_channel_end(ChannelEnd end) {
+  if (end != ChannelEnd::kViolated) return;
+  log_warning("worker-violated-protocol", {{"app", identity_.app},
+                                           {"generation", identity_.generation},
+                                           {"worker", identity_.worker},
+                                           {"rule", channel_.violation()}});
+  report(proto::FaultKind::kProtocol);
+}
+
+}  // namespace rowhouse::gateway

@@ -1,0 +1,36 @@
+// What the supervisor asks a jail to build, received over the control socket and checked.  Everything here
+// was checked by the supervisor before; this is the second, independent look (THREATS S22).
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "proto/jail_messages.h"
+
+namespace rowhouse::jail {
+
+// The worker program and the Python prefixes.
+inline constexpr std::size_t kMaxReceivedMounts = 8;
+
+struct ReceivedMount {
+  UniqueFd tree;  // detached, from open_tree(2)
+  proto::Path path;
+};
+
+struct SandboxRequest {
+  proto::JailSetup setup;
+  std::vector<ReceivedMount> mounts;  // the first is the worker program
+};
+
+// Waits for JailMount messages and the JailSetup that ends them.  kClosed when the supervisor has gone.
+Result<SandboxRequest> receive_request(int control);
+
+// kInvalid unless the request names a tenant we may become and limits that limit: an id of 0 or of a reserved
+// number, a tmpfs without a size, a name that would break /etc/passwd, a home among the system's own
+// directories are all refused.
+Status check_setup(const proto::JailSetup& setup);
+Status check_mount_path(std::string_view path);
+
+}  // namespace rowhouse::jail

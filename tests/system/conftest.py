@@ -1,0 +1,103 @@
+"""Fixtures of the system tests: real programs, as root, with real uids, on loopback."""
+import itertools
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+import processes  # noqa: E402
+from rowhouse_host import BUILD, Host  # noqa: E402
+
+# Homes lie below it, and a sandbox has a /var/tmp and a /tmp of its own.
+HOSTS = pathlib.Path("/srv")
+UIDS_EACH = 20
+UID_POOL = (61100, 61980)  # the unit tests use those before it
+FEATURES = {}
+
+
+def has(feature):
+    """Remembers and answers whether this machine has a feature that a test needs."""
+    if feature not in FEATURES:
+        FEATURES[feature] = FEATURE_PROBES[feature]()
+    return FEATURES[feature]
+
+
+def landlock_abi():
+    import ctypes
+    return ctypes.CDLL(None, use_errno=True).syscall(444, None, 0, 1)
+
+
+FEATURE_PROBES = {
+    "wrk": lambda: shutil.which("wrk") is not None,
+    "cgroup1": lambda: any(" - cgroup " in line for line in open("/proc/self/mountinfo", encoding="utf-8")),
+    "cgroup2": lambda: pathlib.Path("/sys/fs/cgroup/cgroup.controllers").exists()
+    and "memory" in pathlib.Path("/sys/fs/cgroup/cgroup.controllers").read_text(),
+    "landlock": lambda: landlock_abi() >= 1,
+}
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "needs(feature, ...): skipped where the machine lacks a feature; "
+                                       "ROWHOUSE_EXPECT=a,b makes that skip a failure")
+    config.addinivalue_line("markers", "sanitized: also run with the sanitizer build, where only these are run")
+
+
+def pytest_runtest_setup(item):
+    expected = set(filter(None, os.environ.get("ROWHOUSE_EXPECT", "").split(",")))
+    for mark in item.iter_markers("needs"):
+        for feature in mark.args:
+            if has(feature):
+                continue
+            if feature in expected:
+                pytest.fail(f"this machine is expected to have {feature}, and does not")
+            pytest.skip(f"needs {feature}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def preconditions():
+    if os.geteuid() != 0:
+        pytest.exit("the system tests start real tenants: run them as root", 2)
+    processes.adopt_orphans()
+
+
+@pytest.fixture(scope="session")
+def uid_blocks():
+    """First uids of blocks that no other test of this run uses at the same time."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    span = (UID_POOL[1] - UID_POOL[0]) // 8
+    first = UID_POOL[0] + (number % 8) * span
+    return itertools.cycle(range(first, first + span - UIDS_EACH, UIDS_EACH))
+
+
+@pytest.fixture
+def host(request, uid_blocks):
+    """A Host; afterwards it must have ended well and left nothing."""
+    if not (BUILD / "rowhoused").exists():
+        pytest.fail(f"there is no rowhoused in {BUILD}: build first, or set ROWHOUSE_BUILD")
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="rowhouse-test-", dir=HOSTS))
+    children = {p.pid for p in processes.children(os.getpid())}
+    made = Host(directory, next(uid_blocks))
+    yield made
+    problems = made.finish()
+    orphans = [p for p in processes.children(os.getpid()) if p.pid not in children]
+    problems += [f"orphan or zombie: {p}" for p in orphans]
+    failed = getattr(request.node, "outcome_of_call", None)
+    if problems or (failed and failed.failed):
+        print(f"--- rowhoused of {request.node.name} ---\n{made.log[-20000:]}")
+    if os.environ.get("ROWHOUSE_KEEP"):
+        print(f"kept: {directory}")
+    else:
+        shutil.rmtree(directory)
+    assert not problems, "\n".join(problems)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    if call.when == "call":
+        item.outcome_of_call = outcome.get_result()

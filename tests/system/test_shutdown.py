@@ -1,0 +1,99 @@
+"""SIGTERM: everything is gone within the deadline.  What is left is looked for by the fixture after every test."""
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+from load import Load
+from rowhouse_host import BUILD, STOP_S
+
+
+@pytest.mark.sanitized
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_everything_and_the_status_is_0(host, number):
+    host.add_probe("acme")
+    host.add_probe("globex")
+    host.start("acme/site", "globex/site")
+    status, seconds = host.stop(number=number)
+    assert status == 0
+    assert seconds < STOP_S
+    assert not host.socket_path.exists()
+
+
+def test_a_signal_under_load_ends_everything_within_the_deadline(host):
+    acme = host.add_probe("acme")
+    host.start("acme/site")
+    load = Load(host.port, acme.domain, 16, slow_ms=20)
+    with load:
+        load.wait_for(20)
+        status, seconds = host.stop()
+        load._stop.set()
+    assert status == 0 and seconds < STOP_S
+    assert load.wrong == []
+
+
+def test_requests_that_run_when_the_signal_comes_are_finished(host):
+    acme = host.add_probe("acme", timeouts="{ graceful: 5s, shutdown: 2s }")
+    host.start("acme/site")
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(host.http(acme.domain, "/echo?id=7&ms=1000")))
+    thread.start()
+    time.sleep(0.3)  # the request is in the app by now; there is nothing to wait for
+    status, _ = host.stop()
+    thread.join(10)
+    assert status == 0
+    assert answers and answers[0].status == 200 and answers[0].text.startswith("7\n")
+
+
+def test_a_worker_that_ignores_everything_is_gone_by_the_deadline(host):
+    acme = host.add_probe("acme", timeouts="{ startup: 60s, graceful: 500ms, shutdown: 500ms }")
+    acme.put("probe/probe.py", (acme.home / "probe/probe.py").read_text() +
+             "\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n")
+    host.start("acme/site")
+    thread = threading.Thread(target=lambda: _ignore(lambda: host.http(acme.domain, "/echo?id=1&ms=100000")))
+    thread.start()
+    time.sleep(0.3)
+    status, seconds = host.stop()
+    thread.join(10)
+    assert status == 0 and seconds < STOP_S
+
+
+def _ignore(action):
+    try:
+        action()
+    except Exception:  # noqa: BLE001 - the answer of a killed worker is not what is asked here
+        pass
+
+
+def test_a_signal_during_the_start_of_an_app_leaves_nothing(host):
+    acme = host.add_probe("acme")
+    acme.put("probe/probe.py", "import time\ntime.sleep(1000)\n")
+    host.start()
+    host.wait_status("acme/site", lambda s: s["state"] == "starting")
+    status, seconds = host.stop()
+    assert status == 0 and seconds < STOP_S
+
+
+def test_a_second_rowhoused_with_the_same_directories_refuses_to_start(host):
+    host.add_probe("acme")
+    host.start("acme/site")
+    second = subprocess.run([BUILD / "rowhoused", "--config", host.config_path], capture_output=True, text=True,
+                            timeout=30, check=False)
+    assert second.returncode not in (0, -6, -11)
+    assert second.stderr.strip()
+    assert host.http("acme.test").status == 200
+
+
+def test_what_a_killed_keeper_left_is_cleared_by_the_next_start(host):
+    host.add_probe("acme")
+    host.start("acme/site")
+    host.note_processes()
+    host.daemon.kill()
+    host.daemon.wait(10)
+    host.daemon = None
+    import processes
+    processes.wait_until(lambda: not [p for p in host.seen if p.is_alive() and not host._reap(p)], STOP_S,
+                         lambda: f"everything ends with the keeper; left: {[p for p in host.seen if p.is_alive()]}")
+    host.start("acme/site")
+    assert host.http("acme.test").status == 200

@@ -1,0 +1,59 @@
+#include <doctest/doctest.h>
+#include <sys/syscall.h>
+
+#include <csignal>
+
+#include "control/ending_text.h"
+#include "proto/jail_messages.h"
+
+using namespace rowhouse::control;
+using rowhouse::proto::Cause;
+
+TEST_CASE("the detail begins with the argument of the cause") {
+  CHECK(ending_detail(Cause::kExit, 1, "ignored") == "1");
+  CHECK(ending_detail(Cause::kSignal, SIGKILL, "ignored") == "SIGKILL");
+  CHECK(ending_detail(Cause::kSignal, SIGRTMIN + 3, "") == "SIGRTMIN+3");
+  CHECK(ending_detail(Cause::kSignal, 4711, "") == "signal 4711");
+  CHECK(ending_detail(Cause::kSeccomp, SYS_ptrace, "") == "ptrace");
+  CHECK(ending_detail(Cause::kSeccomp, 99999, "") == "system call 99999");
+  CHECK(ending_detail(Cause::kOom, 0, "ignored") == "");
+}
+
+TEST_CASE("a failed import names its step and the last line of stderr") {
+  CHECK(ending_detail(Cause::kImport, 5, "KeyError: 'x'") == "import module: KeyError: 'x'");
+  CHECK(ending_detail(Cause::kImport, 6, "") == "find callable");
+  CHECK(ending_detail(Cause::kImport, 999, "") == "unknown");
+  CHECK(ending_detail(Cause::kImport, -1, "") == "unknown");
+}
+
+TEST_CASE("a failed spawn names the step of the jail") {
+  CHECK(ending_detail(Cause::kSpawn, 0, "") == "launch");
+  CHECK(ending_detail(Cause::kSpawn, 18, "") == "seccomp");
+  CHECK(ending_detail(Cause::kSpawn, 10, "pivot_root: EPERM") == "pivot root: pivot_root: EPERM");
+  CHECK(ending_detail(Cause::kSpawn, 19, "") == "unknown step");
+  CHECK(ending_detail(Cause::kSpawn, -1, "") == "unknown step");
+}
+
+TEST_CASE("every cause has a sentence of its own") {
+  for (std::uint16_t number = 1; number < 256; ++number) {
+    if (!rowhouse::proto::is_cause(number)) continue;
+    const auto sentence = cause_sentence(static_cast<Cause>(number));
+    CHECK_MESSAGE(sentence.ends_with('.'), number);
+    for (std::uint16_t other = 1; other < number; ++other) {
+      CHECK(cause_sentence(static_cast<Cause>(other)) != sentence);
+    }
+  }
+}
+
+TEST_CASE("a death is told as dying, a planned end as ending, a failed sandbox as failing") {
+  CHECK(death_line(3, 2, Cause::kSignal, "SIGKILL") == "worker 2 died: RH-SIGNAL SIGKILL");
+  CHECK(death_line(3, 2, Cause::kRestart, "") == "worker 2 ended: RH-RESTART");
+  CHECK(death_line(3, 0, Cause::kSpawn, "pivot root") ==
+        "the sandbox of generation 3 failed: RH-SPAWN pivot root");
+}
+
+TEST_CASE("every missing wall has a name") {
+  CHECK(missing_wall_names(0).empty());
+  CHECK(missing_wall_names(0xff).size() == 8);
+  CHECK(missing_wall_names(1u << 6) == std::vector<std::string>{"cgroup-kill"});
+}

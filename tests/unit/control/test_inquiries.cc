@@ -1,0 +1,106 @@
+#include <doctest/doctest.h>
+
+#include "control/inquiries.h"
+
+using namespace rowhouse;
+using namespace rowhouse::control;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct Sent final : InquirySender {
+  void send_query(const proto::Query& query) override { queries.push_back(query); }
+  void send_command(const proto::Command& command) override { commands.push_back(command); }
+  std::vector<proto::Query> queries;
+  std::vector<proto::Command> commands;
+};
+
+proto::AppInfo app_info(std::uint32_t request, std::uint32_t app) {
+  proto::AppInfo info;
+  info.request = request;
+  info.app = app;
+  return info;
+}
+
+}  // namespace
+
+TEST_CASE("a query is collected over its pages") {
+  Sent sent;
+  ManualClock clock;
+  Inquiries inquiries(sent, clock);
+  std::vector<AppStatus> found;
+  inquiries.query(1, "acme", "", [&](const auto& apps) { found = apps.value(); });
+  REQUIRE(sent.queries.size() == 1);
+  const std::uint32_t request = sent.queries[0].request;
+  inquiries.on_app_info(app_info(request, 3));
+  proto::WorkerInfo worker;
+  worker.request = request;
+  worker.app = 3;
+  inquiries.on_worker_info(worker);
+  worker.app = 99;
+  inquiries.on_worker_info(worker);
+  inquiries.on_query_end({request, 3});
+  REQUIRE(sent.queries.size() == 2);
+  CHECK(sent.queries[1].after_app == 3);
+  CHECK(sent.queries[1].request == request);
+  inquiries.on_app_info(app_info(request, 4));
+  inquiries.on_query_end({request, 0});
+  REQUIRE(found.size() == 2);
+  CHECK(found[0].workers.size() == 1);
+}
+
+TEST_CASE("pages that do not go forward end the query") {
+  Sent sent;
+  ManualClock clock;
+  Inquiries inquiries(sent, clock);
+  int answers = 0;
+  inquiries.query(1, "", "", [&](auto) { ++answers; });
+  inquiries.on_query_end({sent.queries[0].request, 5});
+  inquiries.on_query_end({sent.queries[0].request, 5});
+  CHECK(answers == 1);
+  CHECK(sent.queries.size() == 2);
+}
+
+TEST_CASE("the supervisor has only so many queries before it, and those of clients that have gone are never asked") {
+  Sent sent;
+  ManualClock clock;
+  Inquiries inquiries(sent, clock);
+  int answers = 0;
+  for (std::uint64_t client = 0; client < 1000; ++client) {
+    inquiries.query(client, "", "", [&](auto) { ++answers; });
+    if (client >= 10) inquiries.forget_client(client);
+  }
+  CHECK(sent.queries.size() == Inquiries::kMaxRunningQueries);
+  for (std::size_t i = 0; i < sent.queries.size(); ++i) inquiries.on_query_end({sent.queries[i].request, 0});
+  CHECK(answers == 10);
+}
+
+TEST_CASE("what the supervisor does not answer in time is given up, and later answers are ignored") {
+  Sent sent;
+  ManualClock clock;
+  Inquiries inquiries(sent, clock);
+  int given_up = 0;
+  inquiries.query(1, "", "", [&](auto apps) { given_up += apps ? 0 : 1; });
+  inquiries.command(7, proto::CommandKind::kStop, [&](auto done) { given_up += done ? 0 : 1; });
+  clock.advance(Inquiries::kQueryDeadline - 1us);
+  inquiries.sweep();
+  CHECK(given_up == 0);
+  clock.advance(1us);
+  inquiries.sweep();
+  CHECK(given_up == 1);
+  clock.advance(Inquiries::kCommandDeadline);
+  inquiries.sweep();
+  CHECK(given_up == 2);
+  inquiries.on_query_end({sent.queries[0].request, 0});
+  inquiries.on_command_done({sent.commands[0].request, proto::CommandOutcome::kDone, 0, 0, proto::Cause::kNone, 0});
+  CHECK(given_up == 2);
+}
+
+TEST_CASE("an answer may ask the next question") {
+  Sent sent;
+  ManualClock clock;
+  Inquiries inquiries(sent, clock);
+  inquiries.query(1, "", "", [&](auto) { inquiries.command(1, proto::CommandKind::kStart, [](auto) {}); });
+  inquiries.on_query_end({sent.queries[0].request, 0});
+  CHECK(sent.commands.size() == 1);
+}

@@ -1,0 +1,133 @@
+// The two blocks that root passes on unread: worker part and access record.
+#include <doctest/doctest.h>
+
+#include "page.h"
+#include "proto/access_record.h"
+#include "proto/worker_part.h"
+
+namespace rowhouse::proto::test {
+namespace {
+
+const std::string kPage = read_source("proto/PROTOCOL.control.md");
+
+WorkerPart page_part() {
+  WorkerPart part;
+  part.threads = 4;
+  part.tenant = "acme";
+  part.app = "blog";
+  part.module = "blog.wsgi";
+  part.attribute = "application";
+  part.home = "/home/acme";
+  part.directory = "/home/acme/blog";
+  part.python = "3.11";
+  part.environment = {{"A", "b"}};
+  return part;
+}
+
+TEST_CASE("the worker part has the page's bytes and parses back") {
+  const std::string bytes = golden(kPage, "worker_part");
+  CHECK(encode_worker_part(page_part()).value() == bytes);
+  const auto part = parse_worker_part(as_bytes(bytes));
+  REQUIRE(part.ok());
+  CHECK(part.value().threads == 4);
+  CHECK(part.value().kind == CallableKind::kModule);
+  CHECK(part.value().module == "blog.wsgi");
+  CHECK(part.value().directory == "/home/acme/blog");
+  CHECK(part.value().virtualenv.empty());
+  CHECK(part.value().environment == page_part().environment);
+}
+
+TEST_CASE("every truncation of a worker part is refused") {
+  const std::string bytes = golden(kPage, "worker_part");
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    CHECK_FALSE(parse_worker_part(as_bytes(bytes).first(size)).ok());
+  }
+  CHECK_FALSE(parse_worker_part(as_bytes(bytes + '\0')).ok());
+}
+
+TEST_CASE("a worker part with a NUL byte is neither made nor taken") {
+  WorkerPart part = page_part();
+  part.module = std::string("a\0b", 3);
+  CHECK_FALSE(encode_worker_part(part).ok());
+  std::string bytes = golden(kPage, "worker_part");
+  bytes[bytes.find("blog.wsgi")] = '\0';
+  CHECK_FALSE(parse_worker_part(as_bytes(bytes)).ok());
+}
+
+TEST_CASE("no threads, too many threads, an unknown kind or version are refused") {
+  const std::string good = golden(kPage, "worker_part");
+  for (const auto& [position, value] : {std::pair{0, 2}, {2, 0}, {3, 2}, {4, 2}}) {
+    std::string bytes = good;
+    bytes[static_cast<std::size_t>(position)] = static_cast<char>(value);
+    CAPTURE(position);
+    CHECK_FALSE(parse_worker_part(as_bytes(bytes)).ok());
+  }
+}
+
+TEST_CASE("a worker part over its cap is not made") {
+  WorkerPart part = page_part();
+  part.environment.assign(5, {"A", std::string(60'000, 'x')});
+  CHECK_FALSE(encode_worker_part(part).ok());
+  part.environment.assign(1, {"A", std::string(65'536, 'x')});
+  CHECK_FALSE(encode_worker_part(part).ok());
+}
+
+AccessRecord page_record() {
+  AccessRecord record;
+  record.app = 7;
+  record.status = 200;
+  record.at_ms = 1'790'856'000'250;
+  record.bytes_out = 2;
+  record.gateway_us = 30;
+  record.queue_us = 10;
+  record.app_us = 350;
+  record.total_us = 400;
+  record.method = "GET";
+  record.target = "/";
+  record.host = "acme.example";
+  record.remote_address = "192.0.2.1";
+  record.user_agent = "t";
+  record.request_id = "r1";
+  return record;
+}
+
+TEST_CASE("the access record has the page's bytes and parses back") {
+  const std::string bytes = golden(kPage, "access_record");
+  std::string out = "old";
+  encode_access_record(out, page_record());
+  CHECK(out == bytes);
+  const auto record = parse_access_record(as_bytes(bytes));
+  REQUIRE(record.ok());
+  std::string again;
+  encode_access_record(again, record.value());
+  CHECK(again == bytes);
+  CHECK(record.value().app_us == 350);
+  CHECK(record.value().host == "acme.example");
+}
+
+TEST_CASE("long texts are cut, so that the largest access record fits its cap") {
+  const std::string text(100'000, 'x');
+  AccessRecord record = page_record();
+  record.method = record.target = record.host = record.remote_address = text;
+  record.referer = record.user_agent = record.request_id = text;
+  std::string out;
+  encode_access_record(out, record);
+  CHECK(out.size() <= kMaxAccessRecordBytes);
+  CHECK(parse_access_record(as_bytes(out)).value().target.size() == kMaxAccessTextBytes);
+}
+
+TEST_CASE("every truncation of an access record is refused") {
+  const std::string bytes = golden(kPage, "access_record");
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    CHECK_FALSE(parse_access_record(as_bytes(bytes).first(size)).ok());
+  }
+}
+
+TEST_CASE("an access record with an unknown cause is refused") {
+  std::string bytes = golden(kPage, "access_record");
+  bytes[8] = 40;
+  CHECK_FALSE(parse_access_record(as_bytes(bytes)).ok());
+}
+
+}  // namespace
+}  // namespace rowhouse::proto::test
