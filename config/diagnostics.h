@@ -40,8 +40,8 @@ class Diagnostics {
 // The lines that fit whole into `cap_bytes`, each with a line end.
 [[nodiscard]] std::string join_lines(const std::vector<std::string>& lines, std::size_t cap_bytes);
 
-// `text` in double quotes for a sentence, shortened to 80 bytes and without anything that could end the line or
-// drive a terminal (base/printable.h).
+// `text` in double quotes for a sentence, shortened to 80 bytes and without anything that could end the line
+// or drive a terminal (base/printable.h).
 [[nodiscard]] std::string quote(std::string_view text);
 
 }  // namespace rowhouse::config

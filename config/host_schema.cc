@@ -71,7 +71,7 @@ void read_admins(const Node* node, const Users& users, HostFile& file, Diagnosti
   }
 }
 
-// REQUIRES: directories have been read; the socket's default is in directories.run.
+// REQUIRES: gateway and directories have been read; the socket's default is in directories.run.
 void read_control(const Node& node, const Users& users, HostFile& file, Diagnostics& diagnostics) {
   const MapReader reader(node, kControlTable, diagnostics);
   file.host.control_socket = proto::Path::cut(file.host.run.str() + "/control.sock");
@@ -83,6 +83,10 @@ void read_control(const Node& node, const Users& users, HostFile& file, Diagnost
   }
   const Identity user =
       read_service_user(reader, "control's \"user\"", "rowhouse-control", node.position, users);
+  if (user.uid != 0 && user.uid == file.host.gateway_uid) {
+    // Programs of one uid may trace each other, and the gateway meets the internet.
+    diagnostics.add(reader.position_of("user"), "control's \"user\" must not be gateway's \"user\"");
+  }
   file.host.control_uid = user.uid;
   file.host.control_gid = user.gid;
   read_admins(reader.find("admins"), users, file, diagnostics);

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "config/host_schema.h"
 #include "config/manifest_files.h"
+#include "config/paths.h"
 #include "config/process_limits.h"
 #include "config/record_sender.h"
 #include "config/safe_open.h"
@@ -54,7 +55,13 @@ Status answer_tenant(const proto::LoadTenant& request, int fd, int socket, const
 // The tree of the manifest, or nothing after a report; opens `home` on the way.
 std::optional<Node> read_manifest_tree(const proto::LoadManifest& request, Home& home,
                                        Diagnostics& diagnostics) {
-  home.path = request.home.str();
+  const Parsed<std::string> path = parse_absolute_path(request.home.view());
+  const Parsed<std::string> name = parse_relative_path(request.manifest.view());
+  if (!path.ok() || !name.ok()) {
+    diagnostics.add({}, path.ok() ? "the manifest's path " + name.problem() : "the home " + path.problem());
+    return std::nullopt;
+  }
+  home.path = path.value();
   home.owner = ::geteuid();
   Parsed<UniqueFd> directory = open_home(home.path, home.owner);
   if (!directory.ok()) {
@@ -62,7 +69,7 @@ std::optional<Node> read_manifest_tree(const proto::LoadManifest& request, Home&
     return std::nullopt;
   }
   home.directory = directory.take();
-  const Parsed<UniqueFd> manifest = open_file_below(home.directory.get(), request.manifest.str());
+  const Parsed<UniqueFd> manifest = open_file_below(home.directory.get(), name.value());
   if (!manifest.ok()) {
     diagnostics.add({}, "the manifest " + manifest.problem());
     return std::nullopt;

@@ -112,7 +112,8 @@ class TreeBuilder final : public YAML::EventHandler {
     if (!expects_key()) {
       // yaml-cpp sees that a value is missing only at the next one: the key is where the author must look.
       const Node& parent = levels_.back().node;
-      if (node.kind == NodeKind::kNull && parent.kind == NodeKind::kMap) node.position = parent.keys.back().position;
+      if (node.kind == NodeKind::kNull && parent.kind == NodeKind::kMap)
+        node.position = parent.keys.back().position;
       levels_.back().node.children.push_back(std::move(node));
       return;
     }

@@ -13,6 +13,11 @@ namespace rowhouse::control {
 struct Target {
   std::vector<std::string> segments;                 // decoded; never empty strings
   std::map<std::string, std::string> parameters;     // decoded; no name twice
+  // "" when it is not there.
+  [[nodiscard]] std::string parameter(const std::string& name) const {
+    const auto found = parameters.find(name);
+    return found == parameters.end() ? std::string() : found->second;
+  }
 };
 
 inline constexpr std::size_t kMaxSegments = 8;

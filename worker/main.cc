@@ -59,6 +59,7 @@ PyOwned load(Lifeline& lifeline, const proto::WorkerPart& part) {
   }
   Server server(scheduler, load(lifeline, part));
   if (!server.start_threads(part.threads)) fail(lifeline, StartStep::kThreads);
+  take_termination_on(scheduler.wake_descriptor());
   lifeline.send_ready(embedded_python().major, embedded_python().minor);
   server.run();
   scheduler.end_within(kExitFunctionsWithin);

@@ -48,7 +48,7 @@ class Scheduler final : private ChannelListener {
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
 
-  // In the main thread: opens what it waits for and starts the watch.  From now on SIGTERM ends the worker soon.
+  // In the main thread: opens what it waits for and starts the watch.
   Status open();
   // A byte written here lets the main thread look after signals (Turn::kCheck) when it is idle.
   [[nodiscard]] int wake_descriptor() const { return poller_.wake_descriptor(); }

@@ -63,6 +63,9 @@ void report_seccomp_on(int lifeline) {
 }
 
 void take_termination_on(int wake_fd) {
+  struct sigaction current {};
+  ::sigaction(SIGTERM, nullptr, &current);
+  if (current.sa_handler != SIG_DFL) return;
   termination_wake.store(wake_fd);
   struct sigaction action {};
   action.sa_handler = on_sigterm;

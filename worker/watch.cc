@@ -43,7 +43,6 @@ Status Scheduler::open() {
     if (!guard_descriptor(fd)) return make_error(ErrorCode::kTooLarge, "guarded descriptors");
   }
   main_waiter_ = &me();
-  take_termination_on(poller_.wake_descriptor());
   // The watch inherits a mask that blocks every signal: handlers run in Python's threads.
   sigset_t all;
   sigset_t before;

@@ -35,6 +35,13 @@ bool is_plain_name(std::string_view name) {
   return !name.empty() && name.front() != '-' && std::all_of(name.begin(), name.end(), plain);
 }
 
+// A login name as some directory service may give it, but harmless as a field of /etc/passwd.
+bool is_plain_user(std::string_view user) {
+  const auto bad = [](unsigned char c) { return c <= ' ' || c == 0x7f || c == ':' || c == '/'; };
+  return !user.empty() && user.front() != '-' && user.front() != '+' &&
+         std::none_of(user.begin(), user.end(), bad);
+}
+
 // Absolute, in normal form, and harmless as a field of /etc/passwd.
 bool is_plain_path(std::string_view path) {
   if (path.size() < 2 || path.front() != '/') return false;
@@ -73,8 +80,9 @@ Status check_mount_path(std::string_view path) {
 Status check_setup(const proto::JailSetup& setup) {
   if (is_reserved(setup.uid) || is_reserved(setup.gid))
     return make_error(ErrorCode::kInvalid, "JailSetup uid or gid");
-  for (const auto name : {setup.tenant.view(), setup.app.view(), setup.user.view()}) {
-    if (!is_plain_name(name)) return make_error(ErrorCode::kInvalid, "JailSetup name");
+  if (!is_plain_name(setup.tenant.view()) || !is_plain_name(setup.app.view()) ||
+      !is_plain_user(setup.user.view())) {
+    return make_error(ErrorCode::kInvalid, "JailSetup name");
   }
   const std::string_view home = setup.home.view();
   if (!is_plain_path(home)) return make_error(ErrorCode::kInvalid, "JailSetup home");

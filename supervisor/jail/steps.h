@@ -1,11 +1,10 @@
 // The sandbox, step by step: the page an auditor reads.  Each step is one function in the file named beside
-// it; build_sandbox at the end is their order.  A step that fails ends the jail: none of them warns and goes
-// on.
+// it; build_sandbox at the end is their order.  A step that fails ends the jail: none warns and goes on.
 //
 // Start: pid 1 of new pid, mount, IPC, UTS and cgroup namespaces (and network, where asked for), root, inside
-// its cgroups.  Descriptors: 0 /dev/null, 1 and 2 the log pipe, 3 the control socket.  The environment is
-// empty. End: an unprivileged process of the tenant behind all walls, which then serves as the steward
-// (steward.h).
+// its cgroups.  Descriptors: 0 /dev/null, 1 and 2 the log pipe, 3 the control socket.  Empty environment.
+//
+// End: an unprivileged process of the tenant behind all walls, which then serves as the steward (steward.h).
 #pragma once
 
 #include <cstdint>
@@ -69,7 +68,7 @@ inline Result<std::uint32_t> build_sandbox(const SandboxRequest& request, proto:
   RH_ASSIGN(UniqueFd root, create_root());
   RH_TRY(bind_usr(root.get()));
   RH_TRY(build_etc(root.get(), setup));
-  step = kTemporary;  // before the home and the prefixes, which may lie below /tmp
+  step = kTemporary;  // before the prefixes and the home, which may lie below /tmp
   RH_TRY(mount_temporary(root.get(), setup));
   step = kRoot;
   RH_TRY(place_received(root.get(), request.mounts));

@@ -46,6 +46,7 @@ Status Steward::on_control() {
     supervised_ = false;
     return {};
   }
+  if (!incoming.ok() && incoming.error().code == ErrorCode::kWouldBlock) return {};
   RH_TRY(incoming);
   const auto& descriptors = incoming.value().descriptors;
   RH_ASSIGN(const proto::Spawn spawn, proto::decode_message<proto::Spawn>(incoming.value()));

@@ -1,5 +1,6 @@
 """One Rowhouse of a test's own: its configuration, its tenants, the real rowhoused, and what must be left of it
 afterwards (nothing)."""
+import contextlib
 import json
 import os
 import pathlib
@@ -223,6 +224,16 @@ class Host:
 
     def http(self, host, path="/hello", **options):
         return http_client.get(self.port, host, path, **options)
+
+    @contextlib.contextmanager
+    def occupied(self, tenant, ms):
+        """A POST that is inside the probe app for `ms`; the connection, to read its answer from."""
+        mark = tenant.home / "mark"
+        mark.unlink(missing_ok=True)
+        with http_client.Connection(self.port) as connection:
+            connection.send(tenant.domain, f"/echo?id=7&ms={ms}&mark={mark}", method="POST", body=b"x")
+            wait_until(mark.exists, PATIENCE_S, "the request is in the app")
+            yield connection
 
     def status(self, app):
         """The one entry of `status --json` for "tenant/app", or None."""

@@ -105,11 +105,9 @@ def test_requests_beyond_queue_and_workers_get_503_at_once(host):
 
 def test_a_request_that_waits_too_long_for_a_worker_gets_503(host):
     host.gateways = 1
-    host.add_probe("acme", timeouts="{ queue: 300ms }")
+    acme = host.add_probe("acme", timeouts="{ queue: 300ms }")
     host.start("acme/site")
-    with Connection(host.port) as busy:
-        busy.send("acme.test", "/echo?id=1&ms=2500", method="POST", body=b"x")
-        time.sleep(0.2)  # the worker's one thread is in the app; there is nothing to wait for
+    with host.occupied(acme, ms=2500) as busy:
         refused(host.http("acme.test", "/hello", method="POST", body=b"x"), 503, "RH-QUEUE-TIMEOUT")
         assert busy.read_response("POST").status == 200
 

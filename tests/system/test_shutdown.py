@@ -1,8 +1,6 @@
 """SIGTERM: everything is gone within the deadline.  What is left is looked for by the fixture after every test."""
 import signal
 import subprocess
-import threading
-import time
 
 import pytest
 from load import Load
@@ -36,14 +34,11 @@ def test_a_signal_under_load_ends_everything_within_the_deadline(host):
 def test_requests_that_run_when_the_signal_comes_are_finished(host):
     acme = host.add_probe("acme", timeouts="{ graceful: 5s, shutdown: 2s }")
     host.start("acme/site")
-    answers = []
-    thread = threading.Thread(target=lambda: answers.append(host.http(acme.domain, "/echo?id=7&ms=1000")))
-    thread.start()
-    time.sleep(0.3)  # the request is in the app by now; there is nothing to wait for
-    status, _ = host.stop()
-    thread.join(10)
+    with host.occupied(acme, ms=1000) as connection:
+        status, _ = host.stop()
+        answer = connection.read_response("POST")
     assert status == 0
-    assert answers and answers[0].status == 200 and answers[0].text.startswith("7\n")
+    assert answer.status == 200 and answer.text.startswith("7\n")
 
 
 def test_a_worker_that_ignores_everything_is_gone_by_the_deadline(host):
@@ -51,19 +46,9 @@ def test_a_worker_that_ignores_everything_is_gone_by_the_deadline(host):
     acme.put("probe/probe.py", (acme.home / "probe/probe.py").read_text() +
              "\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n")
     host.start("acme/site")
-    thread = threading.Thread(target=lambda: _ignore(lambda: host.http(acme.domain, "/echo?id=1&ms=100000")))
-    thread.start()
-    time.sleep(0.3)
-    status, seconds = host.stop()
-    thread.join(10)
+    with host.occupied(acme, ms=100_000):
+        status, seconds = host.stop()
     assert status == 0 and seconds < STOP_S
-
-
-def _ignore(action):
-    try:
-        action()
-    except Exception:  # noqa: BLE001 - the answer of a killed worker is not what is asked here
-        pass
 
 
 def test_a_signal_during_the_start_of_an_app_leaves_nothing(host):

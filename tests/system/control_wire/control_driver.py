@@ -274,6 +274,16 @@ class Control:
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
+    def wait_files_closed(self):
+        """Control keeps a log file open for a second at most after it wrote."""
+        def is_open(fd):
+            try:
+                return os.readlink(f"/proc/{self.process.pid}/fd/{fd}").endswith(".log")
+            except FileNotFoundError:
+                return False
+
+        wait_until(lambda: not any(map(is_open, os.listdir(f"/proc/{self.process.pid}/fd"))), "no log file is open")
+
     def end(self):
         """Ends control as a supervisor does that has gone: end of file."""
         self.link.shutdown(socket.SHUT_RDWR)

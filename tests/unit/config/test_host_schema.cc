@@ -197,6 +197,11 @@ TEST_CASE("our own programs never run as root, as nobody or as no user") {
                  "must be a whole number from 0 to 4294967295"));
 }
 
+TEST_CASE("gateway and control are two users") {
+  CHECK(refused_part("gateway: { user: 801 }\ncontrol: { user: rowhouse-gateway }\n") ==
+        "4:18: control's \"user\" must not be gateway's \"user\"");
+}
+
 TEST_CASE("a numeric user has its entry's group, or its own number without one") {
   const HostFile file = good_part("gateway: { user: 2001 }\ncontrol: { user: 64001 }\n");
   CHECK(file.host.gateway_gid == 2002);

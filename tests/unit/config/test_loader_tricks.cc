@@ -143,6 +143,19 @@ TEST_CASE_FIXTURE(TenantFixture, "the home is the tenant's own directory") {
   CHECK(contains(loader.load_manifest("/proc/self/root" + home).sentences, "is not a directory"));
 }
 
+TEST_CASE_FIXTURE(TenantFixture, "a home or manifest that is no path of its kind is refused") {
+  furnish();
+  LoaderProcess loader(kTenantUid);
+  CHECK(contains(loader.load_manifest("home").sentences,
+                 ":1:1: the home must be an absolute path, not \"home\""));
+  CHECK(contains(loader.load_manifest(home + "/../home").sentences, "the home must not contain \"..\""));
+  CHECK(
+      contains(loader.load_manifest(home, "/etc/passwd").sentences, "the manifest's path must be relative"));
+  CHECK(contains(loader.load_manifest(home, "../home/rowhouse.yaml").sentences,
+                 "the manifest's path must not contain \"..\""));
+  CHECK(contains(loader.load_manifest(home, ".").sentences, "the manifest is not a regular file"));
+}
+
 TEST_CASE_FIXTURE(TenantFixture, "the loader reads as the tenant, not as root") {
   furnish();
   ::chmod((home + "/rowhouse.yaml").c_str(), 0);

@@ -73,6 +73,14 @@ TEST_CASE("a name that would write a second line of /etc/passwd is refused") {
   }
 }
 
+TEST_CASE("a user of a directory service keeps its name, a tenant with such a name is refused") {
+  proto::JailSetup setup = good_setup();
+  setup.user = proto::Name::cut("CORP\\joe.doe@example");
+  CHECK(check_setup(setup).ok());
+  setup.tenant = setup.user;
+  CHECK_FALSE(check_setup(setup).ok());
+}
+
 TEST_CASE("a home that is not one absolute path in normal form is refused") {
   for (const std::string_view home :
        {"", "/", "home", "/home/", "/home//a", "/home/../a", "/home/.", "/a:b", "/a\nb"}) {

@@ -73,6 +73,11 @@ void own_mounts() {
 
 }  // namespace
 
+int kernel_landlock_abi() {
+  const long abi = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, 1);
+  return abi < 0 ? 0 : static_cast<int>(abi);
+}
+
 TestHomes::TestHomes() {
   REQUIRE_MESSAGE(::geteuid() == 0, "the jail's tests play the supervisor and need root");
   own_mounts();

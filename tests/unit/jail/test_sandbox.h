@@ -35,6 +35,10 @@ class TestHomes {
   std::string base_;
 };
 
+// What this kernel has: 0 without Landlock.  The walls that need more are expected to be missing.
+inline constexpr int kAbiWithScopes = 6;
+int kernel_landlock_abi();
+
 struct Outcome {
   std::string output;
   int wait_status = -1;

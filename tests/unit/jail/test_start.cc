@@ -6,7 +6,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <filesystem>
+#include <cstdlib>
+#include <string_view>
 
 #include "test_sandbox.h"
 
@@ -18,7 +19,15 @@ TEST_CASE("a good request makes a steward with every wall that this kernel has")
   const TestHomes homes;
   TestSandbox sandbox(homes);
   sandbox.start();
-  CHECK(sandbox.wait_until_ready() == 0);
+  std::uint32_t missing = 0;
+  if (kernel_landlock_abi() == 0) missing |= static_cast<std::uint32_t>(proto::Wall::kLandlock);
+  if (kernel_landlock_abi() < kAbiWithScopes)
+    missing |= static_cast<std::uint32_t>(proto::Wall::kLandlockScopes);
+  CHECK(sandbox.wait_until_ready() == missing);
+  // A machine that is known to have Landlock must not lose it silently.
+  const char* expected = std::getenv("ROWHOUSE_EXPECT");
+  if (expected != nullptr && std::string_view(expected).find("landlock") != std::string_view::npos)
+    CHECK(missing == 0);
 }
 
 TEST_CASE("outside a pid namespace the jail refuses to start") {

@@ -28,7 +28,11 @@ def numbered_body(identity, size):
 
 
 def echo(query, _environ, start_response):
-    """The id of the request, as often as asked for: sized, or streamed in pieces without a length."""
+    """The id of the request, as often as asked for: sized, or streamed in pieces without a length.  Makes the
+    file `mark` when it has begun."""
+    if "mark" in query:
+        with open(query["mark"], "wb"):
+            pass
     body = numbered_body(query["id"], int(query.get("size", "64")))
     time.sleep(int(query.get("ms", "0")) / 1000)
     if query.get("mode") != "stream":

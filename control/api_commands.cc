@@ -1,0 +1,63 @@
+// start, stop and restart: look the app up, hand the command to the supervisor, wait for its outcome.
+#include <nlohmann/json.hpp>
+
+#include "control/api.h"
+#include "control/ending_text.h"
+
+namespace rowhouse::control {
+
+void Api::start_command(const Call& call, const AppName& app, proto::CommandKind kind) {
+  if (!check_parameters(call, {}) || !check_body(call)) return;
+  find_app(call.id, app, [this, id = call.id, app, kind](std::uint32_t number) {
+    on_command_app(id, app, kind, number);
+  });
+}
+
+void Api::on_command_app(ConnectionId id, const AppName& app, proto::CommandKind kind, std::uint32_t number) {
+  parts_.inquiries.command(number, kind, [this, id, app, number](const auto& done) {
+    if (done) {
+      on_command_done(id, app, number, *done);
+    } else {
+      fail(id, {504, "timeout", "The outcome is not known yet; see status.", "", ""});
+    }
+  });
+}
+
+void Api::on_command_done(ConnectionId id, const AppName& app, std::uint32_t number,
+                          const proto::CommandDone& done) {
+  Answer answer;
+  switch (done.outcome) {
+    case proto::CommandOutcome::kDone:
+      answer.body = nlohmann::ordered_json{{"outcome", "done"}, {"generation", done.generation}}.dump() + "\n";
+      parts_.server.send(id, answer);
+      return;
+    case proto::CommandOutcome::kNotFound: fail_not_found(id, app.text()); return;
+    case proto::CommandOutcome::kBusy:
+      fail(id, {409, "busy", "Another command for " + app.text() + " is under way.", "", ""});
+      return;
+    case proto::CommandOutcome::kConflict:
+      fail(id, {409, "conflict", "This is not possible in the present state of " + app.text() + ".", "", ""});
+      return;
+    case proto::CommandOutcome::kFailed: break;
+  }
+  const std::string detail = code_and_detail(done.cause, failure_detail(app, number, done));
+  std::string message = app.text() + ": generation " + std::to_string(done.generation) +
+                        " failed; what served before still serves.";
+  if (done.generation == 0) message = app.text() + ": the command failed.";
+  fail(id, {422, "failed", message, detail, ""});
+}
+
+// What explains a failed command: the worker's last line, or what was wrong with the configuration.
+std::string Api::failure_detail(const AppName& app, std::uint32_t number, const proto::CommandDone& done) {
+  if (done.cause != proto::Cause::kConfig) {
+    const std::string words = parts_.book.last_words(app, {number, done.generation, done.worker});
+    return ending_detail(done.cause, done.argument, words);
+  }
+  std::string sentences;
+  for (const Problem& problem : parts_.registry.problems_of(app.tenant)) {
+    sentences += (sentences.empty() ? "" : "; ") + problem.message;
+  }
+  return sentences;
+}
+
+}  // namespace rowhouse::control

@@ -1,0 +1,63 @@
+// The logs call: the last lines, and then, if the caller wants to follow, each new one.
+#include <charconv>
+#include <utility>
+
+#include "control/api.h"
+
+namespace rowhouse::control {
+namespace {
+
+std::optional<std::size_t> parse_count(const std::string& text, std::size_t most) {
+  std::size_t number = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size() || number > most) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+void Api::start_logs(const Call& call, const AppName& app) {
+  if (!check_parameters(call, {"stream", "lines", "follow"}) || !check_body(call) || !check_budget(call)) return;
+  const auto wanted = parse_log_request(call);
+  if (!wanted) return;
+  LogRequest request = *wanted;
+  if (call.request.method == "HEAD") request = {request.stream, 0, LogRequest::End::kStop};
+  find_app(call.id, app, [this, id = call.id, app, request](std::uint32_t) { answer_logs(id, app, request); });
+}
+
+std::optional<Api::LogRequest> Api::parse_log_request(const Call& call) {
+  LogRequest wanted;
+  const std::string& stream = call.target.parameter( "stream");
+  const std::string& lines = call.target.parameter( "lines");
+  const std::string& follow = call.target.parameter( "follow");
+  const auto count = lines.empty() ? kDefaultLines : parse_count(lines, LogBook::kMaxLines);
+  const char* mistake = nullptr;
+  if (!stream.empty() && stream != "app" && stream != "access") mistake = "stream must be app or access.";
+  if (!count) mistake = "lines must be a number from 0 to 10000.";
+  if (!follow.empty() && follow != "0" && follow != "1") mistake = "follow must be 0 or 1.";
+  if (mistake != nullptr) {
+    fail(call.id, {400, "bad_request", mistake, "", ""});
+    return std::nullopt;
+  }
+  if (stream == "access") wanted.stream = LogStream::kAccess;
+  if (follow == "1") wanted.end = LogRequest::End::kFollow;
+  wanted.lines = *count;
+  return wanted;
+}
+
+void Api::answer_logs(ConnectionId id, const AppName& app, const LogRequest& wanted) {
+  std::string lines;
+  for (const LogLine& line : parts_.book.read(app, wanted.stream, wanted.lines)) lines += log_line_json(line);
+  Answer answer;
+  answer.content_type = "application/x-ndjson";
+  if (wanted.end == LogRequest::End::kStop) {
+    answer.body = std::move(lines);
+    parts_.server.send(id, answer);
+    return;
+  }
+  // Added first: the client may go while the head is written.
+  parts_.followers.add(id, app, wanted.stream);
+  if (!parts_.server.try_begin_stream(id, answer.content_type, lines)) parts_.followers.remove(id);
+}
+
+}  // namespace rowhouse::control
