@@ -13,7 +13,9 @@ struct Character {
   std::size_t bytes = 0;
 };
 
-std::uint8_t byte_at(std::string_view text, std::size_t index) { return static_cast<std::uint8_t>(text[index]); }
+std::uint8_t byte_at(std::string_view text, std::size_t index) {
+  return static_cast<std::uint8_t>(text[index]);
+}
 
 std::size_t sequence_bytes(std::uint8_t lead) {
   if (lead < 0x80) return 1;
@@ -41,12 +43,12 @@ std::optional<Character> first_character(std::string_view text) {
 
 bool is_dangerous(char32_t code) {
   if (code < 0x20) return code != '\t';
-  if (code >= 0x7f && code <= 0x9f) return true;                                 // DEL and C1
-  if (code == 0x061c || code == 0xfeff || code == 0x00ad) return true;           // marks, soft hyphen
-  if (code >= 0x200b && code <= 0x200f) return true;                             // zero width, direction marks
-  if (code >= 0x2028 && code <= 0x202e) return true;                             // separators, embeddings
-  if (code >= 0x2060 && code <= 0x206f) return true;                             // isolates, invisible operators
-  return code >= 0xfff9 && code <= 0xfffb;                                       // interlinear annotation
+  if (code >= 0x7f && code <= 0x9f) return true;                        // DEL and C1
+  if (code == 0x061c || code == 0xfeff || code == 0x00ad) return true;  // marks, soft hyphen
+  if (code >= 0x200b && code <= 0x200f) return true;                    // zero width, direction marks
+  if (code >= 0x2028 && code <= 0x202e) return true;                    // separators, embeddings
+  if (code >= 0x2060 && code <= 0x206f) return true;                    // isolates, invisible operators
+  return code >= 0xfff9 && code <= 0xfffb;                              // interlinear annotation
 }
 
 void append_escaped(std::string& out, std::string_view bytes) {
@@ -92,9 +94,13 @@ std::string escape(std::string_view text, Backslash backslash) {
 
 }  // namespace
 
-std::string terminal_safe(std::string_view text) { return escape(text, Backslash::kKeep); }
+std::string terminal_safe(std::string_view text) {
+  return escape(text, Backslash::kKeep);
+}
 
-std::string escape_line(std::string_view text) { return escape(text, Backslash::kEscapeWhenAmbiguous); }
+std::string escape_line(std::string_view text) {
+  return escape(text, Backslash::kEscapeWhenAmbiguous);
+}
 
 std::string unescape_line(std::string_view line) {
   std::string out;

@@ -47,8 +47,12 @@ std::string describe_failure(CURL* curl, CURLcode result, const std::string& soc
 
 }  // namespace
 
-Reply ApiClient::get(const std::string& path) const { return perform(Method::kGet, path, {}); }
-Reply ApiClient::post(const std::string& path) const { return perform(Method::kPost, path, {}); }
+Reply ApiClient::get(const std::string& path) const {
+  return perform(Method::kGet, path, {});
+}
+Reply ApiClient::post(const std::string& path) const {
+  return perform(Method::kPost, path, {});
+}
 Reply ApiClient::stream(const std::string& path, const BytesCallback& on_bytes) const {
   return perform(Method::kGet, path, on_bytes);
 }

@@ -8,7 +8,7 @@
 namespace rowhouse::cli {
 
 struct Reply {
-  long status = 0;      // 0: the daemon cannot be reached, or went away before the end; `failure` says how
+  long status = 0;  // 0: the daemon cannot be reached, or went away before the end; `failure` says how
   std::string body;
   std::string failure;
 };

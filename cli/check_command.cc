@@ -35,7 +35,8 @@ std::string find_loader() {
   const ssize_t size = ::readlink("/proc/self/exe", self.data(), self.size() - 1);
   const std::string path(self.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
   const std::string beside = path.substr(0, path.rfind('/') + 1);
-  for (const std::string& candidate : {beside + "rowhouse-loader", std::string(ROWHOUSE_LIBEXEC "/rowhouse-loader")}) {
+  for (const std::string& candidate :
+       {beside + "rowhouse-loader", std::string(ROWHOUSE_LIBEXEC "/rowhouse-loader")}) {
     if (::access(candidate.c_str(), X_OK) == 0) return candidate;
   }
   return {};
@@ -55,8 +56,8 @@ int wait_for_exit(pid_t child) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-// SECURITY: an absolute path and an environment of our own: nothing of the caller's PATH, LD_*, PYTHON* or IFS
-// reaches the loader (test_control_cli.py).
+// SECURITY: an absolute path and an environment of our own: nothing of the caller's PATH, LD_*, PYTHON* or
+// IFS reaches the loader (test_control_cli.py).
 LoaderRun run_loader(const std::string& loader, std::vector<std::string> arguments) {
   LoaderRun run;
   int ends[2];
@@ -87,7 +88,8 @@ LoaderRun run_loader(const std::string& loader, std::vector<std::string> argumen
 std::optional<std::uint32_t> take_number(std::string_view& rest) {
   std::uint32_t number = 0;
   const auto parsed = std::from_chars(rest.data(), rest.data() + rest.size(), number);
-  if (parsed.ec != std::errc{} || parsed.ptr == rest.data() + rest.size() || *parsed.ptr != ':') return std::nullopt;
+  if (parsed.ec != std::errc{} || parsed.ptr == rest.data() + rest.size() || *parsed.ptr != ':')
+    return std::nullopt;
   rest.remove_prefix(static_cast<std::size_t>(parsed.ptr - rest.data()) + 1);
   return number;
 }
@@ -105,7 +107,8 @@ nlohmann::ordered_json parse_sentence(std::string_view line, const std::vector<s
       return {{"file", *file}, {"line", *line_number}, {"column", *column}, {"message", rest.substr(1)}};
     }
   }
-  return {{"file", file != files.end() ? *file : ""}, {"line", nullptr}, {"column", nullptr}, {"message", line}};
+  return {
+      {"file", file != files.end() ? *file : ""}, {"line", nullptr}, {"column", nullptr}, {"message", line}};
 }
 
 template <typename Visit>
@@ -140,7 +143,8 @@ ExitCode run_check(const Invocation& invocation) {
     return ExitCode::kFailed;
   }
   const std::size_t options = arguments.size() - invocation.check.files.size();
-  const std::vector<std::string> files(arguments.begin() + static_cast<std::ptrdiff_t>(options), arguments.end());
+  const std::vector<std::string> files(arguments.begin() + static_cast<std::ptrdiff_t>(options),
+                                       arguments.end());
   if (invocation.output == Output::kJson) {
     print(check_json(run.output, files));
   } else if (run.exit_status == 0) {

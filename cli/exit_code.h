@@ -5,11 +5,11 @@ namespace rowhouse::cli {
 
 enum class ExitCode : int {
   kDone = 0,
-  kFailed = 1,        // the operation failed
+  kFailed = 1,  // the operation failed
   kUsage = 2,
-  kNotFound = 3,      // another tenant's app is as absent as one that does not exist
+  kNotFound = 3,  // another tenant's app is as absent as one that does not exist
   kNotPermitted = 4,
-  kUnreachable = 5,   // the daemon
+  kUnreachable = 5,  // the daemon
 };
 
 }  // namespace rowhouse::cli

@@ -16,7 +16,8 @@ std::string format_bytes(std::uint64_t bytes) {
     value /= 1024;
     ++unit;
   }
-  return value < 99.95 ? fmt::format("{:.1f}{}", value, kUnits[unit]) : fmt::format("{:.0f}{}", value, kUnits[unit]);
+  return value < 99.95 ? fmt::format("{:.1f}{}", value, kUnits[unit])
+                       : fmt::format("{:.0f}{}", value, kUnits[unit]);
 }
 
 std::string format_duration_ms(std::int64_t ms) {

@@ -60,7 +60,8 @@ void add_command(CLI::App& app, const CommandWord& known, Invocation& found, Fla
   CLI::App* command = app.add_subcommand(std::string(known.word), known.help);
   command->fallthrough();
   command->callback([&found, &known] { found.command = known.command; });
-  if (known.command == Command::kStatus) command->add_option("SUBJECT", flags.subject, "TENANT or TENANT/APP");
+  if (known.command == Command::kStatus)
+    command->add_option("SUBJECT", flags.subject, "TENANT or TENANT/APP");
   if (known.command == Command::kCheck) {
     command->add_option("FILE", found.check.files, "The files")->required();
     command->add_option("--kind", found.check.kind, "What the files are")

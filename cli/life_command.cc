@@ -36,9 +36,12 @@ ExitCode run_life(const Invocation& invocation) {
   }
   const auto outcome = nlohmann::json::parse(reply.body, nullptr, false);
   const std::uint64_t generation = number_at(outcome, "generation");
-  const std::string which = invocation.command == Command::kStop ? "" : fmt::format(" as generation {}", generation);
-  const std::int64_t took_ms = std::chrono::duration_cast<std::chrono::milliseconds>(clock.now() - begun).count();
-  print(fmt::format("{} {}{} in {}.\n", invocation.subject.text(), words.done, which, format_duration_ms(took_ms)));
+  const std::string which =
+      invocation.command == Command::kStop ? "" : fmt::format(" as generation {}", generation);
+  const std::int64_t took_ms =
+      std::chrono::duration_cast<std::chrono::milliseconds>(clock.now() - begun).count();
+  print(fmt::format("{} {}{} in {}.\n", invocation.subject.text(), words.done, which,
+                    format_duration_ms(took_ms)));
   return ExitCode::kDone;
 }
 

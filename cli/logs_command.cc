@@ -56,7 +56,8 @@ std::string render_log_line(std::string_view json_line, LogOptions::Form form) {
   if (stream == "access") return text + "\n";
   const std::uint64_t worker = number_at(line, "worker");
   return fmt::format("{} {}[{}.{}] {} {}\n", text_at(line, "at"), worker == 0 ? "steward" : "worker",
-                     number_at(line, "generation"), worker, stream == "rowhouse" ? "rowhouse:" : stream, text);
+                     number_at(line, "generation"), worker, stream == "rowhouse" ? "rowhouse:" : stream,
+                     text);
 }
 
 ExitCode run_logs(const Invocation& invocation) {

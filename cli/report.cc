@@ -6,7 +6,9 @@
 
 namespace rowhouse::cli {
 
-void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+void print(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+}
 
 void print_error(std::string_view sentence) {
   const std::string line = "rowhouse: " + std::string(sentence) + "\n";
@@ -40,7 +42,8 @@ ExitCode report_failure(const Reply& reply, Output output) {
 std::string text_at(const nlohmann::json& object, const char* name) {
   if (!object.is_object()) return {};
   const auto found = object.find(name);
-  return found != object.end() && found->is_string() ? terminal_safe(found->get_ref<const std::string&>()) : "";
+  return found != object.end() && found->is_string() ? terminal_safe(found->get_ref<const std::string&>())
+                                                     : "";
 }
 
 std::uint64_t number_at(const nlohmann::json& object, const char* name) {

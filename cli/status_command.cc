@@ -57,8 +57,13 @@ std::string last_event(const json& app, std::int64_t now_ms) {
 }
 
 std::string render_apps(const json& apps, const Terminal& terminal, std::int64_t now_ms) {
-  Table table({{"TENANT", Align::kLeft}, {"APP", Align::kLeft}, {"STATE", Align::kLeft}, {"WORKERS", Align::kRight},
-               {"REQUESTS", Align::kRight}, {"MEM", Align::kRight}, {"RESTARTS", Align::kRight},
+  Table table({{"TENANT", Align::kLeft},
+               {"APP", Align::kLeft},
+               {"STATE", Align::kLeft},
+               {"WORKERS", Align::kRight},
+               {"REQUESTS", Align::kRight},
+               {"MEM", Align::kRight},
+               {"RESTARTS", Align::kRight},
                {"LAST EVENT", Align::kLeft}});
   for (const json& app : apps) {
     const std::string state = text_at(app, "state");
@@ -75,8 +80,12 @@ std::string render_apps(const json& apps, const Terminal& terminal, std::int64_t
 }
 
 std::string render_workers(const json& app, const Terminal& terminal) {
-  Table table({{"WORKER", Align::kRight}, {"GENERATION", Align::kRight}, {"PID", Align::kRight},
-               {"STATE", Align::kLeft}, {"REQUESTS", Align::kRight}, {"MEM", Align::kLeft}});
+  Table table({{"WORKER", Align::kRight},
+               {"GENERATION", Align::kRight},
+               {"PID", Align::kRight},
+               {"STATE", Align::kLeft},
+               {"REQUESTS", Align::kRight},
+               {"MEM", Align::kLeft}});
   for (const json& worker : list_at(app, "workers")) {
     const std::string state = text_at(worker, "state");
     table.add_row({{std::to_string(number_at(worker, "worker"))},
@@ -121,7 +130,8 @@ std::string render_status(const json& status, const Subject& subject, const Term
   }
   if (!errors.empty()) text += "\nRefused configuration:\n";
   for (const json& error : errors) {
-    text += "  " + terminal.paint(text_at(error, "tenant"), Colour::kRed) + ": " + text_at(error, "message") + "\n";
+    text += "  " + terminal.paint(text_at(error, "tenant"), Colour::kRed) + ": " + text_at(error, "message") +
+            "\n";
   }
   return text;
 }

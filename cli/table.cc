@@ -8,7 +8,9 @@ namespace {
 constexpr std::size_t kGap = 2;
 constexpr std::size_t kNarrowest = 16;  // of the last column, however narrow the terminal
 
-bool begins_character(char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }
+bool begins_character(char c) {
+  return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+}
 
 std::string pad(const Cell& cell, std::size_t width, Align align, const Terminal& terminal) {
   const std::size_t taken = display_width(cell.text);
@@ -53,7 +55,9 @@ std::string Table::render(const Terminal& terminal) const {
   const std::vector<std::size_t> wide = widths();
   std::size_t used = 0;
   for (std::size_t i = 0; i + 1 < wide.size(); ++i) used += wide[i] + kGap;
-  const std::size_t last = terminal.width == 0 ? wide.back() : std::max(kNarrowest, terminal.width - std::min(used, terminal.width));
+  const std::size_t last = terminal.width == 0
+                               ? wide.back()
+                               : std::max(kNarrowest, terminal.width - std::min(used, terminal.width));
   std::vector<Cell> titles;
   for (const Column& column : columns_) titles.push_back({column.title, Colour::kBold});
   std::string text;

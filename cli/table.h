@@ -1,4 +1,5 @@
-// Tables for eyes: columns as wide as they need, two spaces between them, the last one cut at the terminal's edge.
+// Tables for eyes: columns as wide as they need, two spaces between them, the last one cut at the terminal's
+// edge.
 #pragma once
 
 #include <string>

@@ -17,7 +17,8 @@ struct Terminal {
   [[nodiscard]] std::string paint(std::string_view text, Colour colour) const;
 };
 
-// Of standard output.  Colours only on a terminal, and not when NO_COLOR is set (no-color.org) or TERM is dumb.
+// Of standard output.  Colours only on a terminal, and not when NO_COLOR is set (no-color.org) or TERM is
+// dumb.
 [[nodiscard]] Terminal look_at_terminal();
 
 }  // namespace rowhouse::cli

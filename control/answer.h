@@ -8,9 +8,9 @@ namespace rowhouse::control {
 
 struct Answer {
   int status = 200;
-  std::string body;                               // JSON
+  std::string body;  // JSON
   std::string content_type = "application/json";
-  std::string allow;                              // of a 405
+  std::string allow;  // of a 405
 };
 
 enum class ConnectionUse { kKeepAlive, kClose };

@@ -10,9 +10,8 @@
 namespace rowhouse::control {
 namespace {
 
-constexpr std::string_view kReadMethods = "GET, HEAD";
-constexpr std::string_view kPostMethod = "POST";
-constexpr const char* kFeatures[] = {"status", "start", "stop", "restart", "logs", "logs.follow", "logs.access"};
+constexpr const char* kFeatures[] = {"status", "start",       "stop",       "restart",
+                                     "logs",   "logs.follow", "logs.access"};
 
 std::optional<proto::CommandKind> command_kind(std::string_view verb) {
   if (verb == "start") return proto::CommandKind::kStart;
@@ -25,7 +24,8 @@ std::optional<proto::CommandKind> command_kind(std::string_view verb) {
 
 void Api::on_api_request(ConnectionId id, uid_t uid, const HttpRequest& request) {
   if (parts_.registry.role_of(uid) == Role::kNone) {
-    fail(id, {403, "forbidden", "You have no role here: only administrators and tenants may use this socket.", "", ""});
+    fail(id, {403, "forbidden", "You have no role here: only administrators and tenants may use this socket.",
+              "", ""});
     return;
   }
   auto target = parse_target(request.target);
@@ -64,7 +64,8 @@ void Api::route_app(const Call& call) {
     return;
   }
   const AppName app{path[2], path[3]};
-  const bool visible = is_name(app.tenant) && is_name(app.app) && parts_.registry.may_see(call.uid, app.tenant);
+  const bool visible =
+      is_name(app.tenant) && is_name(app.app) && parts_.registry.may_see(call.uid, app.tenant);
   if (!check_method(call, kind ? kPostMethod : kReadMethods)) return;
   if (!visible) {
     fail_not_found(call.id, app.text());
@@ -78,35 +79,39 @@ void Api::route_app(const Call& call) {
 void Api::answer_info(const Call& call) {
   if (!check_method(call, kReadMethods) || !check_parameters(call, {}) || !check_body(call)) return;
   const bool admin = parts_.registry.role_of(call.uid) == Role::kAdmin;
-  const nlohmann::ordered_json info{
-      {"api", 1}, {"version", ROWHOUSE_VERSION}, {"role", admin ? "admin" : "tenant"}, {"features", kFeatures}};
+  const nlohmann::ordered_json info{{"api", 1},
+                                    {"version", ROWHOUSE_VERSION},
+                                    {"role", admin ? "admin" : "tenant"},
+                                    {"features", kFeatures}};
   Answer answer;
   answer.body = info.dump() + "\n";
   parts_.server.send(call.id, answer);
 }
 
 void Api::find_app(ConnectionId id, const AppName& app, std::function<void(std::uint32_t)> found) {
-  parts_.inquiries.query(id, app.tenant, app.app, [this, id, app, found = std::move(found)](const auto& apps) {
-    if (!apps) {
-      fail_unavailable(id);
-      return;
-    }
-    const auto is_wanted = [&app](const AppStatus& candidate) {
-      return candidate.info.tenant.view() == app.tenant && candidate.info.name.view() == app.app;
-    };
-    const auto match = std::find_if(apps->begin(), apps->end(), is_wanted);
-    if (match == apps->end()) {
-      fail_not_found(id, app.text());
-    } else {
-      found(match->info.app);
-    }
-  });
+  parts_.inquiries.query(
+      id, app.tenant, app.app, [this, id, app, found = std::move(found)](const auto& apps) {
+        if (!apps) {
+          fail_unavailable(id);
+          return;
+        }
+        const auto is_wanted = [&app](const AppStatus& candidate) {
+          return candidate.info.tenant.view() == app.tenant && candidate.info.name.view() == app.app;
+        };
+        const auto match = std::find_if(apps->begin(), apps->end(), is_wanted);
+        if (match == apps->end()) {
+          fail_not_found(id, app.text());
+        } else {
+          found(match->info.app);
+        }
+      });
 }
 
 bool Api::check_method(const Call& call, std::string_view allowed) {
   const bool reading = call.request.method == "GET" || call.request.method == "HEAD";
   if (allowed == kReadMethods ? reading : call.request.method == allowed) return true;
-  Answer answer = error_answer({405, "method_not_allowed", "Allowed here: " + std::string(allowed) + ".", "", ""});
+  Answer answer =
+      error_answer({405, "method_not_allowed", "Allowed here: " + std::string(allowed) + ".", "", ""});
   answer.allow = allowed;
   parts_.server.send(call.id, answer);
   return false;

@@ -1,8 +1,8 @@
 // What the API offers.  Every request is decided in this order: role, grammar, route, method, parameters,
 // visibility, existence.
 //
-// SECURITY: a caller without a role gets 403 for everything; a tenant gets 404 for what is not its own, with the
-// same words as for what does not exist (test_control_roles.py).
+// SECURITY: a caller without a role gets 403 for everything; a tenant gets 404 for what is not its own, with
+// the same words as for what does not exist (test_control_roles.py).
 #pragma once
 
 #include <map>
@@ -21,6 +21,8 @@ namespace rowhouse::control {
 class Api final : public RequestHandler {
  public:
   static constexpr std::size_t kDefaultLines = 100;
+  static constexpr std::string_view kReadMethods = "GET, HEAD";
+  static constexpr std::string_view kPostMethod = "POST";
 
   // What an Api works with; all must outlive it.
   struct Parts {
@@ -66,7 +68,8 @@ class Api final : public RequestHandler {
   void finish_status(ConnectionId id);
   void start_command(const Call& call, const AppName& app, proto::CommandKind kind);
   void on_command_app(ConnectionId id, const AppName& app, proto::CommandKind kind, std::uint32_t number);
-  void on_command_done(ConnectionId id, const AppName& app, std::uint32_t number, const proto::CommandDone& done);
+  void on_command_done(ConnectionId id, const AppName& app, std::uint32_t number,
+                       const proto::CommandDone& done);
   std::string failure_detail(const AppName& app, std::uint32_t number, const proto::CommandDone& done);
   void start_logs(const Call& call, const AppName& app);
   void answer_logs(ConnectionId id, const AppName& app, const LogRequest& wanted);

@@ -8,9 +8,8 @@ namespace rowhouse::control {
 
 void Api::start_command(const Call& call, const AppName& app, proto::CommandKind kind) {
   if (!check_parameters(call, {}) || !check_body(call)) return;
-  find_app(call.id, app, [this, id = call.id, app, kind](std::uint32_t number) {
-    on_command_app(id, app, kind, number);
-  });
+  find_app(call.id, app,
+           [this, id = call.id, app, kind](std::uint32_t number) { on_command_app(id, app, kind, number); });
 }
 
 void Api::on_command_app(ConnectionId id, const AppName& app, proto::CommandKind kind, std::uint32_t number) {
@@ -28,17 +27,21 @@ void Api::on_command_done(ConnectionId id, const AppName& app, std::uint32_t num
   Answer answer;
   switch (done.outcome) {
     case proto::CommandOutcome::kDone:
-      answer.body = nlohmann::ordered_json{{"outcome", "done"}, {"generation", done.generation}}.dump() + "\n";
+      answer.body =
+          nlohmann::ordered_json{{"outcome", "done"}, {"generation", done.generation}}.dump() + "\n";
       parts_.server.send(id, answer);
       return;
-    case proto::CommandOutcome::kNotFound: fail_not_found(id, app.text()); return;
+    case proto::CommandOutcome::kNotFound:
+      fail_not_found(id, app.text());
+      return;
     case proto::CommandOutcome::kBusy:
       fail(id, {409, "busy", "Another command for " + app.text() + " is under way.", "", ""});
       return;
     case proto::CommandOutcome::kConflict:
       fail(id, {409, "conflict", "This is not possible in the present state of " + app.text() + ".", "", ""});
       return;
-    case proto::CommandOutcome::kFailed: break;
+    case proto::CommandOutcome::kFailed:
+      break;
   }
   const std::string detail = code_and_detail(done.cause, failure_detail(app, number, done));
   std::string message = app.text() + ": generation " + std::to_string(done.generation) +

@@ -10,26 +10,29 @@ namespace {
 std::optional<std::size_t> parse_count(const std::string& text, std::size_t most) {
   std::size_t number = 0;
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size() || number > most) return std::nullopt;
+  if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size() || number > most)
+    return std::nullopt;
   return number;
 }
 
 }  // namespace
 
 void Api::start_logs(const Call& call, const AppName& app) {
-  if (!check_parameters(call, {"stream", "lines", "follow"}) || !check_body(call) || !check_budget(call)) return;
+  if (!check_parameters(call, {"stream", "lines", "follow"}) || !check_body(call) || !check_budget(call))
+    return;
   const auto wanted = parse_log_request(call);
   if (!wanted) return;
   LogRequest request = *wanted;
   if (call.request.method == "HEAD") request = {request.stream, 0, LogRequest::End::kStop};
-  find_app(call.id, app, [this, id = call.id, app, request](std::uint32_t) { answer_logs(id, app, request); });
+  find_app(call.id, app,
+           [this, id = call.id, app, request](std::uint32_t) { answer_logs(id, app, request); });
 }
 
 std::optional<Api::LogRequest> Api::parse_log_request(const Call& call) {
   LogRequest wanted;
-  const std::string& stream = call.target.parameter( "stream");
-  const std::string& lines = call.target.parameter( "lines");
-  const std::string& follow = call.target.parameter( "follow");
+  const std::string& stream = call.target.parameter("stream");
+  const std::string& lines = call.target.parameter("lines");
+  const std::string& follow = call.target.parameter("follow");
   const auto count = lines.empty() ? kDefaultLines : parse_count(lines, LogBook::kMaxLines);
   const char* mistake = nullptr;
   if (!stream.empty() && stream != "app" && stream != "access") mistake = "stream must be app or access.";

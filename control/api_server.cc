@@ -11,13 +11,16 @@
 namespace rowhouse::control {
 namespace {
 
-UniqueFd open_spare() { return UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC)); }
+UniqueFd open_spare() {
+  return UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+}
 
 // Tells a client that there is no room, without waiting for it.
 void send_refusal(int socket) {
   const Answer answer = error_answer({503, "too_many_connections", "Too many connections are open.", "", ""});
   const std::string text = format_answer(answer, ConnectionUse::kClose, BodyUse::kSend);
-  [[maybe_unused]] const ssize_t ignored = ::send(socket, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  [[maybe_unused]] const ssize_t ignored =
+      ::send(socket, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 }  // namespace
@@ -92,7 +95,8 @@ void ApiServer::send(ConnectionId id, const Answer& answer) {
   if (Connection* connection = find(id)) connection->send(answer);
 }
 
-bool ApiServer::try_begin_stream(ConnectionId id, std::string_view content_type, std::string_view first_bytes) {
+bool ApiServer::try_begin_stream(ConnectionId id, std::string_view content_type,
+                                 std::string_view first_bytes) {
   Connection* connection = find(id);
   if (connection == nullptr) return false;
   connection->begin_stream(content_type, first_bytes);

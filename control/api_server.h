@@ -35,7 +35,8 @@ class ApiServer final : ConnectionListener {
   // Ignored when the connection has gone.
   void send(ConnectionId id, const Answer& answer);
   // False when the connection has gone.
-  [[nodiscard]] bool try_begin_stream(ConnectionId id, std::string_view content_type, std::string_view first_bytes);
+  [[nodiscard]] bool try_begin_stream(ConnectionId id, std::string_view content_type,
+                                      std::string_view first_bytes);
   // False when the client has gone or reads too slowly.
   [[nodiscard]] bool try_stream(ConnectionId id, std::string_view bytes);
 

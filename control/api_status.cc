@@ -8,12 +8,13 @@
 namespace rowhouse::control {
 
 void Api::start_status(const Call& call) {
-  if (!check_method(call, kReadMethods) || !check_parameters(call, {"tenant", "app"}) || !check_body(call)) return;
+  if (!check_method(call, kReadMethods) || !check_parameters(call, {"tenant", "app"}) || !check_body(call))
+    return;
   if (!check_budget(call)) return;
   StatusWork work;
   work.uid = call.uid;
-  work.tenant = call.target.parameter( "tenant");
-  work.app = call.target.parameter( "app");
+  work.tenant = call.target.parameter("tenant");
+  work.app = call.target.parameter("app");
   if (work.tenant.empty() && !work.app.empty()) {
     fail(call.id, {400, "bad_request", "app needs tenant beside it.", "", ""});
     return;
@@ -69,7 +70,9 @@ void Api::finish_status(ConnectionId id) {
     fail_not_found(id, work.tenant + "/" + work.app);
     return;
   }
-  const auto name_of = [](const AppStatus& app) { return std::pair(app.info.tenant.view(), app.info.name.view()); };
+  const auto name_of = [](const AppStatus& app) {
+    return std::pair(app.info.tenant.view(), app.info.name.view());
+  };
   std::sort(work.found.begin(), work.found.end(),
             [&](const AppStatus& a, const AppStatus& b) { return name_of(a) < name_of(b); });
   std::vector<std::string> apps;

@@ -29,7 +29,8 @@ LineFate AppLog::add_output(const LogOrigin& origin, std::string_view line) {
   return LineFate::kKept;
 }
 
-void AppLog::add_notice(std::uint32_t generation, std::uint32_t worker, std::int64_t at_ms, std::string_view text) {
+void AppLog::add_notice(std::uint32_t generation, std::uint32_t worker, std::int64_t at_ms,
+                        std::string_view text) {
   add_line({LogStream::kRowhouse, format_rfc3339(at_ms), generation, worker, escape_line(text)});
 }
 
@@ -59,7 +60,8 @@ void AppLog::report_losses() {
     add_notice(0, 0, clock_.wall_ms(), std::to_string(dropped) + " bytes dropped: the app writes too fast");
   }
   if (const std::uint64_t lost = output_.take_lost_bytes() + access_.take_lost_bytes(); lost > 0) {
-    add_notice(0, 0, clock_.wall_ms(), std::to_string(lost) + " bytes of log lost: they could not be written");
+    add_notice(0, 0, clock_.wall_ms(),
+               std::to_string(lost) + " bytes of log lost: they could not be written");
   }
 }
 

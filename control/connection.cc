@@ -12,15 +12,18 @@ constexpr std::size_t kReadBytes = 16 * 1024;
 
 ErrorText error_of(RequestParser::Outcome outcome) {
   using enum RequestParser::Outcome;
-  if (outcome == kHeadTooLarge) return {431, "too_large", "The head of the request is larger than 16 KiB.", "", ""};
-  if (outcome == kBodyTooLarge) return {413, "too_large", "The body of the request is larger than 64 KiB.", "", ""};
+  if (outcome == kHeadTooLarge)
+    return {431, "too_large", "The head of the request is larger than 16 KiB.", "", ""};
+  if (outcome == kBodyTooLarge)
+    return {413, "too_large", "The body of the request is larger than 64 KiB.", "", ""};
   if (outcome == kExpectation) return {417, "bad_request", "Expect is not supported.", "", ""};
   return {400, "bad_request", "The request is not valid HTTP.", "", ""};
 }
 
 }  // namespace
 
-Connection::Connection(uv_loop_t* loop, UniqueFd socket, uid_t uid, ConnectionId id, ConnectionListener& listener)
+Connection::Connection(uv_loop_t* loop, UniqueFd socket, uid_t uid, ConnectionId id,
+                       ConnectionListener& listener)
     : socket_(std::move(socket)),
       uid_(uid),
       id_(id),
@@ -125,8 +128,8 @@ void Connection::on_deadline() {
 
 void Connection::flush() {
   while (sent_ < output_.size()) {
-    const ssize_t sent = ::send(socket_.get(), output_.data() + sent_, output_.size() - sent_,
-                                MSG_DONTWAIT | MSG_NOSIGNAL);
+    const ssize_t sent =
+        ::send(socket_.get(), output_.data() + sent_, output_.size() - sent_, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0 && errno == EAGAIN) break;
     if (sent < 0) {

@@ -3,8 +3,8 @@
 //   reading --request--> waiting --answer--> writing --written--> reading (keep-alive) or closed
 //                           \--begin_stream--> streaming --client gone--> closed
 //
-// Each state has one deadline: reading has 30 s from its begin for the whole request, writing and streaming 30 s
-// for each step forward of the client.  Waiting ends by the answer, which always comes.
+// Each state has one deadline: reading has 30 s from its begin for the whole request, writing and streaming
+// 30 s for each step forward of the client.  Waiting ends by the answer, which always comes.
 //
 // SECURITY: who the client is was read from SO_PEERCRED when it was accepted, and from nothing else.
 #pragma once

@@ -31,10 +31,11 @@ std::string system_call_text(std::int32_t number) {
 
 std::string_view jail_step_text(std::int32_t number) {
   static constexpr std::string_view kNames[] = {
-      "launch",       "receive setup", "join cgroups",         "session",  "descriptors",
-      "root",         "home",          "temporary directories", "devices",  "proc",
-      "pivot root",   "network",       "resource limits",       "capabilities", "identity",
-      "proof",        "no_new_privs",  "landlock",              "seccomp"};
+      "launch",          "receive setup", "join cgroups", "session",
+      "descriptors",     "root",          "home",         "temporary directories",
+      "devices",         "proc",          "pivot root",   "network",
+      "resource limits", "capabilities",  "identity",     "proof",
+      "no_new_privs",    "landlock",      "seccomp"};
   static_assert(std::size(kNames) == static_cast<std::size_t>(last_value(proto::JailStep{})) + 1);
   const auto index = static_cast<std::size_t>(number);
   return number >= 0 && index < std::size(kNames) ? kNames[index] : "unknown step";
@@ -52,7 +53,8 @@ std::string ending_argument(Cause cause, std::int32_t argument) {
   if (cause == Cause::kSignal) return signal_text(argument);
   if (cause == Cause::kSeccomp) return system_call_text(argument);
   if (cause == Cause::kImport) {
-    return std::string(proto::start_step_name(static_cast<proto::StartStep>(static_cast<std::uint16_t>(argument))));
+    return std::string(
+        proto::start_step_name(static_cast<proto::StartStep>(static_cast<std::uint16_t>(argument))));
   }
   if (cause == Cause::kSpawn) return std::string(jail_step_text(argument));
   return {};
@@ -67,37 +69,68 @@ std::string ending_detail(Cause cause, std::int32_t argument, std::string_view l
 
 std::string_view cause_sentence(Cause cause) {
   switch (cause) {
-    case Cause::kNone: return "";
-    case Cause::kExit: return "The worker ended itself.";
-    case Cause::kSignal: return "The worker was ended by a signal.";
-    case Cause::kOom: return "The worker needed more memory than its limit and was killed by the kernel.";
-    case Cause::kSeccomp: return "The worker made a system call that the sandbox does not allow.";
-    case Cause::kImport: return "The worker could not load the app.";
-    case Cause::kStartTimeout: return "The worker was not ready within the app's startup timeout.";
-    case Cause::kRequestTimeout: return "A request took longer than the app's request timeout.";
-    case Cause::kIdle: return "The app had no requests for its idle time.";
-    case Cause::kMaxRequests: return "The worker had answered its number of requests and was replaced.";
-    case Cause::kMaxMemory: return "The worker had grown to its memory mark and was replaced.";
-    case Cause::kRestart: return "The app was restarted.";
-    case Cause::kConfig: return "The app's configuration changed.";
-    case Cause::kSuspended: return "The tenant is suspended.";
-    case Cause::kProtocol: return "The worker broke the protocol with the gateway.";
-    case Cause::kSpawn: return "The sandbox or the worker process could not be made.";
-    case Cause::kShutdown: return "Rowhouse was shut down.";
-    case Cause::kKilled: return "The worker was killed on an operator's order.";
-    case Cause::kBadRequest: return "The request was malformed.";
-    case Cause::kNoRoute: return "No app is mounted at this path.";
-    case Cause::kClientTimeout: return "The client was too slow.";
-    case Cause::kTooLarge: return "The request was too large.";
-    case Cause::kNoHost: return "No tenant serves this host.";
-    case Cause::kRate: return "The tenant's request rate was exceeded.";
-    case Cause::kWorkerGone: return "The worker died while it answered.";
-    case Cause::kBadResponse: return "The app's response cannot be sent.";
-    case Cause::kQueueFull: return "The app's queue was full.";
-    case Cause::kQueueTimeout: return "The request waited too long in the app's queue.";
-    case Cause::kBackoff: return "The app failed and waits for its next start.";
-    case Cause::kStopped: return "The app is stopped.";
-    case Cause::kForbidden: return "The static file may not be served.";
+    case Cause::kNone:
+      return "";
+    case Cause::kExit:
+      return "The worker ended itself.";
+    case Cause::kSignal:
+      return "The worker was ended by a signal.";
+    case Cause::kOom:
+      return "The worker needed more memory than its limit and was killed by the kernel.";
+    case Cause::kSeccomp:
+      return "The worker made a system call that the sandbox does not allow.";
+    case Cause::kImport:
+      return "The worker could not load the app.";
+    case Cause::kStartTimeout:
+      return "The worker was not ready within the app's startup timeout.";
+    case Cause::kRequestTimeout:
+      return "A request took longer than the app's request timeout.";
+    case Cause::kIdle:
+      return "The app had no requests for its idle time.";
+    case Cause::kMaxRequests:
+      return "The worker had answered its number of requests and was replaced.";
+    case Cause::kMaxMemory:
+      return "The worker had grown to its memory mark and was replaced.";
+    case Cause::kRestart:
+      return "The app was restarted.";
+    case Cause::kConfig:
+      return "The app's configuration changed.";
+    case Cause::kSuspended:
+      return "The tenant is suspended.";
+    case Cause::kProtocol:
+      return "The worker broke the protocol with the gateway.";
+    case Cause::kSpawn:
+      return "The sandbox or the worker process could not be made.";
+    case Cause::kShutdown:
+      return "Rowhouse was shut down.";
+    case Cause::kKilled:
+      return "The worker was killed on an operator's order.";
+    case Cause::kBadRequest:
+      return "The request was malformed.";
+    case Cause::kNoRoute:
+      return "No app is mounted at this path.";
+    case Cause::kClientTimeout:
+      return "The client was too slow.";
+    case Cause::kTooLarge:
+      return "The request was too large.";
+    case Cause::kNoHost:
+      return "No tenant serves this host.";
+    case Cause::kRate:
+      return "The tenant's request rate was exceeded.";
+    case Cause::kWorkerGone:
+      return "The worker died while it answered.";
+    case Cause::kBadResponse:
+      return "The app's response cannot be sent.";
+    case Cause::kQueueFull:
+      return "The app's queue was full.";
+    case Cause::kQueueTimeout:
+      return "The request waited too long in the app's queue.";
+    case Cause::kBackoff:
+      return "The app failed and waits for its next start.";
+    case Cause::kStopped:
+      return "The app is stopped.";
+    case Cause::kForbidden:
+      return "The static file may not be served.";
   }
   return "";
 }
@@ -117,11 +150,14 @@ std::string death_line(std::uint32_t generation, std::uint32_t worker, Cause cau
 
 std::vector<std::string> missing_wall_names(std::uint32_t bits) {
   using proto::Wall;
-  static constexpr std::pair<Wall, const char*> kWalls[] = {
-      {Wall::kLandlock, "landlock"},         {Wall::kLandlockScopes, "landlock-scopes"},
-      {Wall::kPrivateNetwork, "private-network"}, {Wall::kMemoryLimit, "memory-limit"},
-      {Wall::kPidsLimit, "pids-limit"},      {Wall::kCpuLimit, "cpu-limit"},
-      {Wall::kCgroupKill, "cgroup-kill"},    {Wall::kSwapLimit, "swap-limit"}};
+  static constexpr std::pair<Wall, const char*> kWalls[] = {{Wall::kLandlock, "landlock"},
+                                                            {Wall::kLandlockScopes, "landlock-scopes"},
+                                                            {Wall::kPrivateNetwork, "private-network"},
+                                                            {Wall::kMemoryLimit, "memory-limit"},
+                                                            {Wall::kPidsLimit, "pids-limit"},
+                                                            {Wall::kCpuLimit, "cpu-limit"},
+                                                            {Wall::kCgroupKill, "cgroup-kill"},
+                                                            {Wall::kSwapLimit, "swap-limit"}};
   std::vector<std::string> names;
   for (const auto& [wall, name] : kWalls) {
     if ((bits & static_cast<std::uint32_t>(wall)) != 0) names.emplace_back(name);

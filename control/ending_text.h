@@ -16,7 +16,8 @@ namespace rowhouse::control {
 
 // The argument, and after a colon the last line of stderr where it explains the failure of a start
 // (RH-IMPORT, RH-SPAWN).
-[[nodiscard]] std::string ending_detail(proto::Cause cause, std::int32_t argument, std::string_view last_line);
+[[nodiscard]] std::string ending_detail(proto::Cause cause, std::int32_t argument,
+                                        std::string_view last_line);
 
 // One sentence for people; empty for kNone.
 [[nodiscard]] std::string_view cause_sentence(proto::Cause cause);

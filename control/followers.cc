@@ -22,7 +22,8 @@ void Followers::stream_line(ConnectionId id, const std::string& json, const LogL
   if (follower == followers_.end()) return;
   std::string bytes;
   if (follower->second.lost_lines > 0) {
-    const std::string text = std::to_string(follower->second.lost_lines) + " lines left out: this client is too slow";
+    const std::string text =
+        std::to_string(follower->second.lost_lines) + " lines left out: this client is too slow";
     bytes = log_line_json({LogStream::kRowhouse, line.at, line.generation, 0, text});
   }
   bytes += json;

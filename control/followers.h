@@ -1,5 +1,5 @@
-// The clients that follow a log, and how each new line reaches them.  A client that reads too slowly loses lines,
-// and is told how many; nobody waits for it.
+// The clients that follow a log, and how each new line reaches them.  A client that reads too slowly loses
+// lines, and is told how many; nobody waits for it.
 #pragma once
 
 #include <cstdint>

@@ -4,7 +4,8 @@
 
 namespace rowhouse::control {
 
-void Inquiries::query(std::uint64_t client, std::string_view tenant, std::string_view app, QueryAnswer answer) {
+void Inquiries::query(std::uint64_t client, std::string_view tenant, std::string_view app,
+                      QueryAnswer answer) {
   RunningQuery query;
   query.client = client;
   query.query.tenant = proto::Name::cut(tenant);

@@ -42,8 +42,8 @@ class Inquiries {
 
   // All apps, those of `tenant`, or one, for a client that has at most one question open at a time.
   void query(std::uint64_t client, std::string_view tenant, std::string_view app, QueryAnswer answer);
-  // The client has gone: what it still waits to ask is never asked, so that clients that come and go cannot make
-  // the queue grow.
+  // The client has gone: what it still waits to ask is never asked, so that clients that come and go cannot
+  // make the queue grow.
   void forget_client(std::uint64_t client);
   // Runs to its end, whoever waits for it; the supervisor has at most one of each app.
   void command(std::uint32_t app, proto::CommandKind kind, CommandAnswer answer);

@@ -1,5 +1,5 @@
-// Cuts the byte stream of one log pipe into lines.  Holds at most one unfinished line of kMaxLineBytes; what a
-// longer line has beyond that is skipped and counted.
+// Cuts the byte stream of one log pipe into lines.  Holds at most one unfinished line of kMaxLineBytes; what
+// a longer line has beyond that is skipped and counted.
 #pragma once
 
 #include <cstdint>

@@ -16,11 +16,16 @@ namespace {
 std::string notice_line(const proto::AppNotice& notice) {
   const std::string generation = "generation " + std::to_string(notice.generation);
   switch (notice.kind) {
-    case proto::NoticeKind::kStarting: return generation + " is starting";
-    case proto::NoticeKind::kReady: return generation + " is ready";
-    case proto::NoticeKind::kRestarting: return "restarting as " + generation;
-    case proto::NoticeKind::kStopped: return "stopped";
-    case proto::NoticeKind::kBackoff: return "next start in " + std::to_string(notice.number) + " ms";
+    case proto::NoticeKind::kStarting:
+      return generation + " is starting";
+    case proto::NoticeKind::kReady:
+      return generation + " is ready";
+    case proto::NoticeKind::kRestarting:
+      return "restarting as " + generation;
+    case proto::NoticeKind::kStopped:
+      return "stopped";
+    case proto::NoticeKind::kBackoff:
+      return "next start in " + std::to_string(notice.number) + " ms";
   }
   return "unknown notice";
 }
@@ -28,7 +33,9 @@ std::string notice_line(const proto::AppNotice& notice) {
 }  // namespace
 
 LogBook::LogBook(uv_loop_t* loop, const Registry& registry, const Clock& clock, LogLineListener& listener)
-    : loop_(loop), registry_(registry), clock_(clock), listener_(listener), sweep_(loop, [this] { sweep(); }) {}
+    : loop_(loop), registry_(registry), clock_(clock), listener_(listener), sweep_(loop, [this] {
+        sweep();
+      }) {}
 
 void LogBook::open(UniqueFd directory) {
   directory_ = std::make_unique<LogDirectory>(std::move(directory));
@@ -129,7 +136,9 @@ void LogBook::on_log_skipped(const LogOrigin& origin, std::size_t bytes) {
   log_of(sources_[origin].app).add_skipped(bytes);
 }
 
-void LogBook::on_log_turn_end(const LogOrigin&) { flush(); }
+void LogBook::on_log_turn_end(const LogOrigin&) {
+  flush();
+}
 
 void LogBook::on_log_closed(const LogOrigin& origin) {
   const auto source = sources_.find(origin);
@@ -142,12 +151,14 @@ void LogBook::on_access_record(std::uint32_t gateway, const proto::AccessRecord&
   const AppName* app = registry_.find_app(record.app);
   dirty_log_of(app != nullptr ? *app : kGatewayLog).add_access(record.at_ms, format_access_line(record));
   if (record.dropped == 0) return;
-  const std::string note =
-      "# gateway " + std::to_string(gateway) + ": " + std::to_string(record.dropped) + " records lost before this";
+  const std::string note = "# gateway " + std::to_string(gateway) + ": " + std::to_string(record.dropped) +
+                           " records lost before this";
   dirty_log_of(kGatewayLog).add_access(record.at_ms, note);
 }
 
-void LogBook::on_access_turn_end() { flush(); }
+void LogBook::on_access_turn_end() {
+  flush();
+}
 
 void LogBook::on_access_closed(std::uint32_t gateway) {
   const auto source = access_sources_.find(gateway);

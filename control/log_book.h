@@ -17,7 +17,8 @@ namespace rowhouse::control {
 
 class LogBook final : LogPipeListener, AccessListener {
  public:
-  // Logs kept in memory per tenant; beyond it the one that was used longest ago is forgotten (its files stay).
+  // Logs kept in memory per tenant; beyond it the one that was used longest ago is forgotten (its files
+  // stay).
   static constexpr std::size_t kMaxLogsPerTenant = 128;
   static constexpr std::size_t kMaxOpenLogs = 256;
   static constexpr std::chrono::milliseconds kSweepPeriod{1000};

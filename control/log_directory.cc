@@ -93,7 +93,8 @@ Result<UniqueFd> LogDirectory::open_app(const AppName& name, Missing missing) co
     RH_ASSIGN(OpenedDirectory gateway, open_below(root_.get(), name.tenant, missing));
     return std::move(gateway.fd);
   }
-  if (!is_name(name.tenant) || !is_name(name.app)) return make_error(ErrorCode::kInvalid, "log directory name");
+  if (!is_name(name.tenant) || !is_name(name.app))
+    return make_error(ErrorCode::kInvalid, "log directory name");
   RH_ASSIGN(const OpenedDirectory tenant, open_below(root_.get(), name.tenant, missing));
   RH_ASSIGN(OpenedDirectory app, open_below(tenant.fd.get(), name.app, missing));
   if (app.made == Made::kNow) limit_directories(tenant.fd.get(), name.app);

@@ -24,16 +24,20 @@ std::string_view take_word(std::string_view& rest) {
 std::optional<std::uint32_t> take_number(std::string_view& rest, char end) {
   std::uint32_t number = 0;
   const auto parsed = std::from_chars(rest.data(), rest.data() + rest.size(), number);
-  if (parsed.ec != std::errc{} || parsed.ptr == rest.data() + rest.size() || *parsed.ptr != end) return std::nullopt;
+  if (parsed.ec != std::errc{} || parsed.ptr == rest.data() + rest.size() || *parsed.ptr != end)
+    return std::nullopt;
   rest.remove_prefix(static_cast<std::size_t>(parsed.ptr - rest.data()) + 1);
   return number;
 }
 
 std::string_view stream_name(LogStream stream) {
   switch (stream) {
-    case LogStream::kStderr: return "stderr";
-    case LogStream::kRowhouse: return "rowhouse";
-    case LogStream::kAccess: return "access";
+    case LogStream::kStderr:
+      return "stderr";
+    case LogStream::kRowhouse:
+      return "rowhouse";
+    case LogStream::kAccess:
+      return "access";
   }
   return "unknown";
 }

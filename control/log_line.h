@@ -4,8 +4,8 @@
 //     2026-01-31T23:59:59.042Z worker[3.2] rowhouse: the text        what Rowhouse says about it
 //     2026-01-31T23:59:59.042Z steward[3.0] ...                      the same for pid 1 of the sandbox
 //
-// The text is in the form of escape_line, so nothing in it can pass for another line.  In the API each line is
-// one JSON object.
+// The text is in the form of escape_line, so nothing in it can pass for another line.  In the API each line
+// is one JSON object.
 #pragma once
 
 #include <cstdint>

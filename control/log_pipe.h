@@ -1,5 +1,6 @@
-// The read end of one worker's log pipe.  The other end belongs to a stranger: every turn reads a bounded amount,
-// and a pipe whose app is over its budget is read more slowly, which holds back nobody but its own writer.
+// The read end of one worker's log pipe.  The other end belongs to a stranger: every turn reads a bounded
+// amount, and a pipe whose app is over its budget is read more slowly, which holds back nobody but its own
+// writer.
 #pragma once
 
 #include <cstdint>

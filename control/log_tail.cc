@@ -48,7 +48,8 @@ void take_lines(std::string_view text, std::size_t lines, std::vector<std::strin
 
 }  // namespace
 
-Result<std::vector<std::string>> read_last_lines(int directory_fd, const std::string& name, std::size_t lines) {
+Result<std::vector<std::string>> read_last_lines(int directory_fd, const std::string& name,
+                                                 std::size_t lines) {
   std::vector<std::string> found;
   std::size_t room = kMaxTailBytes;
   for (int number = 0; number <= RotatingFile::kKeptFiles; ++number) {

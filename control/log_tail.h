@@ -12,8 +12,8 @@ namespace rowhouse::control {
 // The most that is read for one answer: beyond it the older lines are left out.
 inline constexpr std::size_t kMaxTailBytes = 1024 * 1024;
 
-// At most `lines` lines of NAME in the directory, and of NAME.1 ... before it, oldest first, without line ends.
-// A file that does not exist ends the search.  Never follows a symbolic link.
+// At most `lines` lines of NAME in the directory, and of NAME.1 ... before it, oldest first, without line
+// ends. A file that does not exist ends the search.  Never follows a symbolic link.
 [[nodiscard]] Result<std::vector<std::string>> read_last_lines(int directory_fd, const std::string& name,
                                                                std::size_t lines);
 

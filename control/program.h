@@ -1,5 +1,5 @@
-// rowhouse-control put together: what the supervisor tells goes into the registry and the logs, what clients ask
-// goes through the API.
+// rowhouse-control put together: what the supervisor tells goes into the registry and the logs, what clients
+// ask goes through the API.
 #pragma once
 
 #include "base/clock.h"

@@ -1,5 +1,6 @@
 // Who exists and who may see it, as the supervisor tells it: admins, tenants with their uids, the problems of
-// their files, and the names behind app numbers.  Pure bookkeeping; every decision about a caller is made here.
+// their files, and the names behind app numbers.  Pure bookkeeping; every decision about a caller is made
+// here.
 //
 // SECURITY: the uid comes from SO_PEERCRED alone.  What a caller may not see looks exactly like what does not
 // exist (test_registry.cc, test_control_roles.py).
@@ -38,7 +39,8 @@ struct Problem {
 
 class Registry {
  public:
-  // App numbers remembered per tenant.  A tenant can make new apps for ever; the oldest numbers are forgotten.
+  // App numbers remembered per tenant.  A tenant can make new apps for ever; the oldest numbers are
+  // forgotten.
   static constexpr std::size_t kMaxNumbersPerTenant = 256;
 
   void add_admin(uid_t uid) { admins_.insert(uid); }

@@ -6,11 +6,15 @@
 namespace rowhouse::control {
 namespace {
 
-RequestParser& self(llhttp_t* parser) { return *static_cast<RequestParser*>(parser->data); }
+RequestParser& self(llhttp_t* parser) {
+  return *static_cast<RequestParser*>(parser->data);
+}
 
 }  // namespace
 
-RequestParser::RequestParser() { reset(); }
+RequestParser::RequestParser() {
+  reset();
+}
 
 const llhttp_settings_t& RequestParser::settings() {
   static const llhttp_settings_t kSettings = [] {
@@ -99,7 +103,8 @@ int RequestParser::on_headers_complete(llhttp_t* parser) {
   // RFC 9112 3.2: HTTP/1.1 needs exactly one Host.
   const bool is_1_1 = parser->http_major == 1 && parser->http_minor == 1;
   const bool is_1_0 = parser->http_major == 1 && parser->http_minor == 0;
-  if ((!is_1_1 && !is_1_0) || it.hosts_ > 1 || (is_1_1 && it.hosts_ == 0)) return it.refuse(Outcome::kMalformed);
+  if ((!is_1_1 && !is_1_0) || it.hosts_ > 1 || (is_1_1 && it.hosts_ == 0))
+    return it.refuse(Outcome::kMalformed);
   return 0;
 }
 

@@ -1,5 +1,5 @@
-// HTTP/1.1 requests out of a byte stream, by llhttp in its strict mode.  One request at a time: bytes after its
-// end stay with the caller.
+// HTTP/1.1 requests out of a byte stream, by llhttp in its strict mode.  One request at a time: bytes after
+// its end stay with the caller.
 #pragma once
 
 #include <llhttp.h>

@@ -15,7 +15,8 @@ constexpr mode_t kFileMode = 0640;
 
 }  // namespace
 
-RotatingFile::RotatingFile(const LogDirectory& directory, const Clock& clock, AppName app, const char* file_name)
+RotatingFile::RotatingFile(const LogDirectory& directory, const Clock& clock, AppName app,
+                           const char* file_name)
     : directory_(directory), clock_(clock), app_(std::move(app)), name_(file_name) {}
 
 void RotatingFile::append(std::string_view line) {
@@ -35,7 +36,9 @@ void RotatingFile::flush() {
   pending_.clear();
 }
 
-std::uint64_t RotatingFile::take_lost_bytes() { return failing_ ? 0 : std::exchange(lost_bytes_, 0); }
+std::uint64_t RotatingFile::take_lost_bytes() {
+  return failing_ ? 0 : std::exchange(lost_bytes_, 0);
+}
 
 Status RotatingFile::write_pending() {
   const auto more = static_cast<std::int64_t>(pending_.size());

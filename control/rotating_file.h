@@ -1,6 +1,6 @@
-// One log file of bounded size: NAME, and its predecessors NAME.1 (the newest) to NAME.5.  Lines are gathered and
-// written at the end of a turn with one write.  A file that cannot be written never stops its caller: what is
-// lost is counted, and writing is tried again after a while.
+// One log file of bounded size: NAME, and its predecessors NAME.1 (the newest) to NAME.5.  Lines are gathered
+// and written at the end of a turn with one write.  A file that cannot be written never stops its caller:
+// what is lost is counted, and writing is tried again after a while.
 #pragma once
 
 #include <cstdint>

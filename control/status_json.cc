@@ -15,12 +15,9 @@ std::string dump(const ordered_json& value) {
 }
 
 ordered_json worker_json(const proto::WorkerInfo& worker) {
-  return {{"worker", worker.worker},
-          {"generation", worker.generation},
-          {"pid", worker.pid},
-          {"state", proto::worker_state_name(worker.state)},
-          {"requests", worker.requests},
-          {"memory_bytes", worker.memory_bytes}};
+  return {{"worker", worker.worker},     {"generation", worker.generation},
+          {"pid", worker.pid},           {"state", proto::worker_state_name(worker.state)},
+          {"requests", worker.requests}, {"memory_bytes", worker.memory_bytes}};
 }
 
 ordered_json last_exit_json(const proto::AppInfo& info, std::string_view last_words) {

@@ -14,6 +14,7 @@ namespace rowhouse::control {
 [[nodiscard]] std::string app_json(const AppStatus& status, std::string_view last_words);
 
 // {"apps":[...],"errors":[...]} from the texts of app_json.
-[[nodiscard]] std::string status_json(const std::vector<std::string>& apps, const std::vector<Problem>& problems);
+[[nodiscard]] std::string status_json(const std::vector<std::string>& apps,
+                                      const std::vector<Problem>& problems);
 
 }  // namespace rowhouse::control

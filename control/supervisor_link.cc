@@ -32,7 +32,6 @@ SupervisorLink::SupervisorLink(uv_loop_t* loop, UniqueFd socket, SupervisorListe
   watch();
 }
 
-
 template <typename M>
 void SupervisorLink::send(const M& message) {
   std::array<std::uint8_t, proto::wire_size<M>()> room;
@@ -45,8 +44,12 @@ void SupervisorLink::send_ready() {
   phase_ = Phase::kRunning;
   send(proto::ControlReady{});
 }
-void SupervisorLink::send_query(const proto::Query& query) { send(query); }
-void SupervisorLink::send_command(const proto::Command& command) { send(command); }
+void SupervisorLink::send_query(const proto::Query& query) {
+  send(query);
+}
+void SupervisorLink::send_command(const proto::Command& command) {
+  send(command);
+}
 
 void SupervisorLink::on_ready(int events) {
   if ((events & UV_WRITABLE) != 0) flush();
@@ -142,6 +145,8 @@ void SupervisorLink::flush() {
   watch();
 }
 
-void SupervisorLink::watch() { poll_.watch(outbox_.empty() ? UV_READABLE : UV_READABLE | UV_WRITABLE); }
+void SupervisorLink::watch() {
+  poll_.watch(outbox_.empty() ? UV_READABLE : UV_READABLE | UV_WRITABLE);
+}
 
 }  // namespace rowhouse::control

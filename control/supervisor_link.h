@@ -1,6 +1,6 @@
-// The control socket to the supervisor (descriptor 3).  Decodes what arrives and hands it over; keeps what the
-// socket does not take at once.  The supervisor is trusted: bytes that are no message of ours are a mistake of
-// our own and end the program.
+// The control socket to the supervisor (descriptor 3).  Decodes what arrives and hands it over; keeps what
+// the socket does not take at once.  The supervisor is trusted: bytes that are no message of ours are a
+// mistake of our own and end the program.
 #pragma once
 
 #include <deque>

@@ -1,5 +1,5 @@
-// A budget in bytes that refills with time, and stays shut for a while once it ran out, so that a flood ends in
-// one notice and not in one for every other line.
+// A budget in bytes that refills with time, and stays shut for a while once it ran out, so that a flood ends
+// in one notice and not in one for every other line.
 #pragma once
 
 #include <algorithm>

@@ -22,7 +22,7 @@ constexpr ByteTable kLabelBytes = byte_table([](unsigned char byte) {
 bool is_port(std::string_view text) {
   unsigned value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return !text.empty() && error == std::errc() && end == text.data() + text.size() && value <= kMaxPort;
+  return error == std::errc() && end == text.data() + text.size() && value <= kMaxPort;
 }
 
 bool is_name(std::string_view text) {

@@ -31,7 +31,7 @@ Gateway::Gateway(UniqueFd control, const Clock& clock, std::size_t max_connectio
   if (!read.ok()) log_info("built-in-mime-types", {{"because", read.error()}});
 }
 
-Gateway::~Gateway() = default;
+Gateway::~Gateway() { bench_.turn.empty_graves(); }
 
 int Gateway::run() {
   loop_.run();

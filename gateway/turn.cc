@@ -67,7 +67,7 @@ void Turn::finish() {
     worked = run_stage(TurnStage::kChannel) || worked;
     worked = run_stage(TurnStage::kClient) || worked;
   }
-  dead_.clear();
+  empty_graves();
   if (on_finished_) on_finished_();
 }
 

@@ -71,6 +71,8 @@ class Turn {
   void bury(std::unique_ptr<Mortal> dead) { dead_.push_back(std::move(dead)); }
   // Does all collected work, also what it brings about, then empties the graves.
   void finish();
+  // What is buried refers to its surroundings: call it before those go.
+  void empty_graves() { dead_.clear(); }
   // Called at the end of each finish(), when nothing is left to do.
   void set_on_finished(std::function<void()> on_finished) { on_finished_ = std::move(on_finished); }
 

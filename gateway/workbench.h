@@ -17,8 +17,8 @@ namespace rowhouse::gateway {
 struct Workbench {
   Workbench(uv_loop_t* loop, const Clock& clock) : turn(loop, clock) {}
 
-  Turn turn;
   Deadlines deadlines;
+  Turn turn;
   RequestIds request_ids;
   MimeTypes mime_types;
   std::array<HeadField, proto::kMaxFields> head_fields;

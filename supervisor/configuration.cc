@@ -67,6 +67,8 @@ void Configuration::load_host(std::string path, std::function<void(ProblemText)>
     auto host = read_host_records(outcome.records);
     if (auto* refused = std::get_if<Problem>(&host)) return on_done(problem_text(path + ": " + refused->sentence));
     host_ = std::move(std::get<HostConfiguration>(host));
+    if (host_.pythons.empty()) host_.pythons = built_pythons_;
+    if (host_.pythons.empty()) return on_done(problem_text(path + ": no worker was built for any Python"));
     on_done(ProblemText());
   };
   session_->load(proto::LoadHost{proto::Path::cut(path)}, {file.value().get()}, on_outcome);

@@ -32,8 +32,11 @@ class Configuration {
         graveyard_(graveyard),
         start_next_(loop, [this] { start_manifest_loads(); }) {}
 
-  // The opened rowhouse-loader.
-  void set_program(int program) { program_ = program; }
+  // The opened rowhouse-loader, and the versions that a host file without `pythons` offers.
+  void set_programs(int loader, std::vector<std::string> built_pythons) {
+    program_ = loader;
+    built_pythons_ = std::move(built_pythons);
+  }
   // Loaders run in this group from now on.  Before: in ours.
   void set_cgroup(Cgroup cgroup) { cgroup_ = std::move(cgroup); }
 
@@ -69,6 +72,7 @@ class Configuration {
   Launcher& launcher_;
   Graveyard& graveyard_;
   int program_ = -1;
+  std::vector<std::string> built_pythons_;
   Cgroup cgroup_;
   HostConfiguration host_;
   TenantIndex tenants_;

@@ -296,7 +296,7 @@ OrProblem<HostConfiguration> read_host_records(const std::vector<IncomingMessage
   for (const IncomingMessage& record : records) {
     if (!take_host_record(record, host, has_host)) return kMalformed;
   }
-  if (!has_host || host.listen.empty() || host.pythons.empty()) return kMalformed;
+  if (!has_host || host.listen.empty()) return kMalformed;
   if (host.host.gateway_uid == 0 || host.host.control_uid == 0 || host.host.gateway_processes > proto::kMaxGateways) {
     return kMalformed;
   }

@@ -35,7 +35,7 @@ struct HostConfiguration {
   proto::HostRecord host;
   std::vector<proto::ListenRecord> listen;
   std::vector<std::uint32_t> admins;
-  std::vector<std::string> pythons;
+  std::vector<std::string> pythons;  // the first is the default; as loaded: empty means all that were built
   std::map<std::string, Plan> plans;
 };
 

@@ -46,7 +46,9 @@ int Supervisor::run() {
     return 1;
   }
   programs_ = std::move(programs).value();
-  configuration_.set_program(programs_.loader.get());
+  std::vector<std::string> built;
+  for (const PythonProgram& python : programs_.pythons) built.push_back(python.version);
+  configuration_.set_programs(programs_.loader.get(), std::move(built));
   const int keeper = ::fcntl(proto::kControlFd, F_DUPFD_CLOEXEC, 10);
   ::fcntl(proto::kControlFd, F_SETFD, FD_CLOEXEC);
   keeper_ = std::make_unique<PeerLink>(

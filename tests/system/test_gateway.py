@@ -12,7 +12,7 @@ from processes import wait_until
 from rowhouse_host import SANITIZED
 
 KEEP_ALIVE = 300 if SANITIZED else 1000
-KEEP_ALIVE_S = 10
+KEEP_ALIVE_S = 10 if SANITIZED else 30
 
 
 @pytest.fixture

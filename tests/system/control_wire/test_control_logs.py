@@ -132,13 +132,14 @@ def test_a_flood_is_held_to_its_budget_and_the_neighbour_is_heard_at_once(contro
 
 def test_files_rotate_by_size_and_old_ones_go(control, site, pipe):
     directory = control.logs / "acme/site"
-    wait_until(lambda: os.write(pipe, b"begin\n") and control.log_text(site), "the file")
+    os.write(pipe, b"begin\n")
+    wait_until(lambda: control.log_text(site), "the file")
+    control.wait_files_closed()
     # What earlier runs left, so that a few lines are enough to rotate.
     for number in range(1, 6):
         (directory / f"app.log.{number}").write_text(f"old {number}\n")
     with open(directory / "app.log", "ab") as log:
         log.truncate(10 * 1024 * 1024 - 10)
-    control.wait_files_closed()
     os.write(pipe, b"after\n")
     wait_until(lambda: "after" in (directory / "app.log").read_text()[:1000], "a new file")
     assert sorted(p.name for p in directory.iterdir()) == ["app.log"] + [f"app.log.{n}" for n in range(1, 6)]

@@ -1,30 +1,20 @@
 """Workers for the tests of this directory: each test gets its own, from an app given as source."""
 
 import os
-import pathlib
 import textwrap
 
 import pytest
 
 import wire
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
+SANITIZER_OPTIONS = {name: os.environ[name] for name in ('ASAN_OPTIONS', 'UBSAN_OPTIONS') if name in os.environ}
+SANITIZER_LINES = ('runtime error:', 'AddressSanitizer', 'LeakSanitizer')
 
 
-def build_directory():
-    return pathlib.Path(os.environ.get('ROWHOUSE_BUILD', REPOSITORY / 'build'))
-
-
-def known_pythons():
-    """The rows of pythons.table: (version, program, prefix)."""
-    table = build_directory() / 'pythons.table'
-    return [line.split(' ', 2) for line in table.read_text().splitlines() if line]
-
-
-@pytest.fixture(params=[row[0] for row in known_pythons()])
+@pytest.fixture(params=[row[0] for row in wire.known_pythons()])
 def python(request):
     """One row of pythons.table for each worker that was built."""
-    return next(row for row in known_pythons() if row[0] == request.param)
+    return next(row for row in wire.known_pythons() if row[0] == request.param)
 
 
 @pytest.fixture
@@ -45,8 +35,8 @@ def start(tmp_path, python):
         if part is None:
             part = wire.worker_part(directory or home, home=home, env=app_env, **fields)
         environment = {'HOME': str(home), 'USER': 'acme', 'LOGNAME': 'acme', 'PATH': '/usr/bin:/bin',
-                       'LANG': 'C.UTF-8', **(env or {})}
-        worker = wire.Worker(str(build_directory() / python[1]), part, home / 'log', environment, preexec)
+                       'LANG': 'C.UTF-8', **SANITIZER_OPTIONS, **(env or {})}
+        worker = wire.Worker(str(wire.build_directory() / python[1]), part, home / 'log', environment, preexec)
         worker.home = home
         workers.append(worker)
         return worker
@@ -60,3 +50,5 @@ def start(tmp_path, python):
     yield start_worker
     for worker in workers:
         worker.stop()
+    assert not [line for worker in workers for line in worker.log.splitlines()
+                if any(mark in line for mark in SANITIZER_LINES)]

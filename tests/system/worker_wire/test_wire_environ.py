@@ -4,6 +4,8 @@ import ast
 
 import pytest
 
+pytestmark = pytest.mark.sanitized
+
 SHOW = '''
     def application(environ, start_response):
         start_response('200 OK', [('Content-Type', 'text/plain')])

@@ -7,6 +7,8 @@ import pytest
 
 import wire
 
+pytestmark = pytest.mark.sanitized
+
 READ = '''
     import hashlib
     def attempt(function, *arguments):

@@ -18,10 +18,17 @@ SLOW = '''
         global entered
         entered += 1
         start_response('200 OK', [])
-        if environ['PATH_INFO'] == '/sleep': time.sleep(float(environ['QUERY_STRING']))
+        if environ['PATH_INFO'] == '/sleep':
+            print('entered')
+            time.sleep(float(environ['QUERY_STRING']))
         if environ['PATH_INFO'] == '/count': return [str(entered).encode()]
         return [environ['PATH_INFO'].encode()]
 '''
+
+
+def wait_entered(worker):
+    """Until the app is inside its /sleep."""
+    wire.wait_until(lambda: 'entered' in worker.log, 'the call of the app')
 
 
 def descriptors(pid):
@@ -201,11 +208,11 @@ def test_eight_threads_that_sleep_reach_the_arithmetic_limit(start):
 
 
 def test_a_fast_request_passes_a_slow_one_on_another_thread(start):
-    _, channel = start.ready(SLOW, threads=2)
+    worker, channel = start.ready(SLOW, threads=2)
     for _ in range(200):
         channel.ask('/warm')  # the mean says: calls are short
     slow = channel.open(target='/sleep', query='1')
-    time.sleep(0.02)
+    wait_entered(worker)
     sent = time.monotonic()
     assert channel.ask('/fast').ended and time.monotonic() - sent < 0.2
     channel.wait_closed(slow)
@@ -247,7 +254,6 @@ def test_a_queued_request_that_is_given_up_never_runs(start):
     _, channel = start.ready(SLOW)
     first = channel.open(target='/sleep', query='0.3')
     second = channel.open(target='/never')
-    time.sleep(0.1)
     channel.abort(second)
     channel.wait_closed(first)
     channel.wait_closed(second)
@@ -264,9 +270,9 @@ def test_drain_finishes_what_was_taken_and_exits(start):
     ''')
     second = worker.add_channel(number=1)
     stream = channel.open(target='/sleep', query='0.3')
-    time.sleep(0.1)
+    wait_entered(worker)
     worker.drain()
-    channel.wait(lambda: channel.drained is not None, 'DRAIN', deadline=0.15)
+    channel.wait(lambda: channel.drained is not None, 'DRAIN', deadline=0.25)
     assert channel.drained == stream and not channel.answers[stream].closed
     second.wait(lambda: second.drained is not None, 'DRAIN')
     assert second.drained == 0
@@ -279,7 +285,7 @@ def test_drain_finishes_what_was_taken_and_exits(start):
 def test_requests_after_drain_are_left_to_others(start):
     worker, channel = start.ready(SLOW)
     stream = channel.open(target='/sleep', query='0.2')
-    time.sleep(0.05)
+    wait_entered(worker)
     worker.drain()
     channel.wait(lambda: channel.drained is not None, 'DRAIN')
     late = channel.open(target='/late', method='POST', body=b'', length=3)
@@ -292,7 +298,7 @@ def test_requests_after_drain_are_left_to_others(start):
 def test_a_channel_that_comes_during_drain_is_told(start):
     worker, channel = start.ready(SLOW)
     channel.open(target='/sleep', query='0.3')
-    time.sleep(0.05)
+    wait_entered(worker)
     worker.drain()
     channel.wait(lambda: channel.drained is not None, 'DRAIN')
     late = worker.add_channel()
@@ -313,7 +319,7 @@ def test_an_idle_worker_drains_at_once(start, threads):
 def test_sigterm_drains(start, threads):
     worker, channel = start.ready(SLOW, threads=threads)
     stream = channel.open(target='/sleep', query='0.3')
-    time.sleep(0.1)
+    wait_entered(worker)
     worker.process.terminate()
     assert channel.wait_closed(stream).body == b'/sleep'
     assert worker.record() == (wire.DRAINED, 0) and worker.wait_exit() == 0
@@ -322,7 +328,7 @@ def test_sigterm_drains(start, threads):
 def test_sigterm_does_not_wait_for_ever(start):
     worker, channel = start.ready(SLOW)
     channel.open(target='/sleep', query='60')
-    time.sleep(0.1)
+    wait_entered(worker)
     begun = time.monotonic()
     worker.process.terminate()
     assert worker.wait_exit(10) == 0 and time.monotonic() - begun < 6
@@ -361,7 +367,7 @@ def test_a_worker_that_nobody_can_reach_any_more_ends(start):
     worker, channel = start.ready(SLOW)
     channel.ask()
     worker.lifeline.close()
-    time.sleep(0.05)
+    channel.ask()
     channel.socket.close()
     assert worker.wait_exit(5) == 0
 

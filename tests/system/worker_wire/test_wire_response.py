@@ -7,6 +7,8 @@ import pytest
 
 import wire
 
+pytestmark = pytest.mark.sanitized
+
 AFTER_HEAD, BEFORE_HEAD, SHORT_BODY = 16, 17, 18
 
 

@@ -4,11 +4,25 @@ supervisor of one worker, and its gateways.  Frames are written here from the pa
 import contextlib
 import fcntl
 import os
+import pathlib
 import select
 import socket
 import struct
 import subprocess
 import time
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
+
+
+def build_directory():
+    return pathlib.Path(os.environ.get('ROWHOUSE_BUILD', REPOSITORY / 'build'))
+
+
+def known_pythons():
+    """The rows of pythons.table: (version, program, prefix)."""
+    table = build_directory() / 'pythons.table'
+    return [line.split(' ', 2) for line in table.read_text().splitlines() if line]
+
 
 HELLO, REQUEST, BODY, START, RESPONSE, DATA, END, ABORT, CREDIT, DRAIN = range(1, 11)
 METHODS = {'GET': 1, 'HEAD': 2, 'POST': 3, 'PUT': 4, 'DELETE': 5, 'OPTIONS': 6, 'PATCH': 7, 'TRACE': 8}

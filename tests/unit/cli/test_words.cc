@@ -57,11 +57,23 @@ TEST_CASE("every command is understood with its arguments") {
 }
 
 TEST_CASE("what is wrong is a usage error with a sentence") {
-  const std::vector<std::vector<std::string>> wrong = {
-      {}, {"nonsense"}, {"restart"}, {"restart", "acme"}, {"restart", "acme/"}, {"restart", "/site"},
-      {"restart", "acme/site/x"}, {"restart", "ACME/site"}, {"restart", "acme/site x"}, {"status", "a", "b"},
-      {"status", "--nonsense"}, {"logs", "acme/site", "-n", "-1"}, {"logs", "acme/site", "-n", "10001"},
-      {"logs", "acme/site", "-n", "1e3"}, {"check"}, {"check", "f", "--kind", "x"}, {"status", "restart", "a/b"}};
+  const std::vector<std::vector<std::string>> wrong = {{},
+                                                       {"nonsense"},
+                                                       {"restart"},
+                                                       {"restart", "acme"},
+                                                       {"restart", "acme/"},
+                                                       {"restart", "/site"},
+                                                       {"restart", "acme/site/x"},
+                                                       {"restart", "ACME/site"},
+                                                       {"restart", "acme/site x"},
+                                                       {"status", "a", "b"},
+                                                       {"status", "--nonsense"},
+                                                       {"logs", "acme/site", "-n", "-1"},
+                                                       {"logs", "acme/site", "-n", "10001"},
+                                                       {"logs", "acme/site", "-n", "1e3"},
+                                                       {"check"},
+                                                       {"check", "f", "--kind", "x"},
+                                                       {"status", "restart", "a/b"}};
   for (const auto& arguments : wrong) {
     CAPTURE(arguments.size());
     CAPTURE((arguments.empty() ? std::string() : arguments.back()));
@@ -127,14 +139,20 @@ TEST_CASE("the loader's sentences become places") {
       check_json("a:b.yaml:3:5: unknown key: \"x\"\nc.yaml:1:1: bad\nsomething else\n", files));
   CHECK_FALSE(json["valid"]);
   REQUIRE(json["errors"].size() == 3);
-  CHECK(json["errors"][0] == nlohmann::json({{"file", "a:b.yaml"}, {"line", 3}, {"column", 5}, {"message", "unknown key: \"x\""}}));
+  CHECK(
+      json["errors"][0] ==
+      nlohmann::json({{"file", "a:b.yaml"}, {"line", 3}, {"column", 5}, {"message", "unknown key: \"x\""}}));
   CHECK(json["errors"][1]["file"] == "c.yaml");
-  CHECK(json["errors"][2] == nlohmann::json({{"file", ""}, {"line", nullptr}, {"column", nullptr}, {"message", "something else"}}));
-  CHECK(nlohmann::json::parse(check_json("", files)) == nlohmann::json({{"valid", true}, {"errors", nlohmann::json::array()}}));
+  CHECK(
+      json["errors"][2] ==
+      nlohmann::json({{"file", ""}, {"line", nullptr}, {"column", nullptr}, {"message", "something else"}}));
+  CHECK(nlohmann::json::parse(check_json("", files)) ==
+        nlohmann::json({{"valid", true}, {"errors", nlohmann::json::array()}}));
 }
 
 TEST_CASE("a log line is shown with who said it, and nothing in it drives a terminal") {
-  const char* json = R"({"at":"T","stream":"stderr","generation":3,"worker":2,"text":"a \u001b[2J \u202e b \\x41 \\x5cx41"})";
+  const char* json =
+      R"({"at":"T","stream":"stderr","generation":3,"worker":2,"text":"a \u001b[2J \u202e b \\x41 \\x5cx41"})";
   CHECK(render_log_line(json, LogOptions::Form::kSafe) ==
         "T worker[3.2] stderr a \\x1b[2J \\xe2\\x80\\xae b \\x41 \\x5cx41\n");
   CHECK(render_log_line(json, LogOptions::Form::kRaw) == "a \x1b[2J \xe2\x80\xae b A \\x41\n");
@@ -144,8 +162,8 @@ TEST_CASE("a log line is shown with who said it, and nothing in it drives a term
 }
 
 TEST_CASE("a daemon's answer of any shape is shown without failing") {
-  for (const char* text : {"{}", "{\"apps\":1}", "{\"apps\":[1,null,{}]}", "{\"apps\":[{\"workers\":[{}],\"last_exit\":1}]}",
-                           "{\"errors\":[{}]}"}) {
+  for (const char* text : {"{}", "{\"apps\":1}", "{\"apps\":[1,null,{}]}",
+                           "{\"apps\":[{\"workers\":[{}],\"last_exit\":1}]}", "{\"errors\":[{}]}"}) {
     CHECK_FALSE(render_status(nlohmann::json::parse(text), {"a", "b"}, {}, 0).empty());
   }
 }

@@ -61,7 +61,9 @@ TEST_CASE("pages that do not go forward end the query") {
   CHECK(sent.queries.size() == 2);
 }
 
-TEST_CASE("the supervisor has only so many queries before it, and those of clients that have gone are never asked") {
+TEST_CASE(
+    "the supervisor has only so many queries before it, and those of clients that have gone are never "
+    "asked") {
   Sent sent;
   ManualClock clock;
   Inquiries inquiries(sent, clock);
@@ -92,7 +94,8 @@ TEST_CASE("what the supervisor does not answer in time is given up, and later an
   inquiries.sweep();
   CHECK(given_up == 2);
   inquiries.on_query_end({sent.queries[0].request, 0});
-  inquiries.on_command_done({sent.commands[0].request, proto::CommandOutcome::kDone, 0, 0, proto::Cause::kNone, 0});
+  inquiries.on_command_done(
+      {sent.commands[0].request, proto::CommandOutcome::kDone, 0, 0, proto::Cause::kNone, 0});
   CHECK(given_up == 2);
 }
 

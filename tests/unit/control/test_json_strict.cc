@@ -34,9 +34,28 @@ TEST_CASE("a pointer escapes slashes and tildes") {
 }
 
 TEST_CASE("what a lenient parser lets pass is refused") {
-  for (const char* bad : {"", " ", "{} x", "{},", "nul", "NaN", "[1,]", "{a:1}", "'x'", "\xef\xbb\xbf{}", "[1e400]",
-                          "[\"\\ud800\"]", "[\"\\u0000\"]", "{\"\\u0000\":1}", "[\"\xff\"]", "[01]", "[+1]", "[.5]",
-                          "// x\n{}", "[", "{\"a\":", "\"\n\""}) {
+  for (const char* bad : {"",
+                          " ",
+                          "{} x",
+                          "{},",
+                          "nul",
+                          "NaN",
+                          "[1,]",
+                          "{a:1}",
+                          "'x'",
+                          "\xef\xbb\xbf{}",
+                          "[1e400]",
+                          "[\"\\ud800\"]",
+                          "[\"\\u0000\"]",
+                          "{\"\\u0000\":1}",
+                          "[\"\xff\"]",
+                          "[01]",
+                          "[+1]",
+                          "[.5]",
+                          "// x\n{}",
+                          "[",
+                          "{\"a\":",
+                          "\"\n\""}) {
     CHECK_MESSAGE(parse_json(bad).problem, bad);
   }
 }

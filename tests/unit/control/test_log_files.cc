@@ -24,7 +24,9 @@ class TemporaryLogs {
     path = ::mkdtemp(name);
   }
   ~TemporaryLogs() { fs::remove_all(path); }
-  [[nodiscard]] UniqueFd open() const { return UniqueFd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)); }
+  [[nodiscard]] UniqueFd open() const {
+    return UniqueFd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  }
   [[nodiscard]] std::string read(const char* name) const {
     std::ifstream file(path / name);
     return {std::istreambuf_iterator<char>(file), {}};
@@ -115,7 +117,9 @@ TEST_CASE("a FIFO in place of a log blocks nobody") {
 TEST_CASE("the last lines are found over several files and never more than the cap is read") {
   const TemporaryLogs logs;
   const UniqueFd directory = logs.open();
-  const auto put = [&](const char* name, const std::string& text) { std::ofstream(logs.path / name) << text; };
+  const auto put = [&](const char* name, const std::string& text) {
+    std::ofstream(logs.path / name) << text;
+  };
   put("app.log", "e\nf\n");
   put("app.log.1", "c\nd\n");
   put("app.log.2", "a\nb\n");

@@ -73,8 +73,9 @@ TEST_CASE("a stored line comes back as it was") {
 }
 
 TEST_CASE("what is no stored line is none") {
-  for (const char* bad : {"", "x", "T worker[1.2]", "T worker[1] stderr x", "T worker[a.b] stderr x",
-                          "T worker[1.2] stdout x", "T worker[1.2 stderr x", "T worker[99999999999.2] stderr x"}) {
+  for (const char* bad :
+       {"", "x", "T worker[1.2]", "T worker[1] stderr x", "T worker[a.b] stderr x", "T worker[1.2] stdout x",
+        "T worker[1.2 stderr x", "T worker[99999999999.2] stderr x"}) {
     CHECK_FALSE_MESSAGE(parse_log_line(bad), bad);
   }
   REQUIRE(parse_log_line("T worker[1.2] stderr "));
@@ -82,7 +83,8 @@ TEST_CASE("what is no stored line is none") {
 }
 
 TEST_CASE("a line as JSON is one line of ASCII even if the file was tampered with") {
-  const std::string json = log_line_json({LogStream::kStderr, "T", 1, 2, "\x1b[2J \xff \n gr\xc3\xbc\xc3\x9f"});
+  const std::string json =
+      log_line_json({LogStream::kStderr, "T", 1, 2, "\x1b[2J \xff \n gr\xc3\xbc\xc3\x9f"});
   CHECK(json.find('\n') == json.size() - 1);
   for (const char c : json) CHECK((c == '\n' || (c >= ' ' && c <= '~')));
   CHECK(nlohmann::json::parse(json)["text"] == "\\x1b[2J \\xff \\x0a gr\xc3\xbc\xc3\x9f");

@@ -5,7 +5,8 @@
 using namespace rowhouse::control;
 
 TEST_CASE("only names of the house are names") {
-  for (const char* good : {"a", "acme", "a-b-c", "0", "a23456789-123456789-123456789-123456789-123456789-123456789-123"}) {
+  for (const char* good :
+       {"a", "acme", "a-b-c", "0", "a23456789-123456789-123456789-123456789-123456789-123456789-123"}) {
     CHECK_MESSAGE(is_name(good), good);
   }
   for (const char* bad : {"", "-a", "A", "a_b", "a/b", "..", ".", "a\n", "\xc3\xa9", "_gateway",

@@ -38,7 +38,9 @@ TEST_CASE("bytes after the end of a request are left to the next one") {
 }
 
 TEST_CASE("a head is refused just beyond its cap, in one piece or many") {
-  const auto head_of = [](std::size_t size) { return "GET / HTTP/1.1\r\nHost: x\r\nX: " + std::string(size, 'a') + "\r\n\r\n"; };
+  const auto head_of = [](std::size_t size) {
+    return "GET / HTTP/1.1\r\nHost: x\r\nX: " + std::string(size, 'a') + "\r\n\r\n";
+  };
   const std::size_t room = RequestParser::kMaxHeadBytes - std::string("/HostxX").size();
   RequestParser parser;
   CHECK(parser.feed(head_of(room)).outcome == Outcome::kComplete);
@@ -55,7 +57,8 @@ TEST_CASE("a head is refused just beyond its cap, in one piece or many") {
 
 TEST_CASE("a body is refused just beyond its cap") {
   const auto post_of = [](std::size_t size) {
-    return "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n" + std::string(size, 'b');
+    return "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n" +
+           std::string(size, 'b');
   };
   RequestParser parser;
   CHECK(parser.feed(post_of(RequestParser::kMaxBodyBytes)).outcome == Outcome::kComplete);

@@ -18,8 +18,8 @@ TEST_CASE("an encoded slash does not make a segment") {
 }
 
 TEST_CASE("a target that is not exactly right is refused") {
-  for (const char* bad : {"", "*", "v1", "http://x/v1", "//", "/v1//x", "/%", "/%1", "/%1g", "/%-1", "/%+1", "/%00",
-                          "/a?b=1&b=2", "/a?=1", "/a?b=%"}) {
+  for (const char* bad : {"", "*", "v1", "http://x/v1", "//", "/v1//x", "/%", "/%1", "/%1g", "/%-1", "/%+1",
+                          "/%00", "/a?b=1&b=2", "/a?=1", "/a?b=%"}) {
     CHECK_FALSE_MESSAGE(parse_target(bad).ok(), bad);
   }
 }

@@ -336,6 +336,22 @@ TEST_CASE("an incomplete head wants more, at every split") {
   }
 }
 
+TEST_CASE("caps are found while the head is still arriving") {
+  const std::string full = "GET / HTTP/1.1\r\n" + many_fields(100);
+  const std::string sections = "GET / HTTP/1.1\r\n" + field_of(16'382) + field_of(16'382) + field_of(16'382) +
+                               field_of(16'382);  // to the last byte
+  for (const std::size_t piece : {std::size_t{100'000}, std::size_t{7}, std::size_t{1}}) {
+    CAPTURE(piece);
+    CHECK(verdict(full, piece) == "more");
+    CHECK(verdict(full + "X", piece) == "431");
+    CHECK(verdict(full + "\r\n", piece) == "400");  // no Host
+    if (piece == 1) continue;
+    CHECK(verdict(sections, piece) == "more");
+    CHECK(verdict(sections + "\n", piece) == "431");
+    CHECK(verdict(sections + "\r\n", piece) == "431");
+  }
+}
+
 TEST_CASE("the field section may have exactly its cap") {
   const std::string line = "GET / HTTP/1.1\r\n";
   std::string block = line + "Host: a\r\n";

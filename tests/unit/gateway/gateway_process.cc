@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <stdexcept>
@@ -339,9 +340,12 @@ void GatewayProcess::open_listener() {
 
 GatewayProcess::~GatewayProcess() {
   control_.reset();
-  if (pid_ > 0 && wait_exit(2000) < 0) {
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
+  if (pid_ > 0) {
+    const int status = wait_exit();
+    if (status != 0) {
+      std::fprintf(stderr, "the gateway ended with %d\n", status);
+      std::abort();
+    }
   }
   if (table_ != nullptr) ::munmap(table_, sizeof *table_);
 }

@@ -163,13 +163,16 @@ TEST_CASE("a call that turns long lets others pass when there is a thread for th
 TEST_CASE("a drain is noticed while the only thread is inside a call") {
   House house(1);
   GatewayEnd gateway = house.add_gateway();
+  std::atomic<bool> entered{false};
   std::atomic<bool> release{false};
   house.start(1, [&](Stream& stream) {
+    entered = true;
     while (!release) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     answer(house.scheduler, stream);
   });
   CHECK(gateway.receive(1).at(0).type == proto::FrameType::kHello);
   gateway.send(request(1));
+  while (!entered) std::this_thread::yield();
   house.drain();
   const auto frames = gateway.receive(1);
   REQUIRE(frames.size() == 1);
