@@ -78,7 +78,7 @@ Poll::~Poll() { close_block(handle_); }
 
 void Poll::watch(int events) {
   const auto on_ready = [](uv_poll_t* poll, int status, int ready) {
-    call_copy(static_cast<Handle*>(poll->data)->callback, status < 0 ? UV_READABLE : ready);
+    call_copy(static_cast<Handle*>(poll->data)->callback, status < 0 ? UV_READABLE | UV_DISCONNECT : ready);
   };
   require(uv_poll_start(&handle_->handle, events, on_ready), "uv_poll_start");
 }

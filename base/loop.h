@@ -51,7 +51,7 @@ class Timer {
 class Poll {
  public:
   // `events` is a set of UV_READABLE, UV_WRITABLE, UV_DISCONNECT; an error of the descriptor is reported as
-  // UV_READABLE, so that the next read finds it.
+  // UV_READABLE and UV_DISCONNECT, once, and stops the watch (libuv does): the owner reads until it finds it.
   using Callback = std::function<void(int events)>;
   Poll(uv_loop_t* loop, int fd, Callback on_ready);
   ~Poll();

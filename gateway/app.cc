@@ -84,8 +84,10 @@ void App::remove() {
 std::optional<Refusal> App::refusal_now() const {
   if (removed_) return kStopped;
   switch (condition_) {
-    case proto::AppCondition::kServing: return std::nullopt;
-    case proto::AppCondition::kStopped: return kStopped;
+    case proto::AppCondition::kServing:
+      return std::nullopt;
+    case proto::AppCondition::kStopped:
+      return kStopped;
     case proto::AppCondition::kBackoff:
       if (has_worker()) return std::nullopt;
       return Refusal{503, Cause::kBackoff, std::max(1U, retry_after_s_), AfterAnswer::kKeepAlive};
@@ -151,7 +153,9 @@ Worker* App::find_worker(const Request& request) {
   return nullptr;
 }
 
-bool App::is_used(const Worker& worker) const { return worker.identity().generation == generation_; }
+bool App::is_used(const Worker& worker) const {
+  return worker.identity().generation == generation_;
+}
 
 bool App::has_worker() const {
   return std::any_of(workers_.begin(), workers_.end(),

@@ -1,5 +1,5 @@
-// One app as this gateway sees it: its limits, its queue, its workers, and which generation of them is used.  All
-// it knows comes from the supervisor.
+// One app as this gateway sees it: its limits, its queue, its workers, and which generation of them is used.
+// All it knows comes from the supervisor.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,8 @@
 #include "gateway/exchange_queue.h"
 #include "gateway/refusal.h"
 #include "gateway/share.h"
-#include "gateway/worker.h"
 #include "gateway/workbench.h"
+#include "gateway/worker.h"
 #include "proto/gateway_messages.h"
 
 namespace rowhouse::gateway {

@@ -13,7 +13,9 @@ namespace {
 
 using proto::FrameType;
 
-Error violated(const char* rule) { return make_error(ErrorCode::kInvalid, rule); }
+Error violated(const char* rule) {
+  return make_error(ErrorCode::kInvalid, rule);
+}
 
 }  // namespace
 
@@ -22,7 +24,8 @@ Channel::Channel(Workbench& bench, UniqueFd socket, std::size_t max_streams, Cha
       listener_(listener),
       max_streams_(max_streams),
       socket_(std::move(socket)),
-      poll_(std::make_unique<Poll>(bench.turn.loop(), socket_.get(), [this](int events) { on_ready(events); })),
+      poll_(
+          std::make_unique<Poll>(bench.turn.loop(), socket_.get(), [this](int events) { on_ready(events); })),
       flush_task_(bench.turn, TurnStage::kChannel, [this] { flush(); }),
       frame_deadline_(bench.deadlines,
                       [this] {
@@ -93,7 +96,8 @@ std::size_t Channel::body_room(const Stream& stream) {
 void Channel::send_body(Stream& stream, std::string_view bytes, proto::BodyPart part) {
   stream.send_window -= static_cast<std::uint32_t>(bytes.size());
   while (bytes.size() > proto::kMaxDataBytes) {
-    proto::append_body(output_.tail(), stream.id, bytes.substr(0, proto::kMaxDataBytes), proto::BodyPart::kMore);
+    proto::append_body(output_.tail(), stream.id, bytes.substr(0, proto::kMaxDataBytes),
+                       proto::BodyPart::kMore);
     bytes.remove_prefix(proto::kMaxDataBytes);
   }
   if (!bytes.empty() || part == proto::BodyPart::kLast) {
@@ -124,6 +128,10 @@ void Channel::on_time_over(Stream& stream) {
 
 void Channel::on_ready(int events) {
   bench_.turn.refresh();
+  if ((events & UV_DISCONNECT) != 0) {
+    read_rest_and_end();
+    return;
+  }
   if ((events & UV_READABLE) != 0) read_once();
   if (state_ != ChannelState::kEnded && (events & UV_WRITABLE) != 0) {
     blocked_ = false;
@@ -153,7 +161,8 @@ bool Channel::read_once() {
 Status Channel::take_frames(ByteSpan input) {
   std::size_t frames = 0;
   while (state_ != ChannelState::kEnded) {
-    RH_ASSIGN(const std::optional<proto::ParsedFrame> parsed, proto::parse_frame(input, proto::FrameSender::kWorker));
+    RH_ASSIGN(const std::optional<proto::ParsedFrame> parsed,
+              proto::parse_frame(input, proto::FrameSender::kWorker));
     if (!parsed) break;
     ++frames;
     input = input.subspan(parsed->size);
@@ -209,9 +218,8 @@ Status Channel::on_drain(const proto::Frame& frame) {
     return last == 0 || proto::is_later_stream(stream.id, last);
   };
   bool ran = false;
-  streams_.for_each([&](const Stream& stream) {
-    ran = ran || (is_cut(stream) && stream.phase != StreamPhase::kOpened);
-  });
+  streams_.for_each(
+      [&](const Stream& stream) { ran = ran || (is_cut(stream) && stream.phase != StreamPhase::kOpened); });
   if (ran) return violated("DRAIN before a stream that ran");
   state_ = ChannelState::kDraining;
   lose_streams(StreamLoss::kDrained, is_cut);
@@ -224,7 +232,8 @@ Status Channel::deliver(Stream& stream, const proto::Frame& frame) {
     case FrameType::kStart:
       if (listener != nullptr) listener->on_started();
       return {};
-    case FrameType::kResponse: return deliver_response(stream, frame);
+    case FrameType::kResponse:
+      return deliver_response(stream, frame);
     case FrameType::kData:
       if (listener != nullptr) listener->on_data(as_text(frame.payload));
       return {};
@@ -242,11 +251,14 @@ Status Channel::deliver(Stream& stream, const proto::Frame& frame) {
       listener_.on_stream_closed(std::nullopt);
       return {};
     }
-    case FrameType::kCredit: deliver_credit(stream); return {};
+    case FrameType::kCredit:
+      deliver_credit(stream);
+      return {};
     case FrameType::kHello:
     case FrameType::kRequest:
     case FrameType::kBody:
-    case FrameType::kDrain: break;
+    case FrameType::kDrain:
+      break;
   }
   return violated("frame type");
 }
@@ -333,6 +345,8 @@ void Channel::tell_room() {
   listener_.on_channel_room();
 }
 
-void Channel::watch() { poll_->watch(blocked_ ? UV_READABLE | UV_WRITABLE : UV_READABLE); }
+void Channel::watch() {
+  poll_->watch(blocked_ ? UV_READABLE | UV_WRITABLE : UV_READABLE);
+}
 
 }  // namespace rowhouse::gateway

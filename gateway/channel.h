@@ -1,6 +1,6 @@
-// The gateway's end of a channel: frames in and out, the table of open streams, credit.  The worker is presumed
-// hostile: whatever breaks a rule of the page ends the channel and is reported to the owner.  Frames of one turn
-// of the loop leave in one write.
+// The gateway's end of a channel: frames in and out, the table of open streams, credit.  The worker is
+// presumed hostile: whatever breaks a rule of the page ends the channel and is reported to the owner.  Frames
+// of one turn of the loop leave in one write.
 //
 // Page: proto/PROTOCOL.request.md.
 #pragma once
@@ -115,10 +115,10 @@ class Channel {
   bool wrapped_ = false;            // ids began at 1 again
   std::uint32_t first_window_ = 0;  // of the worker's HELLO
   ChannelState state_ = ChannelState::kGreeting;
-  bool blocked_ = false;        // waiting until the socket takes more
-  bool congested_ = false;      // somebody was told that there is no room
+  bool blocked_ = false;    // waiting until the socket takes more
+  bool congested_ = false;  // somebody was told that there is no room
 
-  std::string partial_;         // the beginning of a frame
+  std::string partial_;  // the beginning of a frame
   ByteQueue output_;
   Error violation_;
 };

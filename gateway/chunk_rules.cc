@@ -8,19 +8,39 @@
 namespace rowhouse::gateway {
 namespace {
 
-// Fields that a trailer must not carry (RFC 9110 6.5.1): framing, routing, credentials, and what governs how the
-// message was read.
-constexpr std::array<std::string_view, 26> kForbiddenTrailers = {
-    "authorization", "cache-control", "connection",        "content-encoding",    "content-length",
-    "content-range", "content-type",  "cookie",            "expect",              "host",
-    "if-match",      "if-none-match", "if-modified-since", "if-unmodified-since", "if-range",
-    "keep-alive",    "max-forwards",  "proxy-connection",  "proxy-authorization", "range",
-    "set-cookie",    "te",            "trailer",           "transfer-encoding",   "upgrade",
-    "forwarded"};
+// Fields that a trailer must not carry (RFC 9110 6.5.1): framing, routing, credentials, and what governs how
+// the message was read.
+constexpr std::array<std::string_view, 26> kForbiddenTrailers = {"authorization",
+                                                                 "cache-control",
+                                                                 "connection",
+                                                                 "content-encoding",
+                                                                 "content-length",
+                                                                 "content-range",
+                                                                 "content-type",
+                                                                 "cookie",
+                                                                 "expect",
+                                                                 "host",
+                                                                 "if-match",
+                                                                 "if-none-match",
+                                                                 "if-modified-since",
+                                                                 "if-unmodified-since",
+                                                                 "if-range",
+                                                                 "keep-alive",
+                                                                 "max-forwards",
+                                                                 "proxy-connection",
+                                                                 "proxy-authorization",
+                                                                 "range",
+                                                                 "set-cookie",
+                                                                 "te",
+                                                                 "trailer",
+                                                                 "transfer-encoding",
+                                                                 "upgrade",
+                                                                 "forwarded"};
 constexpr std::size_t kLongestForbiddenBytes = 19;
 
 bool is_forbidden(std::string_view lower_name) {
-  return std::find(kForbiddenTrailers.begin(), kForbiddenTrailers.end(), lower_name) != kForbiddenTrailers.end();
+  return std::find(kForbiddenTrailers.begin(), kForbiddenTrailers.end(), lower_name) !=
+         kForbiddenTrailers.end();
 }
 
 }  // namespace
@@ -51,24 +71,33 @@ bool ChunkRules::is_mostly_framing() const {
 
 ChunkRules::State ChunkRules::step(char byte) {
   switch (state_) {
-    case State::kSize: return on_size(byte);
-    case State::kExtension: return on_extension(byte);
-    case State::kSizeLf: return byte == '\n' ? on_size_end() : State::kRefused;
-    case State::kDataCr: return byte == '\r' ? State::kDataLf : State::kRefused;
-    case State::kDataLf: return byte == '\n' ? State::kSize : State::kRefused;
+    case State::kSize:
+      return on_size(byte);
+    case State::kExtension:
+      return on_extension(byte);
+    case State::kSizeLf:
+      return byte == '\n' ? on_size_end() : State::kRefused;
+    case State::kDataCr:
+      return byte == '\r' ? State::kDataLf : State::kRefused;
+    case State::kDataLf:
+      return byte == '\n' ? State::kSize : State::kRefused;
     case State::kTrailer:
       if (byte == '\r') return State::kLastLf;
       return on_trailer_name(byte);
-    case State::kTrailerName: return on_trailer_name(byte);
+    case State::kTrailerName:
+      return on_trailer_name(byte);
     case State::kTrailerValue:
       if (++trailer_ > kMaxTrailerBytes) return State::kRefused;
       if (byte == '\r') return State::kTrailerLf;
       return kValueBytes[static_cast<unsigned char>(byte)] ? State::kTrailerValue : State::kRefused;
-    case State::kTrailerLf: return byte == '\n' ? State::kTrailer : State::kRefused;
-    case State::kLastLf: return byte == '\n' ? State::kComplete : State::kRefused;
+    case State::kTrailerLf:
+      return byte == '\n' ? State::kTrailer : State::kRefused;
+    case State::kLastLf:
+      return byte == '\n' ? State::kComplete : State::kRefused;
     case State::kData:
     case State::kComplete:
-    case State::kRefused: break;
+    case State::kRefused:
+      break;
   }
   return State::kRefused;
 }

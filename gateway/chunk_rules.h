@@ -1,6 +1,6 @@
-// The framing of a chunked body (RFC 9112 7.1), checked before llhttp decodes it, because llhttp lets pass what
-// another program on the way could read differently: blanks after a size, sizes of any length, trailers that
-// pretend to be fields of the head, and bodies that are nearly all framing.
+// The framing of a chunked body (RFC 9112 7.1), checked before llhttp decodes it, because llhttp lets pass
+// what another program on the way could read differently: blanks after a size, sizes of any length, trailers
+// that pretend to be fields of the head, and bodies that are nearly all framing.
 #pragma once
 
 #include <cstddef>
@@ -25,8 +25,19 @@ class ChunkRules {
 
  private:
   enum class State : std::uint8_t {
-    kSize, kExtension, kSizeLf, kData, kDataCr, kDataLf, kTrailer, kTrailerName, kTrailerValue, kTrailerLf, kLastLf,
-    kComplete, kRefused,
+    kSize,
+    kExtension,
+    kSizeLf,
+    kData,
+    kDataCr,
+    kDataLf,
+    kTrailer,
+    kTrailerName,
+    kTrailerValue,
+    kTrailerLf,
+    kLastLf,
+    kComplete,
+    kRefused,
   };
 
   [[nodiscard]] State step(char byte);

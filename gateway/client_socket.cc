@@ -18,6 +18,10 @@ ClientSocket::ClientSocket(uv_loop_t* loop, UniqueFd socket, ClientSocketListene
 }
 
 void ClientSocket::on_ready(int events) {
+  if ((events & UV_DISCONNECT) != 0) {
+    on_error();
+    return;
+  }
   if ((events & UV_READABLE) != 0) listener_.on_readable();
   if (poll_ == nullptr || (events & UV_WRITABLE) == 0) return;
   events_ &= ~UV_WRITABLE;
@@ -25,8 +29,15 @@ void ClientSocket::on_ready(int events) {
   listener_.on_writable();
 }
 
+// No event will come any more.  What was received before the error still counts.
+void ClientSocket::on_error() {
+  for (std::size_t i = 0; i < kReadsAfterError && is_open(); ++i) listener_.on_readable();
+  broken_ = true;
+  if (is_open()) listener_.on_readable();
+}
+
 ClientSocket::Received ClientSocket::read(std::span<std::uint8_t> room) {
-  if (poll_ == nullptr) return {Flow::kBroken, 0};
+  if (poll_ == nullptr || broken_) return {Flow::kBroken, 0};
   const ssize_t count = ::recv(socket_.get(), room.data(), room.size(), MSG_DONTWAIT);
   if (count >= 0) return {Flow::kDone, static_cast<std::size_t>(count)};
   return {errno == EAGAIN || errno == EINTR ? Flow::kBlocked : Flow::kBroken, 0};
@@ -40,7 +51,7 @@ void ClientSocket::set_reading(Reading reading) {
 }
 
 ClientSocket::Flow ClientSocket::flush() {
-  if (poll_ == nullptr) return Flow::kBroken;
+  if (poll_ == nullptr || broken_) return Flow::kBroken;
   if ((events_ & UV_WRITABLE) != 0) return Flow::kBlocked;
   while (!output_.empty()) {
     const std::string_view bytes = output_.view();
@@ -79,7 +90,9 @@ ClientSocket::Flow ClientSocket::send_file(int file, std::uint64_t& offset, std:
   return Flow::kBlocked;
 }
 
-void ClientSocket::shut_writing() { ::shutdown(socket_.get(), SHUT_WR); }
+void ClientSocket::shut_writing() {
+  ::shutdown(socket_.get(), SHUT_WR);
+}
 
 void ClientSocket::close() {
   poll_.reset();

@@ -38,8 +38,8 @@ class ClientSocket {
 
   // Bytes to write: appended here, written by flush().
   [[nodiscard]] ByteQueue& output() { return output_; }
-  // Writes the output, then up to `count` bytes of `file` from `offset`, which moves on.  kBlocked: on_writable will
-  // come.  kBroken: the client has gone, or the file is shorter than that.
+  // Writes the output, then up to `count` bytes of `file` from `offset`, which moves on.  kBlocked:
+  // on_writable will come.  kBroken: the client has gone, or the file is shorter than that.
   [[nodiscard]] Flow flush();
   [[nodiscard]] Flow send_file(int file, std::uint64_t& offset, std::uint64_t& count);
 
@@ -51,6 +51,7 @@ class ClientSocket {
 
  private:
   void on_ready(int events);
+  void on_error();
   void wait_writable();
   void apply();
 
@@ -58,6 +59,7 @@ class ClientSocket {
   UniqueFd socket_;
   ByteQueue output_;
   int events_ = UV_READABLE;
+  bool broken_ = false;
   std::unique_ptr<Poll> poll_;
 };
 

@@ -1,5 +1,5 @@
-// All deadlines of the gateway in one heap, so that the loop needs one timer.  Moving a deadline to a later time,
-// which nearly every request does, costs one store: the heap learns of it when the earlier time comes.
+// All deadlines of the gateway in one heap, so that the loop needs one timer.  Moving a deadline to a later
+// time, which nearly every request does, costs one store: the heap learns of it when the earlier time comes.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,8 @@ class Deadlines;
 // One deadline of its owner.  Fires once; the owner may set it again.
 class Deadline {
  public:
-  Deadline(Deadlines& all, std::function<void()> on_expired) : all_(all), on_expired_(std::move(on_expired)) {}
+  Deadline(Deadlines& all, std::function<void()> on_expired)
+      : all_(all), on_expired_(std::move(on_expired)) {}
   ~Deadline();
   Deadline(const Deadline&) = delete;
   Deadline& operator=(const Deadline&) = delete;
@@ -32,8 +33,8 @@ class Deadline {
 
   Deadlines& all_;
   std::function<void()> on_expired_;
-  Instant at_{};    // what the owner wants
-  Instant key_{};   // where it is in the heap: never later than at_
+  Instant at_{};   // what the owner wants
+  Instant key_{};  // where it is in the heap: never later than at_
   std::size_t position_ = kNotInHeap;
   bool active_ = false;
 };

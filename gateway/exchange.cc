@@ -23,7 +23,9 @@ constexpr Refusal kClientTooSlow{408, Cause::kClientTimeout, 0, AfterAnswer::kCl
 constexpr Refusal kBodyTooLarge{413, Cause::kTooLarge, 0, AfterAnswer::kClose};
 
 // RFC 9110 6.4.1: these have no content, whatever the app sends.
-bool is_bodyless_status(std::uint16_t status) { return status == 204 || status == 304; }
+bool is_bodyless_status(std::uint16_t status) {
+  return status == 204 || status == 304;
+}
 
 }  // namespace
 
@@ -80,7 +82,9 @@ void Exchange::on_queue_time_over() {
   refuse(kQueueTimeOver);
 }
 
-void Exchange::refuse_queued(const Refusal& refusal) { refuse(refusal); }
+void Exchange::refuse_queued(const Refusal& refusal) {
+  refuse(refusal);
+}
 
 void Exchange::dispatch(Worker& worker) {
   queue_deadline_.clear();
@@ -162,7 +166,9 @@ void Exchange::on_credit() {
   if (!body_complete_ && !starved_since_) starved_since_ = bench_.turn.now();
 }
 
-void Exchange::on_started() { forget_replay(); }
+void Exchange::on_started() {
+  forget_replay();
+}
 
 // --- the response ----------------------------------------------------------------------------------------
 
@@ -241,13 +247,15 @@ void Exchange::on_lost(StreamLoss loss, StreamPhase phase) {
   if (const auto refusal = app_->submit_again(*this)) refuse(*refusal);
 }
 
-// A request that provably never ran may go to another worker: one that the worker declined, and one without START
-// whose method makes the worker say START before anything else.
+// A request that provably never ran may go to another worker: one that the worker declined, and one without
+// START whose method makes the worker say START before anything else.
 bool Exchange::may_move(StreamLoss loss, StreamPhase phase) {
   if (phase != StreamPhase::kOpened || !replayable_) return false;
   switch (loss) {
-    case StreamLoss::kDrained: return ++moves_ <= kMaxMoves;
-    case StreamLoss::kGone: return !request_.is_safe() && ++deaths_ <= 1;
+    case StreamLoss::kDrained:
+      return ++moves_ <= kMaxMoves;
+    case StreamLoss::kGone:
+      return !request_.is_safe() && ++deaths_ <= 1;
   }
   return false;
 }

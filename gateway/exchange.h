@@ -1,6 +1,7 @@
-// One request from its head to the last byte of its answer, in whatever version of HTTP it came: waiting for a
-// worker, its stream on a channel, credit both ways, moving to another worker, and what the access record tells.
-// The protocol's side (connection.h) is told what to answer through ExchangeClient.  Reused for the next request.
+// One request from its head to the last byte of its answer, in whatever version of HTTP it came: waiting for
+// a worker, its stream on a channel, credit both ways, moving to another worker, and what the access record
+// tells. The protocol's side (connection.h) is told what to answer through ExchangeClient.  Reused for the
+// next request.
 //
 //   kIdle --begin--> kQueued --dispatch--> kRunning --END, ABORT, loss--> kIdle
 //                       ^------ the worker never ran it ------'
@@ -26,7 +27,8 @@ namespace rowhouse::gateway {
 class App;
 class Worker;
 
-// Exactly one of on_response_end, on_response_cut and on_refused comes last, unless the exchange is abandoned.
+// Exactly one of on_response_end, on_response_cut and on_refused comes last, unless the exchange is
+// abandoned.
 class ExchangeClient {
  public:
   virtual ~ExchangeClient() = default;
@@ -137,7 +139,7 @@ class Exchange final : private StreamListener {
   bool body_complete_ = false;  // all of it was given to send_body
   bool replayable_ = false;     // replay_body_ is all that was given
   std::string replay_body_;
-  std::size_t replay_sent_ = 0;  // of replay_body_, on the present stream
+  std::size_t replay_sent_ = 0;           // of replay_body_, on the present stream
   std::optional<Instant> starved_since_;  // the worker may read and the client sends nothing
   Duration starved_{};
 

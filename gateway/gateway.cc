@@ -31,7 +31,9 @@ Gateway::Gateway(UniqueFd control, const Clock& clock, std::size_t max_connectio
   if (!read.ok()) log_info("built-in-mime-types", {{"because", read.error()}});
 }
 
-Gateway::~Gateway() { bench_.turn.empty_graves(); }
+Gateway::~Gateway() {
+  bench_.turn.empty_graves();
+}
 
 int Gateway::run() {
   loop_.run();
@@ -73,7 +75,9 @@ Status Gateway::on_message(const proto::AppBegin& message) {
   return sites_.on_begin(message);
 }
 
-Status Gateway::on_message(const proto::AppRoute& message) { return sites_.on_route(message); }
+Status Gateway::on_message(const proto::AppRoute& message) {
+  return sites_.on_route(message);
+}
 
 Status Gateway::on_message(const proto::AppStatic& message, UniqueFd root) {
   return sites_.on_static(message, std::move(root));

@@ -67,6 +67,13 @@ bool is_underscore_twin(std::string_view name, std::string_view dashed) {
          std::equal(name.begin(), name.end(), dashed.begin(), is_same);
 }
 
+// True when HTAB is among the blanks at the end.  RFC 9110 5.6.3 allows it, but llhttp and others do not take it
+// behind a Content-Length or a Transfer-Encoding.
+bool ends_with_tab(std::string_view raw_value) {
+  const std::size_t blanks = raw_value.find_last_not_of(" \t") + 1;
+  return raw_value.substr(blanks).find('\t') != std::string_view::npos;
+}
+
 // One head, field by field; then what the fields mean together.
 class HeadChecker {
  public:
@@ -80,13 +87,13 @@ class HeadChecker {
     const std::string_view name = rest.substr(0, name_bytes);
     rest.remove_prefix(name_bytes + 1);
     const std::size_t value_bytes = count_value_bytes(rest);
-    const std::string_view value = trim_blanks(rest.substr(0, value_bytes));
+    const std::string_view raw_value = rest.substr(0, value_bytes);
     rest.remove_prefix(value_bytes);
     if (!rest.starts_with("\r\n")) return refuse("forbidden byte in a field value");
     rest.remove_prefix(2);
     if (count_ == room_.size()) return HeadRefusal{431, proto::Cause::kTooLarge, "too many fields"};
-    room_[count_++] = {name, value};
-    return note_field(name, value);
+    room_[count_++] = {name, trim_blanks(raw_value)};
+    return note_field(name, raw_value);
   }
 
   [[nodiscard]] std::variant<CheckedHead, HeadRefusal> finish() const {
@@ -110,10 +117,13 @@ class HeadChecker {
  private:
   [[nodiscard]] bool seen(Known field) const { return (seen_ & (1U << field)) != 0; }
 
-  Refusal note_field(std::string_view name, std::string_view value) {
+  Refusal note_field(std::string_view name, std::string_view raw_value) {
+    const std::string_view value = trim_blanks(raw_value);
     const Known known = known_field(name);
     if (known < kConnection && seen(known)) return refuse("field that may appear only once");
     seen_ |= 1U << known;
+    const bool frames = known == kContentLength || known == kTransferEncoding;
+    if (frames && ends_with_tab(raw_value)) return refuse("tab behind a framing field");
     if (known == kHost) host_ = value;
     if (known == kContentLength) return note_length(value);
     if (known == kTransferEncoding) transfer_refusal_ = check_transfer_encoding(value);

@@ -6,7 +6,6 @@
 #include <array>
 
 #include "gateway/authority.h"
-#include "gateway/error_answer.h"
 #include "gateway/caps.h"
 #include "gateway/path.h"
 
@@ -33,7 +32,11 @@ Http1Connection::Http1Connection(Workbench& bench, const ConnectionPlace& place,
   settle();
 }
 
-Http1Connection::~Http1Connection() = default;
+// When the process ends in the middle of an answer, its end must not look like the end of the answer.
+Http1Connection::~Http1Connection() {
+  const bool answering = state_ == State::kExchange || state_ == State::kFlushing;
+  if (answering && answering_ && writer_.framing() == ResponseFraming::kClose) socket_.reset();
+}
 
 void Http1Connection::retire() {
   retiring_ = true;
@@ -51,9 +54,13 @@ void Http1Connection::on_readable() {
   const std::span<std::uint8_t> buffer = bench_.turn.receive_buffer();
   const ClientSocket::Received received = socket_.read(buffer);
   switch (received.flow) {
-    case Flow::kBlocked: return;
-    case Flow::kBroken: on_client_gone(); return;
-    case Flow::kDone: break;
+    case Flow::kBlocked:
+      return;
+    case Flow::kBroken:
+      on_client_gone();
+      return;
+    case Flow::kDone:
+      break;
   }
   if (received.bytes == 0) {
     on_client_end();
@@ -86,12 +93,21 @@ std::size_t Http1Connection::use(std::string_view bytes) {
     const std::string_view rest = bytes.substr(used);
     std::size_t step = 0;
     switch (state_) {
-      case State::kHead: step = use_head(rest); break;
-      case State::kExchange: step = use_body(rest); break;
+      case State::kHead:
+        step = use_head(rest);
+        break;
+      case State::kExchange:
+        step = use_body(rest);
+        break;
       case State::kDraining:
-      case State::kLingering: step = use_unread(rest); break;
-      case State::kFlushing: break;
-      case State::kClosed: step = rest.size(); break;
+      case State::kLingering:
+        step = use_unread(rest);
+        break;
+      case State::kFlushing:
+        break;
+      case State::kClosed:
+        step = rest.size();
+        break;
     }
     if (step == 0) break;
     used += step;
@@ -170,7 +186,8 @@ void Http1Connection::resume() {
 void Http1Connection::settle() {
   if (state_ == State::kClosed || end_if_starved()) return;
   const bool full = state_ != State::kHead && input_.size() >= kInputHighWaterBytes;
-  socket_.set_reading(client_ended_ || full ? ClientSocket::Reading::kStopped : ClientSocket::Reading::kWanted);
+  socket_.set_reading(client_ended_ || full ? ClientSocket::Reading::kStopped
+                                            : ClientSocket::Reading::kWanted);
   if (const std::optional<Instant> deadline = next_deadline()) {
     deadline_.set(*deadline);
   } else {
@@ -299,77 +316,6 @@ void Http1Connection::answer_asterisk() {
   exchange_.tally().status = head.status;
   writer_.append_head(head, {}, exchange_.request(), bench_.turn.date(), after_);
   finish_answer();
-}
-
-// --- its answer ------------------------------------------------------------------------------------------
-
-void Http1Connection::on_response(const proto::ResponseHead& head, const CheckedResponse& checked) {
-  const Request& request = exchange_.request();
-  if (continue_due_ || choose_framing(request, head.status, checked) == ResponseFraming::kClose) {
-    after_ = AfterAnswer::kClose;
-  }
-  continue_due_ = false;
-  answering_ = true;
-  writer_.append_head(head, checked, request, bench_.turn.date(), after_);
-  flush_task_.schedule();
-}
-
-void Http1Connection::on_response_data(std::string_view bytes) {
-  writer_.append_data(bytes);
-  flush_task_.schedule();
-}
-
-void Http1Connection::on_response_end() {
-  writer_.append_end();
-  finish_answer();
-}
-
-void Http1Connection::on_response_cut() {
-  cut_ = true;
-  finish_answer();
-}
-
-void Http1Connection::refuse(std::uint16_t status, Cause cause) {
-  // After these the client and we may not agree on where the next request begins.
-  const bool unsure = status == 400 || status == 408 || status == 413 || status == 414 || status == 417 ||
-                      status == 431 || status == 501 || status == 505;
-  const bool connect = status == 405 && cause == Cause::kBadRequest;
-  on_refused({status, cause, 0, unsure || connect ? AfterAnswer::kClose : AfterAnswer::kKeepAlive});
-}
-
-void Http1Connection::on_refused(const Refusal& refusal) {
-  prepare_own_answer();
-  if (refusal.after == AfterAnswer::kClose) after_ = AfterAnswer::kClose;
-  const Request& request = exchange_.request();
-  ExchangeTally& tally = exchange_.tally();
-  tally.status = refusal.status;
-  tally.cause = refusal.cause;
-  tally.error_id = next_error_id();
-  ErrorAnswer answer;
-  answer.status = refusal.status;
-  answer.cause = refusal.cause;
-  answer.error_id = tally.error_id;
-  answer.retry_after_s = refusal.retry_after_s;
-  answer.close = after_ == AfterAnswer::kClose;
-  answer.head_only = request.is_head();
-  answer.json = prefers_json(request.accept);
-  answer.date = bench_.turn.date();
-  append_error_answer(socket_.output().tail(), answer);
-  finish_answer();
-}
-
-// Before an answer of the gateway's own, with the request's body not read: the connection is kept only if the
-// body is known to be short and the client does not wait before sending it.
-void Http1Connection::prepare_own_answer() {
-  if (continue_due_ || parser_.length_left().value_or(0) > kMaxDrainBytes) after_ = AfterAnswer::kClose;
-  continue_due_ = false;
-  answering_ = true;
-}
-
-void Http1Connection::finish_answer() {
-  state_ = State::kFlushing;
-  if (!blocked_) write_at_ = bench_.turn.now();
-  flush_task_.schedule();
 }
 
 }  // namespace rowhouse::gateway

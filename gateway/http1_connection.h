@@ -1,5 +1,6 @@
-// One client connection that speaks HTTP/1.1: collects heads, feeds bodies to the exchange, writes answers, and
-// decides whether the connection lives on.  One request at a time; pipelined ones wait in the input buffer.
+// One client connection that speaks HTTP/1.1: collects heads, feeds bodies to the exchange, writes answers,
+// and decides whether the connection lives on.  One request at a time; pipelined ones wait in the input
+// buffer.
 //
 //   kHead --head--> kExchange --answer complete--> kFlushing --written--> kHead
 //                                                     |    \--body unread--> kDraining --> kHead
@@ -120,16 +121,17 @@ class Http1Connection final : public Mortal,
   std::uint32_t requests_ = 0;
   AfterAnswer after_ = AfterAnswer::kKeepAlive;
   bool retiring_ = false;
-  bool client_ended_ = false;  // it sends no more
-  bool continue_due_ = false;  // Expect: 100-continue, not yet answered
-  bool answering_ = false;     // a head has been written
-  bool cut_ = false;           // the answer must look broken
-  bool blocked_ = false;       // the client takes no more at the moment
+  bool client_ended_ = false;       // it sends no more
+  bool continue_due_ = false;       // Expect: 100-continue, not yet answered
+  bool answering_ = false;          // a head has been written
+  bool cut_ = false;                // the answer must look broken
+  bool blocked_ = false;            // the client takes no more at the moment
   std::uint64_t unread_bytes_ = 0;  // thrown away while draining or lingering
   UniqueFd file_;
   std::uint64_t file_offset_ = 0;
   std::uint64_t file_left_ = 0;
-  Instant state_at_{};  // when this state began; in kHead: the first byte of the head, or the end of the last answer
+  Instant state_at_{};  // when this state began; in kHead: the first byte of the head, or the end of the last
+                        // answer
   Instant read_at_{};   // the last bytes of a body
   Instant write_at_{};  // the last progress of the output, or its first byte
 };

@@ -6,7 +6,8 @@ namespace rowhouse::gateway {
 namespace {
 
 HeadRefusal refusal_of(llhttp_errno_t error) {
-  if (error == HPE_INVALID_METHOD) return {501, proto::Cause::kBadRequest, "method that the parser does not know"};
+  if (error == HPE_INVALID_METHOD)
+    return {501, proto::Cause::kBadRequest, "method that the parser does not know"};
   return {400, proto::Cause::kBadRequest, llhttp_errno_name(error)};
 }
 
@@ -65,9 +66,12 @@ bool Http1Request::agrees_with(const CheckedHead& head) const {
   const bool chunked = (flags_ & F_CHUNKED) != 0;
   const bool has_length = (flags_ & F_CONTENT_LENGTH) != 0;
   switch (head.framing) {
-    case BodyFraming::kNone: return !chunked && !has_length;
-    case BodyFraming::kLength: return !chunked && has_length && parsed_length_ == head.content_length;
-    case BodyFraming::kChunked: return chunked && !has_length;
+    case BodyFraming::kNone:
+      return !chunked && !has_length;
+    case BodyFraming::kLength:
+      return !chunked && has_length && parsed_length_ == head.content_length;
+    case BodyFraming::kChunked:
+      return chunked && !has_length;
   }
   return false;
 }

@@ -1,8 +1,9 @@
-// One HTTP/1.1 request as bytes: llhttp behind the stricter rules of head_rules and chunk_rules.  Both must agree
-// on where the request ends; whatever either refuses is refused.
+// One HTTP/1.1 request as bytes: llhttp behind the stricter rules of head_rules and chunk_rules.  Both must
+// agree on where the request ends; whatever either refuses is refused.
 //
-// The caller collects the head (find_head_end, check_head) and gives the whole block to begin(); then it gives
-// the bytes after it to read_body(), never more than it can use, and gets the decoded body back through a sink.
+// The caller collects the head (find_head_end, check_head) and gives the whole block to begin(); then it
+// gives the bytes after it to read_body(), never more than it can use, and gets the decoded body back through
+// a sink.
 #pragma once
 
 #include <llhttp.h>
@@ -38,8 +39,8 @@ class Http1Request {
   [[nodiscard]] Body body() const { return body_; }
   // Bytes of body still due, when that is known; else nothing.
   [[nodiscard]] std::optional<std::uint64_t> length_left() const;
-  // Reads the body at the beginning of `input` and returns how many bytes belong to it; body() tells the rest.
-  // No more than input.size() bytes reach the sink, in at most one call.
+  // Reads the body at the beginning of `input` and returns how many bytes belong to it; body() tells the
+  // rest. No more than input.size() bytes reach the sink, in at most one call.
   std::size_t read_body(std::string_view input, BodySink& sink);
 
  private:
@@ -56,7 +57,7 @@ class Http1Request {
   ChunkRules chunks_;
   bool headers_complete_ = false;
   bool message_complete_ = false;
-  std::uint16_t flags_ = 0;               // of the head, as llhttp understood it
+  std::uint16_t flags_ = 0;  // of the head, as llhttp understood it
   std::uint64_t parsed_length_ = 0;
   std::string decoded_;  // the part of one read_body
 };

@@ -1,5 +1,5 @@
-// Writes one HTTP/1.1 answer.  The gateway alone decides the framing (RFC 9112 6), the status line, Date, Server
-// and Connection; from the app come status, reason, fields and bytes.
+// Writes one HTTP/1.1 answer.  The gateway alone decides the framing (RFC 9112 6), the status line, Date,
+// Server and Connection; from the app come status, reason, fields and bytes.
 #pragma once
 
 #include <cstdint>
@@ -15,10 +15,10 @@ namespace rowhouse::gateway {
 
 // How the client knows where the body ends.
 enum class ResponseFraming : std::uint8_t {
-  kNone,     // no body at all: HEAD, 204, 304
+  kNone,  // no body at all: HEAD, 204, 304
   kLength,
   kChunked,
-  kClose,    // HTTP/1.0 without a length: the end of the connection, so a broken answer needs a reset
+  kClose,  // HTTP/1.0 without a length: the end of the connection, so a broken answer needs a reset
 };
 
 [[nodiscard]] ResponseFraming choose_framing(const Request& request, std::uint16_t status,

@@ -42,13 +42,22 @@ Endpoint endpoint_of(const SocketAddress& address) {
   return {text_of(AF_INET6, bytes), port};
 }
 
-UniqueFd open_reserve() { return UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC)); }
+std::uint16_t port_of(int socket) {
+  SocketAddress local{};
+  socklen_t size = sizeof local;
+  return ::getsockname(socket, &local.any, &size) == 0 ? endpoint_of(local).port : std::uint16_t{0};
+}
+
+UniqueFd open_reserve() {
+  return UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+}
 
 }  // namespace
 
 Listener::Listener(uv_loop_t* loop, UniqueFd socket, ClientListener& clients)
     : clients_(clients),
       socket_(std::move(socket)),
+      port_(port_of(socket_.get())),
       reserve_(open_reserve()),
       poll_(loop, socket_.get(), [this](int) { on_ready(); }) {
   // Accepted sockets inherit it (tcp(7)); on a UNIX socket it fails and does not matter.
@@ -72,11 +81,8 @@ bool Listener::accept_one() {
     // EAGAIN: another gateway was faster.  ECONNABORTED and the like: the client has gone.
     return false;
   }
-  SocketAddress local{};
-  size = sizeof local;
-  if (::getsockname(client.get(), &local.any, &size) != 0) return true;
   Endpoint from = endpoint_of(remote);
-  clients_.on_client(std::move(client), {std::move(from.host), from.port, endpoint_of(local).port});
+  clients_.on_client(std::move(client), {std::move(from.host), from.port, port_});
   return true;
 }
 

@@ -1,5 +1,5 @@
-// One listening socket that the supervisor bound and shares among all gateways.  A few connections are accepted
-// at a time, so that the other gateways get theirs.
+// One listening socket that the supervisor bound and shares among all gateways.  A few connections are
+// accepted at a time, so that the other gateways get theirs.
 #pragma once
 
 #include <functional>
@@ -31,6 +31,7 @@ class Listener {
 
   ClientListener& clients_;
   UniqueFd socket_;
+  const std::uint16_t port_;
   UniqueFd reserve_;  // given up for a moment when descriptors have run out, to tell a client so
   Poll poll_;
 };

@@ -1,5 +1,5 @@
-// rowhouse-gateway: speaks HTTP to the world and hands requests to the workers.  Started by the supervisor as an
-// unprivileged user with its control socket as descriptor 3; it is told everything else there.
+// rowhouse-gateway: speaks HTTP to the world and hands requests to the workers.  Started by the supervisor as
+// an unprivileged user with its control socket as descriptor 3; it is told everything else there.
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -9,8 +9,8 @@
 
 #include "base/log.h"
 #include "base/message_socket.h"
-#include "gateway/gateway.h"
 #include "gateway/caps.h"
+#include "gateway/gateway.h"
 #include "proto/lifeline.h"
 
 namespace {
@@ -19,7 +19,8 @@ using namespace rowhouse;
 
 constexpr rlim_t kMostDescriptors = 1'000'000;
 
-// Raises the soft limit to the hard one; how many connections that allows, with a reserve for channels and files.
+// Raises the soft limit to the hard one; how many connections that allows, with a reserve for channels and
+// files.
 Result<std::size_t> raise_descriptor_limit() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return system_error("getrlimit NOFILE");

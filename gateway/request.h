@@ -1,5 +1,6 @@
-// One request as the rest of the gateway knows it, in whatever version of HTTP it came: what is needed after its
-// head has been parsed, for routing, for the REQUEST frame and for the access record.  Buffers are reused.
+// One request as the rest of the gateway knows it, in whatever version of HTTP it came: what is needed after
+// its head has been parsed, for routing, for the REQUEST frame and for the access record.  Buffers are
+// reused.
 #pragma once
 
 #include <array>

@@ -15,14 +15,14 @@ constexpr std::size_t kStreamOffset = 8;  // of the frame header
 
 // Fields that come at most once (RFC 9110 5.3: not defined as a list).
 constexpr std::array<std::string_view, 9> kSingletons = {
-    "authorization", "content-type", "from",   "if-modified-since", "if-unmodified-since",
+    "authorization", "content-type", "from",    "if-modified-since", "if-unmodified-since",
     "max-forwards",  "origin",       "referer", "user-agent"};
 
 constexpr Refusal kTwice{400, proto::Cause::kBadRequest, 0, AfterAnswer::kClose};
 constexpr Refusal kTooMuch{431, proto::Cause::kTooLarge, 0, AfterAnswer::kClose};
 
-// Collects the fields of the frame.  `room.text` never moves while fields point into it: it is reserved for the
-// most that one head can need.
+// Collects the fields of the frame.  `room.text` never moves while fields point into it: it is reserved for
+// the most that one head can need.
 class FieldCollector {
  public:
   explicit FieldCollector(EncoderRoom& room) : room_(room) {
@@ -93,8 +93,10 @@ std::optional<Refusal> collect(FieldCollector& fields, const CheckedHead& head, 
     if (const auto refusal = fields.add_client_field(field)) return refusal;
   }
   if (const auto refusal = fields.add_cookies(head.fields)) return refusal;
-  const std::array<std::pair<std::string_view, std::string_view>, 3> ours = {{
-      {"x-forwarded-for", client.remote}, {"x-forwarded-proto", "http"}, {"x-forwarded-host", head.authority}}};
+  const std::array<std::pair<std::string_view, std::string_view>, 3> ours = {
+      {{"x-forwarded-for", client.remote},
+       {"x-forwarded-proto", "http"},
+       {"x-forwarded-host", head.authority}}};
   for (const auto& [name, value] : ours) {
     if (value.empty()) continue;
     if (const auto refusal = fields.add(proto::field_number(name), name, value)) return refusal;
@@ -164,7 +166,8 @@ void describe_request(Request& request, const CheckedHead& head) {
       case 10:
         if (equals_lower(field.name, "user-agent")) request.user_agent = field.value;
         break;
-      default: break;
+      default:
+        break;
     }
   }
 }

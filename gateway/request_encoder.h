@@ -23,11 +23,11 @@ struct EncoderRoom {
   proto::FieldRoom fields;
 };
 
-// Writes one REQUEST frame, with stream 0, into `frame` (cleared first).  Refused: a field that may come once and
-// came twice (400), and fields that do not fit the frame (431).
-[[nodiscard]] std::optional<Refusal> encode_request(std::string& frame, EncoderRoom& room, const Request& request,
-                                                    const CheckedHead& head, const RequestRoute& route,
-                                                    const ClientAddress& client);
+// Writes one REQUEST frame, with stream 0, into `frame` (cleared first).  Refused: a field that may come once
+// and came twice (400), and fields that do not fit the frame (431).
+[[nodiscard]] std::optional<Refusal> encode_request(std::string& frame, EncoderRoom& room,
+                                                    const Request& request, const CheckedHead& head,
+                                                    const RequestRoute& route, const ClientAddress& client);
 
 // Puts the stream's number into a frame that encode_request wrote.
 void set_stream(std::string& frame, std::uint32_t stream);

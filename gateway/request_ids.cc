@@ -10,7 +10,8 @@ std::array<char, kRequestIdBytes> RequestIds::next() {
   static constexpr char kDigits[] = "0123456789abcdef";
   if (used_ == kBatch) {
     // Reads of this size are never short and never wait once the machine has booted (getrandom(2)).
-    if (::getrandom(numbers_.data(), sizeof numbers_, 0) != static_cast<ssize_t>(sizeof numbers_)) std::abort();
+    if (::getrandom(numbers_.data(), sizeof numbers_, 0) != static_cast<ssize_t>(sizeof numbers_))
+      std::abort();
     used_ = 0;
   }
   std::uint64_t number = numbers_[used_++];

@@ -10,7 +10,7 @@ ShareTable::~ShareTable() {
 }
 
 Status ShareTable::map(int fd, std::uint32_t own, std::uint32_t count) {
-  struct stat status{};
+  struct stat status {};
   if (::fstat(fd, &status) != 0) return system_error("fstat shared table");
   if (count == 0 || count > proto::kMaxGateways || own >= count) {
     return make_error(ErrorCode::kInvalid, "column of the shared table");

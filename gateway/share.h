@@ -12,7 +12,8 @@ namespace rowhouse::gateway {
 // A row of workers.
 class WorkerShare {
  public:
-  WorkerShare(proto::WorkerCell* row, std::uint32_t own, std::uint32_t count) : row_(row), own_(own), count_(count) {}
+  WorkerShare(proto::WorkerCell* row, std::uint32_t own, std::uint32_t count)
+      : row_(row), own_(own), count_(count) {}
   void set_in_flight(std::size_t streams) {
     row_[own_].in_flight.store(static_cast<std::uint32_t>(streams), std::memory_order_relaxed);
   }
@@ -34,7 +35,8 @@ class WorkerShare {
 class AppShare {
  public:
   AppShare() = default;
-  AppShare(proto::AppCell* row, std::uint32_t own, std::uint32_t count) : row_(row), own_(own), count_(count) {}
+  AppShare(proto::AppCell* row, std::uint32_t own, std::uint32_t count)
+      : row_(row), own_(own), count_(count) {}
   [[nodiscard]] proto::AppCell& own() const { return row_[own_]; }
   [[nodiscard]] std::uint32_t count() const { return count_; }  // of gateways
   [[nodiscard]] std::uint32_t in_flight() const {

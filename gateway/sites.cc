@@ -14,11 +14,13 @@ using proto::Cause;
 constexpr Refusal kNoHost{421, Cause::kNoHost, 0, AfterAnswer::kKeepAlive};
 constexpr Refusal kNoRoute{404, Cause::kNoRoute, 0, AfterAnswer::kKeepAlive};
 
-Error out_of_order(const char* message) { return make_error(ErrorCode::kInvalid, message); }
+Error out_of_order(const char* message) {
+  return make_error(ErrorCode::kInvalid, message);
+}
 
 AppLimits limits_of(const proto::AppBegin& begin) {
-  return {begin.body_bytes, std::chrono::milliseconds(begin.request_ms), std::chrono::milliseconds(begin.queue_ms),
-          begin.concurrency, begin.queue};
+  return {begin.body_bytes, std::chrono::milliseconds(begin.request_ms),
+          std::chrono::milliseconds(begin.queue_ms), begin.concurrency, begin.queue};
 }
 
 }  // namespace
@@ -29,9 +31,12 @@ Sites::Sites(Workbench& bench, ShareTable& shares, WorkerFaultListener& faults)
 SiteMatch Sites::find(std::string_view host, std::string_view path) const {
   const RouteMatch route = router_.find(host, path);
   switch (route.kind) {
-    case RouteMatch::Kind::kNoHost: return kNoHost;
-    case RouteMatch::Kind::kNoRoute: return kNoRoute;
-    case RouteMatch::Kind::kFound: break;
+    case RouteMatch::Kind::kNoHost:
+      return kNoHost;
+    case RouteMatch::Kind::kNoRoute:
+      return kNoRoute;
+    case RouteMatch::Kind::kFound:
+      break;
   }
   const Site& site = sites_.at(route.app);
   const std::string_view below = path.substr(route.prefix_bytes);
@@ -85,9 +90,8 @@ Status Sites::on_commit(const proto::AppCommit& message) {
   site.app->set_limits(limits_of(draft.begin), shares_.app(draft.begin.slot));
   site.owner = draft.begin.uid;
   site.statics = std::move(draft.statics);
-  std::sort(site.statics.begin(), site.statics.end(), [](const StaticPrefix& a, const StaticPrefix& b) {
-    return a.prefix.size() > b.prefix.size();
-  });
+  std::sort(site.statics.begin(), site.statics.end(),
+            [](const StaticPrefix& a, const StaticPrefix& b) { return a.prefix.size() > b.prefix.size(); });
   router_.set_routes(message.app, std::move(draft.routes));
   return {};
 }

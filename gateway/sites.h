@@ -1,5 +1,6 @@
-// Everything that the supervisor told this gateway to serve: apps by number, the routes that lead to them, their
-// static prefixes.  An app's configuration arrives in pieces and comes into force as a whole (AppCommit).
+// Everything that the supervisor told this gateway to serve: apps by number, the routes that lead to them,
+// their static prefixes.  An app's configuration arrives in pieces and comes into force as a whole
+// (AppCommit).
 #pragma once
 
 #include <cstdint>
@@ -33,9 +34,9 @@ struct AppMatch {
 // A static file, in place of the app.
 struct StaticMatch {
   std::uint32_t app = 0;
-  int root = -1;             // of the app's StaticPrefix; valid during this event
-  std::uint32_t owner = 0;   // uid that the file must have
-  std::string_view relative; // part of the path given
+  int root = -1;              // of the app's StaticPrefix; valid during this event
+  std::uint32_t owner = 0;    // uid that the file must have
+  std::string_view relative;  // part of the path given
 };
 using SiteMatch = std::variant<AppMatch, StaticMatch, Refusal>;
 
@@ -48,7 +49,8 @@ class Sites {
   // `host`: lower case, without port; `path`: normal form.
   [[nodiscard]] SiteMatch find(std::string_view host, std::string_view path) const;
 
-  // From the supervisor.  kInvalid: a message out of order or beyond a cap, which no supervisor of ours sends.
+  // From the supervisor.  kInvalid: a message out of order or beyond a cap, which no supervisor of ours
+  // sends.
   Status on_begin(const proto::AppBegin& message);
   Status on_route(const proto::AppRoute& message);
   Status on_static(const proto::AppStatic& message, UniqueFd root);

@@ -8,7 +8,9 @@ namespace {
 using proto::AbortReason;
 using proto::FrameType;
 
-Error violation(const char* operation) { return make_error(ErrorCode::kInvalid, operation); }
+Error violation(const char* operation) {
+  return make_error(ErrorCode::kInvalid, operation);
+}
 
 Status on_data_frame(Stream& stream, std::size_t bytes) {
   if (stream.phase != StreamPhase::kResponded) return violation("DATA before RESPONSE");
@@ -19,7 +21,8 @@ Status on_data_frame(Stream& stream, std::size_t bytes) {
 
 Status on_credit_frame(Stream& stream, ByteSpan payload) {
   RH_ASSIGN(const std::uint32_t bytes, proto::parse_credit(payload));
-  if (bytes > proto::kMaxWindowBytes - stream.send_window) return violation("CREDIT beyond the largest window");
+  if (bytes > proto::kMaxWindowBytes - stream.send_window)
+    return violation("CREDIT beyond the largest window");
   stream.send_window += bytes;
   return {};
 }
@@ -42,19 +45,23 @@ Status step_stream(Stream& stream, const proto::Frame& frame) {
       if (stream.phase == StreamPhase::kResponded) return violation("second RESPONSE");
       stream.phase = StreamPhase::kResponded;
       return {};
-    case FrameType::kData: return on_data_frame(stream, frame.payload.size());
+    case FrameType::kData:
+      return on_data_frame(stream, frame.payload.size());
     case FrameType::kEnd:
       // A stream that we gave up may end without an answer.
       if (stream.phase != StreamPhase::kResponded && stream.listener != nullptr) {
         return violation("END before RESPONSE");
       }
       return {};
-    case FrameType::kAbort: return on_abort_frame(frame.payload);
-    case FrameType::kCredit: return on_credit_frame(stream, frame.payload);
+    case FrameType::kAbort:
+      return on_abort_frame(frame.payload);
+    case FrameType::kCredit:
+      return on_credit_frame(stream, frame.payload);
     case FrameType::kHello:
     case FrameType::kRequest:
     case FrameType::kBody:
-    case FrameType::kDrain: break;
+    case FrameType::kDrain:
+      break;
   }
   return violation("frame type");
 }

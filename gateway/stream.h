@@ -1,5 +1,5 @@
-// One request on a channel, from REQUEST to END or ABORT: what the gateway must remember of it to believe nothing
-// that a worker says.  Page: proto/PROTOCOL.request.md, "Life of a stream".
+// One request on a channel, from REQUEST to END or ABORT: what the gateway must remember of it to believe
+// nothing that a worker says.  Page: proto/PROTOCOL.request.md, "Life of a stream".
 #pragma once
 
 #include <cstdint>
@@ -45,8 +45,8 @@ struct Stream {
   std::uint32_t id = 0;
   StreamListener* listener = nullptr;  // null: given up; frames are checked and dropped
   StreamPhase phase = StreamPhase::kOpened;
-  std::uint32_t receive_window = 0;    // DATA that the worker may still send
-  std::uint32_t send_window = 0;       // BODY that we may still send
+  std::uint32_t receive_window = 0;  // DATA that the worker may still send
+  std::uint32_t send_window = 0;     // BODY that we may still send
   Deadline deadline;
 };
 

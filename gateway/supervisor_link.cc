@@ -21,7 +21,11 @@ void SupervisorLink::on_ready(int events) {
   if ((events & UV_WRITABLE) != 0) send_queued();
   if ((events & UV_READABLE) == 0 || lost_) return;
   const Status received = receive();
-  if (!received.ok()) lose(received.error());
+  if (!received.ok()) {
+    lose(received.error());
+  } else if ((events & UV_DISCONNECT) != 0) {
+    lose(make_error(ErrorCode::kClosed, "control socket"));
+  }
 }
 
 Status SupervisorLink::receive() {
@@ -44,7 +48,8 @@ Status SupervisorLink::deliver(proto::IncomingMessage& incoming) {
   } else if constexpr (M::kDescriptors == 1) {
     return listener_.on_message(message, std::move(incoming.descriptors[0]));
   } else {
-    return listener_.on_message(message, std::move(incoming.descriptors[0]), std::move(incoming.descriptors[1]));
+    return listener_.on_message(message, std::move(incoming.descriptors[0]),
+                                std::move(incoming.descriptors[1]));
   }
 }
 

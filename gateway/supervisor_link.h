@@ -1,5 +1,5 @@
-// The control socket to the supervisor: decodes what comes and queues what goes.  The supervisor never waits for a
-// gateway, and a gateway never waits for the supervisor.
+// The control socket to the supervisor: decodes what comes and queues what goes.  The supervisor never waits
+// for a gateway, and a gateway never waits for the supervisor.
 #pragma once
 
 #include <cstdint>
@@ -15,12 +15,13 @@
 
 namespace rowhouse::gateway {
 
-// What the supervisor says.  An error that a handler returns ends the gateway: the supervisor is our own program,
-// and what it says cannot be wrong.
+// What the supervisor says.  An error that a handler returns ends the gateway: the supervisor is our own
+// program, and what it says cannot be wrong.
 class SupervisorListener {
  public:
   virtual ~SupervisorListener() = default;
-  virtual Status on_message(const proto::GatewaySetup& message, UniqueFd access_log, UniqueFd shared_table) = 0;
+  virtual Status on_message(const proto::GatewaySetup& message, UniqueFd access_log,
+                            UniqueFd shared_table) = 0;
   virtual Status on_message(const proto::Listener& message, UniqueFd socket) = 0;
   virtual Status on_message(const proto::AppBegin& message) = 0;
   virtual Status on_message(const proto::AppRoute& message) = 0;

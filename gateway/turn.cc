@@ -2,8 +2,8 @@
 
 #include <cstdlib>
 
-#include "gateway/http_date.h"
 #include "gateway/caps.h"
+#include "gateway/http_date.h"
 
 namespace rowhouse::gateway {
 

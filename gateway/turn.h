@@ -1,6 +1,6 @@
-// One turn of the loop: its time, the buffer that everything is read into, and the work that is collected during
-// the turn and done once at its end, just before the loop waits again: requests that can go on, then one write
-// for each channel, then one write for each client.
+// One turn of the loop: its time, the buffer that everything is read into, and the work that is collected
+// during the turn and done once at its end, just before the loop waits again: requests that can go on, then
+// one write for each channel, then one write for each client.
 #pragma once
 
 #include <uv.h>
@@ -23,8 +23,8 @@ enum class TurnStage : std::uint8_t { kResume, kChannel, kClient };
 
 class Turn;
 
-// Something that wants to run at the end of this turn; run once however often it is asked for.  Its owner must
-// not be destroyed before the work has been done (Turn::bury).
+// Something that wants to run at the end of this turn; run once however often it is asked for.  Its owner
+// must not be destroyed before the work has been done (Turn::bury).
 class TurnTask {
  public:
   TurnTask(Turn& turn, TurnStage stage, std::function<void()> run)

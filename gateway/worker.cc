@@ -14,8 +14,6 @@ Worker::Worker(Workbench& bench, WorkerShare share, const WorkerIdentity& identi
   share_.set_in_flight(0);
 }
 
-Worker::~Worker() { share_.set_in_flight(0); }
-
 bool Worker::has_room(const Request& request) {
   if (!channel_.has_room()) return false;
   const std::uint32_t threads = identity_.threads;
@@ -38,6 +36,10 @@ void Worker::report(proto::FaultKind kind) {
   bool& reported = reported_[static_cast<std::size_t>(kind)];
   if (reported) return;
   reported = true;
+  if (kind == proto::FaultKind::kRequestTimeout) {
+    log_warning("request-over-time",
+                {{"app", identity_.app}, {"generation", identity_.generation}, {"worker", identity_.worker}});
+  }
   listener_.on_worker_fault(*this, kind);
 }
 

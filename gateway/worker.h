@@ -35,7 +35,6 @@ class Worker final : public Mortal, private ChannelListener {
  public:
   Worker(Workbench& bench, WorkerShare share, const WorkerIdentity& identity, UniqueFd channel,
          WorkerListener& listener);
-  ~Worker() override;
 
   [[nodiscard]] const WorkerIdentity& identity() const { return identity_; }
   [[nodiscard]] Channel& channel() { return channel_; }

@@ -12,7 +12,9 @@ constexpr std::size_t kMaxSpareStreams = 2 * proto::kMaxPrefetch;
 constexpr std::size_t kKeptBodyBytes = 64 * 1024;
 constexpr std::size_t kKeptOutputBytes = 512 * 1024;
 
-Error invalid(const char* operation) { return make_error(ErrorCode::kInvalid, operation); }
+Error invalid(const char* operation) {
+  return make_error(ErrorCode::kInvalid, operation);
+}
 
 void erase_stream(std::vector<std::unique_ptr<Stream>>& streams, const Stream& stream,
                   std::unique_ptr<Stream>& taken) {
@@ -26,7 +28,7 @@ void erase_stream(std::vector<std::unique_ptr<Stream>>& streams, const Stream& s
 }  // namespace
 
 Channel::Channel(UniqueFd socket, ChannelListener& listener)
-    : socket_(std::move(socket)), listener_(listener), input_(kInputBytes) {
+    : socket_(std::move(socket)), listener_(listener), input_(std::make_unique_for_overwrite<std::uint8_t[]>(kInputBytes)) {
   proto::append_hello(output_, proto::kStreamWindowBytes);
 }
 
@@ -35,7 +37,8 @@ Channel::Channel(UniqueFd socket, ChannelListener& listener)
 Status Channel::receive() {
   ssize_t received = -1;
   do {
-    received = ::recv(socket_.get(), input_.data() + input_bytes_, input_.size() - input_bytes_, MSG_DONTWAIT);
+    received =
+        ::recv(socket_.get(), input_.get() + input_bytes_, kInputBytes - input_bytes_, MSG_DONTWAIT);
   } while (received < 0 && errno == EINTR);
   if (received == 0) return make_error(ErrorCode::kClosed, "recv");
   if (received < 0) {
@@ -49,30 +52,36 @@ Status Channel::receive() {
 Status Channel::process() {
   std::size_t taken = 0;
   while (true) {
-    const ByteSpan rest(input_.data() + taken, input_bytes_ - taken);
+    const ByteSpan rest(input_.get() + taken, input_bytes_ - taken);
     RH_ASSIGN(const auto parsed, proto::parse_frame(rest, proto::FrameSender::kGateway));
     if (!parsed) break;
     RH_TRY(take_frame(parsed->frame));
     taken += parsed->size;
   }
   input_bytes_ -= taken;
-  if (taken != 0 && input_bytes_ != 0) std::memmove(input_.data(), input_.data() + taken, input_bytes_);
+  if (taken != 0 && input_bytes_ != 0) std::memmove(input_.get(), input_.get() + taken, input_bytes_);
   return {};
 }
 
 Status Channel::take_frame(const proto::Frame& frame) {
   if (!hello_seen_ && frame.type != proto::FrameType::kHello) return invalid("frame before HELLO");
   switch (frame.type) {
-    case proto::FrameType::kHello: return take_hello(frame);
-    case proto::FrameType::kRequest: return take_request(frame);
-    case proto::FrameType::kBody: return take_body_frame(frame);
-    case proto::FrameType::kAbort: return take_abort(frame);
-    case proto::FrameType::kCredit: return take_credit(frame);
+    case proto::FrameType::kHello:
+      return take_hello(frame);
+    case proto::FrameType::kRequest:
+      return take_request(frame);
+    case proto::FrameType::kBody:
+      return take_body_frame(frame);
+    case proto::FrameType::kAbort:
+      return take_abort(frame);
+    case proto::FrameType::kCredit:
+      return take_credit(frame);
     case proto::FrameType::kStart:
     case proto::FrameType::kResponse:
     case proto::FrameType::kData:
     case proto::FrameType::kEnd:
-    case proto::FrameType::kDrain: break;
+    case proto::FrameType::kDrain:
+      break;
   }
   return invalid("frame type");
 }
@@ -143,7 +152,8 @@ Status Channel::take_body_frame(const proto::Frame& frame) {
   const std::uint64_t length = stream->head.body_length;
   const bool known = length != proto::kUnknownLength;
   if (known && stream->body_received_bytes > length) return invalid("BODY beyond its length");
-  if (known && frame.last() && stream->body_received_bytes != length) return invalid("BODY short of its length");
+  if (known && frame.last() && stream->body_received_bytes != length)
+    return invalid("BODY short of its length");
   stream->body.append(as_text(frame.payload));
   stream->body_complete = frame.last();
   listener_.on_stream_changed(*stream);

@@ -1,6 +1,6 @@
-// One channel, worker's side: cuts what arrives into frames, keeps the table of open streams and their credit,
-// collects the frames that leave.  Page: proto/PROTOCOL.request.md.  Knows no Python and takes no lock: receive()
-// is called by the one thread that reads, everything else under the Scheduler's lock.
+// One channel, worker's side: cuts what arrives into frames, keeps the table of open streams and their
+// credit, collects the frames that leave.  Page: proto/PROTOCOL.request.md.  Knows no Python and takes no
+// lock: receive() is called by the one thread that reads, everything else under the Scheduler's lock.
 //
 // A frame that breaks the page ends the channel, never the worker.
 #pragma once
@@ -73,8 +73,8 @@ class Channel {
   // Close the stream; it must not be used afterwards.
   void append_end(Stream& stream, std::uint64_t service_us);
   void append_abort(Stream& stream, proto::AbortReason reason);
-  // Copies body bytes that are here already, up to the end of `room` or through the first line feed, and gives
-  // credit back.
+  // Copies body bytes that are here already, up to the end of `room` or through the first line feed, and
+  // gives credit back.
   std::size_t take_body(Stream& stream, std::span<char> room, BodyUnit unit);
   // A thread that was blocked on the stream has left it.
   void leave(Stream& stream);
@@ -106,7 +106,7 @@ class Channel {
 
   UniqueFd socket_;
   ChannelListener& listener_;
-  std::vector<std::uint8_t> input_;
+  std::unique_ptr<std::uint8_t[]> input_;  // kInputBytes, not touched before they are needed
   std::size_t input_bytes_ = 0;
   std::string output_;
   std::size_t output_sent_ = 0;

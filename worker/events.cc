@@ -1,5 +1,5 @@
-// What arrives at the scheduler: orders on the lifeline, frames on channels, SIGTERM.  Runs in the thread that has
-// the lead, under the lock.
+// What arrives at the scheduler: orders on the lifeline, frames on channels, SIGTERM.  Runs in the thread
+// that has the lead, under the lock.
 #include <algorithm>
 #include <string>
 
@@ -22,14 +22,19 @@ void Scheduler::take_events(std::span<const Poller::Ready> ready) {
       case Poller::Source::kWake:
         take_wake();
         break;
-      case Poller::Source::kLifeline: take_orders(); break;
-      case Poller::Source::kChannel: take_channel_event(event); break;
+      case Poller::Source::kLifeline:
+        take_orders();
+        break;
+      case Poller::Source::kChannel:
+        take_channel_event(event);
+        break;
     }
   }
   if (!ready.empty()) reap_channels();
 }
 
-// A signal came, or a thread wants the reader to look around.  Python runs handlers of signals in its main thread.
+// A signal came, or a thread wants the reader to look around.  Python runs handlers of signals in its main
+// thread.
 void Scheduler::take_wake() {
   poller_.clear_wake();
   if (termination_requested()) take_termination();
@@ -57,6 +62,7 @@ void Scheduler::take_orders() {
     auto received = lifeline_.receive();
     if (!received.ok()) {
       if (received.error().code == ErrorCode::kWouldBlock) return;
+      if (received.error().code == ErrorCode::kTooLarge) continue;
       // The supervisor and its keeper have gone: what is being served goes on.
       lifeline_open_ = false;
       poller_.forget(lifeline_.descriptor());
@@ -114,11 +120,13 @@ void Scheduler::fail_channel(Channel& channel, const Error& error) {
   if (!lifeline_open_) poller_.wake();  // the reader looks whether anybody is left
 }
 
-// Only a reading thread calls this, after it has taken all its events: no event points at a channel that goes.
+// Only a reading thread calls this, after it has taken all its events: no event points at a channel that
+// goes.
 void Scheduler::reap_channels() {
-  channels_.erase(std::remove_if(channels_.begin(), channels_.end(),
-                                 [](const auto& channel) { return channel->is_closed() && !channel->has_streams(); }),
-                  channels_.end());
+  channels_.erase(
+      std::remove_if(channels_.begin(), channels_.end(),
+                     [](const auto& channel) { return channel->is_closed() && !channel->has_streams(); }),
+      channels_.end());
 }
 
 void Scheduler::note_output(Channel& channel) {

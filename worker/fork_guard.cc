@@ -28,7 +28,9 @@ void on_child() {
 
 }  // namespace
 
-void install_fork_guard() { pthread_atfork(nullptr, nullptr, on_child); }
+void install_fork_guard() {
+  pthread_atfork(nullptr, nullptr, on_child);
+}
 
 bool guard_descriptor(int fd) {
   for (std::atomic<int>& place : guarded) {
@@ -45,6 +47,8 @@ void unguard_descriptor(int fd) {
   }
 }
 
-bool is_forked_child() { return forked.load(std::memory_order_relaxed); }
+bool is_forked_child() {
+  return forked.load(std::memory_order_relaxed);
+}
 
 }  // namespace rowhouse::worker

@@ -1,5 +1,5 @@
-// What must not survive a fork in app code: a child of the app may not answer on the worker's channels, speak on
-// its lifeline, or drain the worker by receiving a SIGTERM that was meant for it.  Descriptors are listed
+// What must not survive a fork in app code: a child of the app may not answer on the worker's channels, speak
+// on its lifeline, or drain the worker by receiving a SIGTERM that was meant for it.  Descriptors are listed
 // here while they are open; a handler of pthread_atfork(3) closes them in the child.
 #pragma once
 

@@ -25,7 +25,9 @@ void Lifeline::send_failed(proto::StartStep step) {
   send(proto::LifelineType::kFailed, static_cast<std::uint32_t>(step));
 }
 
-void Lifeline::send_drained() { send(proto::LifelineType::kDrained, 0); }
+void Lifeline::send_drained() {
+  send(proto::LifelineType::kDrained, 0);
+}
 
 Result<std::optional<Lifeline::Order>> Lifeline::receive() {
   proto::LifelineBytes bytes;

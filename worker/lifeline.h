@@ -1,4 +1,5 @@
-// The worker's end of the lifeline.  Page: proto/lifeline.h.  BORN and GO happened before the worker was exec-ed.
+// The worker's end of the lifeline.  Page: proto/lifeline.h.  BORN and GO happened before the worker was
+// exec-ed.
 #pragma once
 
 #include <cstdint>

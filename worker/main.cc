@@ -1,5 +1,6 @@
-// rowhouse-worker-pythonX.Y: one process that runs one app's code.  Exec-ed by the steward, as the tenant, inside the
-// sandbox, with /dev/null, the log pipe twice, its lifeline and its worker part.  Reads top to bottom as a life.
+// rowhouse-worker-pythonX.Y: one process that runs one app's code.  Exec-ed by the steward, as the tenant,
+// inside the sandbox, with /dev/null, the log pipe twice, its lifeline and its worker part.  Reads top to
+// bottom as a life.
 #include <csignal>
 #include <cstdio>
 
@@ -82,6 +83,7 @@ PyOwned load(Lifeline& lifeline, const proto::WorkerPart& part) {
   apply_environment(part);
   require(lifeline, enter_directory(part));
   require(lifeline, check_virtualenv(part, embedded_python()));
+  require(lifeline, check_version(part, embedded_python()));
   if (!start_interpreter(part)) fail(lifeline, StartStep::kInterpreter);
   serve(lifeline, part);
 }
@@ -89,4 +91,6 @@ PyOwned load(Lifeline& lifeline, const proto::WorkerPart& part) {
 }  // namespace
 }  // namespace rowhouse::worker
 
-int main() { rowhouse::worker::live(); }
+int main() {
+  rowhouse::worker::live();
+}

@@ -13,7 +13,9 @@ namespace {
 constexpr std::uint64_t kLifelineTag = 1;
 constexpr std::uint64_t kWakeTag = 2;
 
-std::uint64_t tag_of(Channel& channel) { return reinterpret_cast<std::uintptr_t>(&channel); }
+std::uint64_t tag_of(Channel& channel) {
+  return reinterpret_cast<std::uintptr_t>(&channel);
+}
 
 Poller::Ready decode(const epoll_event& event) {
   Poller::Ready ready;
@@ -50,10 +52,16 @@ Status Poller::add(int fd, std::uint64_t tag) {
   return {};
 }
 
-Status Poller::watch_lifeline(int fd) { return add(fd, kLifelineTag); }
-Status Poller::watch_channel(Channel& channel) { return add(channel.descriptor(), tag_of(channel)); }
+Status Poller::watch_lifeline(int fd) {
+  return add(fd, kLifelineTag);
+}
+Status Poller::watch_channel(Channel& channel) {
+  return add(channel.descriptor(), tag_of(channel));
+}
 
-void Poller::forget(int fd) { ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
+void Poller::forget(int fd) {
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+}
 
 void Poller::change_interest(Channel& channel, Interest interest) {
   epoll_event event{};
@@ -65,7 +73,8 @@ void Poller::change_interest(Channel& channel, Interest interest) {
 std::span<const Poller::Ready> Poller::wait(ReadyRoom& room, int timeout_ms) const {
   std::array<epoll_event, kMaxReady> events;
   const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout_ms);
-  for (int i = 0; i < count; ++i) room[static_cast<std::size_t>(i)] = decode(events[static_cast<std::size_t>(i)]);
+  for (int i = 0; i < count; ++i)
+    room[static_cast<std::size_t>(i)] = decode(events[static_cast<std::size_t>(i)]);
   return std::span<const Ready>(room).first(count < 0 ? 0 : static_cast<std::size_t>(count));
 }
 

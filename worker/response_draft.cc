@@ -9,11 +9,13 @@
 namespace rowhouse::worker {
 namespace {
 
-constexpr std::array<std::string_view, 9> kHopByHop = {"connection", "keep-alive",        "proxy-authenticate",
-                                                       "te",         "proxy-authorization", "trailer",
-                                                       "trailers",   "transfer-encoding", "upgrade"};
+constexpr std::array<std::string_view, 9> kHopByHop = {
+    "connection", "keep-alive", "proxy-authenticate", "te",     "proxy-authorization",
+    "trailer",    "trailers",   "transfer-encoding",  "upgrade"};
 
-Error refuse(const char* sentence_end) { return make_error(ErrorCode::kInvalid, sentence_end); }
+Error refuse(const char* sentence_end) {
+  return make_error(ErrorCode::kInvalid, sentence_end);
+}
 
 bool is_same_name(std::string_view a, std::string_view b) {
   return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
@@ -49,15 +51,20 @@ std::string_view trim(std::string_view value) {
   return value.substr(begin, value.find_last_not_of(" \t") - begin + 1);
 }
 
-// The number of a well-known name in the spelling that everybody uses ("Content-Type", "ETag"); names in another
-// letter case go as they are.
+// The number of a well-known name in the spelling that everybody uses ("Content-Type", "ETag"); names in
+// another letter case go as they are.
 std::uint8_t spelled_number(std::string_view name) {
   static constexpr std::array<std::pair<std::string_view, std::uint8_t>, 11> kSpelled = {{
-      {"Content-Type", proto::kFieldContentType}, {"Content-Length", proto::kFieldContentLength},
-      {"Set-Cookie", proto::kFieldSetCookie},     {"Location", proto::kFieldLocation},
-      {"Date", proto::kFieldDate},                {"Server", proto::kFieldServer},
-      {"Cache-Control", 5},                       {"ETag", 18},
-      {"Expires", 19},                            {"Last-Modified", 20},
+      {"Content-Type", proto::kFieldContentType},
+      {"Content-Length", proto::kFieldContentLength},
+      {"Set-Cookie", proto::kFieldSetCookie},
+      {"Location", proto::kFieldLocation},
+      {"Date", proto::kFieldDate},
+      {"Server", proto::kFieldServer},
+      {"Cache-Control", 5},
+      {"ETag", 18},
+      {"Expires", 19},
+      {"Last-Modified", 20},
       {"Vary", 24},
   }};
   for (const auto& [spelling, number] : kSpelled) {
@@ -98,7 +105,8 @@ Status ResponseDraft::add_field(std::string_view name, std::string_view untrimme
   if (!is_field_text(untrimmed)) return refuse("has a control character in its value");
   const std::string_view value = trim(untrimmed);
   for (const std::string_view forbidden : kHopByHop) {
-    if (is_same_name(name, forbidden)) return refuse("is a hop-by-hop header, which only the server may send");
+    if (is_same_name(name, forbidden))
+      return refuse("is a hop-by-hop header, which only the server may send");
   }
   const std::size_t size = name.size() + value.size();
   if (size > proto::kMaxFieldBytes) return refuse("is longer than 16 KiB");

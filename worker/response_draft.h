@@ -1,5 +1,5 @@
-// The head of a response while an app puts it together: checked as PEP 3333 demands, copied, and turned into a
-// RESPONSE frame when the first byte of the body is due.  Knows no Python.
+// The head of a response while an app puts it together: checked as PEP 3333 demands, copied, and turned into
+// a RESPONSE frame when the first byte of the body is due.  Knows no Python.
 #pragma once
 
 #include <cstdint>

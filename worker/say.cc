@@ -12,6 +12,8 @@ void write_to_log(std::string_view text) {
   static_cast<void>(write_all(2, text).ok());
 }
 
-void say(std::string_view sentence) { write_to_log("rowhouse: " + terminal_safe(sentence) + "\n"); }
+void say(std::string_view sentence) {
+  write_to_log("rowhouse: " + terminal_safe(sentence) + "\n");
+}
 
 }  // namespace rowhouse::worker

@@ -1,4 +1,5 @@
-// What the worker itself has to say to the tenant: one line on stderr, which is the app's log, with one write(2).
+// What the worker itself has to say to the tenant: one line on stderr, which is the app's log, with one
+// write(2).
 #pragma once
 
 #include <string_view>

@@ -15,8 +15,8 @@ constexpr Duration kOldOutput{300};
 // Chunks of a stream that come faster than this leave together.
 constexpr Duration kChunkInterval{1000};
 constexpr std::size_t kFlushBytes = 64 * 1024;
-// While calls are long, a leader tries to run one itself this often: otherwise contention for the GIL would make
-// short calls look long for ever.
+// While calls are long, a leader tries to run one itself this often: otherwise contention for the GIL would
+// make short calls look long for ever.
 constexpr Duration kProbeInterval = std::chrono::milliseconds(50);
 
 template <typename Sequence, typename Value>
@@ -136,8 +136,8 @@ void Scheduler::step_down(const Waiter& waiter) {
   if (leader_ == nullptr) promote();
 }
 
-// Wakes one resting thread, which finds a request or the lead.  Whenever the lead is vacant and somebody rests,
-// somebody has been woken.
+// Wakes one resting thread, which finds a request or the lead.  Whenever the lead is vacant and somebody
+// rests, somebody has been woken.
 void Scheduler::promote() {
   if (!idle_.empty()) {
     idle_.back()->wake.notify_one();
@@ -156,13 +156,16 @@ void Scheduler::confirm_stall() {
   Lock lock(mutex_);
   if (!waiter.alarmed) return;
   waiter.alarmed = false;
-  const bool stalled = leader_ != nullptr && phase_ == Phase::kRunning && now() - leader_->call_begun > kShortCall;
+  const bool stalled =
+      leader_ != nullptr && phase_ == Phase::kRunning && now() - leader_->call_begun > kShortCall;
   if (stalled) leader_ = nullptr;
 }
 
 // --- events for those who wait --------------------------------------------------------------------------
 
-void Scheduler::on_request(Stream& stream) { queue_.push_back(&stream); }
+void Scheduler::on_request(Stream& stream) {
+  queue_.push_back(&stream);
+}
 
 void Scheduler::on_stream_changed(Stream& stream) {
   if (stream.state == StreamState::kQueued && stream.gone) {

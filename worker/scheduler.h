@@ -1,19 +1,22 @@
 // Who reads, who runs, who waits: leader and followers over the lifeline and all channels.
 //
-// At any time at most one thread, the leader, reads.  A request thread that has nothing to run becomes the leader
-// if there is none, else it rests.  A thread inside an app call that needs body, credit or room does the same
-// until it has what it needs, so that traffic flows both ways even when every thread is inside a call.
+// At any time at most one thread, the leader, reads.  A request thread that has nothing to run becomes the
+// leader if there is none, else it rests.  A thread inside an app call that needs body, credit or room does
+// the same until it has what it needs, so that traffic flows both ways even when every thread is inside a
+// call.
 //
-//        +--> leads (reads, fills the queue) --+--> runs the call itself, still the leader   (calls are short)
+//        +--> leads (reads, fills the queue) --+--> runs the call itself, still the leader   (calls are
+//        short)
 //   next-+                                     +--> gives the lead away, runs the call       (calls are long)
 //        +--> rests until woken: a request, the lead, or the end
 //
-// A call that turns out long although the leader runs it is noticed by the watch, a thread without Python that ticks
-// while calls run: it flushes what was produced, offers the lead to a resting thread, or reads itself when all
-// threads are inside calls.  A thread that finishes takes the lead from a leader that is inside a long call.
+// A call that turns out long although the leader runs it is noticed by the watch, a thread without Python
+// that ticks while calls run: it flushes what was produced, offers the lead to a resting thread, or reads
+// itself when all threads are inside calls.  A thread that finishes takes the lead from a leader that is
+// inside a long call.
 //
-// The lock is a leaf: it may be taken while the GIL is held, and whoever holds it never waits for the GIL.  Functions
-// marked BLOCKS must be called without the GIL.  Knows no Python.
+// The lock is a leaf: it may be taken while the GIL is held, and whoever holds it never waits for the GIL.
+// Functions marked BLOCKS must be called without the GIL.  Knows no Python.
 #pragma once
 
 #include <atomic>
@@ -77,9 +80,10 @@ class Scheduler final : private ChannelListener {
   void respond(Stream& stream, const proto::ResponseHead& head);
   // As much as credit and room allow; returns how much.
   [[nodiscard]] std::size_t send_data(Stream& stream, std::string_view bytes);
-  // Head, whole body and END under one lock: the way of most responses.  Returns how much of the body went; only
-  // when that is all of it the stream is finished.
-  [[nodiscard]] std::size_t respond_with(Stream& stream, const proto::ResponseHead& head, std::string_view body);
+  // Head, whole body and END under one lock: the way of most responses.  Returns how much of the body went;
+  // only when that is all of it the stream is finished.
+  [[nodiscard]] std::size_t respond_with(Stream& stream, const proto::ResponseHead& head,
+                                         std::string_view body);
   // Close the stream; it must not be used afterwards.
   void finish(Stream& stream);
   void abort(Stream& stream, proto::AbortReason reason);
@@ -92,10 +96,12 @@ class Scheduler final : private ChannelListener {
   // BLOCK, after enter().
   [[nodiscard]] WaitOutcome wait_for_body(Stream& stream);
   [[nodiscard]] WaitOutcome wait_to_send(Stream& stream);
-  // BLOCKS, after enter(): until everything appended so far is in the socket, so that START is out before the call.
+  // BLOCKS, after enter(): until everything appended so far is in the socket, so that START is out before the
+  // call.
   [[nodiscard]] WaitOutcome wait_until_sent(Stream& stream);
 
-  // Whether output should leave now instead of with the batch, and sending it.  BLOCKS (but for no other thread).
+  // Whether output should leave now instead of with the batch, and sending it.  BLOCKS (but for no other
+  // thread).
   [[nodiscard]] bool is_flush_due(const Stream& stream);
   [[nodiscard]] bool is_flush_due();
   void flush();

@@ -16,7 +16,8 @@ namespace {
 std::atomic<int> seccomp_lifeline{-1};
 std::atomic<int> termination_wake{-1};
 std::atomic<bool> terminating{false};
-// Whose signals are handled here: a child has these handlers for the moment between fork(2) and the fork guard.
+// Whose signals are handled here: a child has these handlers for the moment between fork(2) and the fork
+// guard.
 std::atomic<pid_t> worker_pid{0};
 
 void restore_default(int number) {
@@ -28,8 +29,8 @@ void restore_default(int number) {
 void on_sigsys(int number, siginfo_t* info, void* /*context*/) {
   const int lifeline = seccomp_lifeline.load(std::memory_order_relaxed);
   if (lifeline >= 0 && ::getpid() == worker_pid) {
-    const proto::LifelineBytes record = proto::encode_lifeline(
-        {proto::LifelineType::kSeccomp, static_cast<std::uint32_t>(info->si_syscall)});
+    const proto::LifelineBytes record =
+        proto::encode_lifeline({proto::LifelineType::kSeccomp, static_cast<std::uint32_t>(info->si_syscall)});
     static_cast<void>(::send(lifeline, record.data(), record.size(), MSG_DONTWAIT | MSG_NOSIGNAL));
   }
   restore_default(number);
@@ -49,7 +50,9 @@ void on_sigterm(int number) {
   errno = saved_errno;
 }
 
-void install(int number, const struct sigaction& action) { ::sigaction(number, &action, nullptr); }
+void install(int number, const struct sigaction& action) {
+  ::sigaction(number, &action, nullptr);
+}
 
 }  // namespace
 
@@ -73,7 +76,9 @@ void take_termination_on(int wake_fd) {
   install(SIGTERM, action);
 }
 
-bool termination_requested() { return terminating.load(std::memory_order_relaxed); }
+bool termination_requested() {
+  return terminating.load(std::memory_order_relaxed);
+}
 
 void forget_worker_signals() {
   seccomp_lifeline.store(-1);

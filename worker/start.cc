@@ -14,7 +14,9 @@
 
 namespace rowhouse::worker {
 
-std::string PythonVersion::text() const { return std::to_string(major) + "." + std::to_string(minor); }
+std::string PythonVersion::text() const {
+  return std::to_string(major) + "." + std::to_string(minor);
+}
 
 proto::StartStep read_worker_part(int fd, proto::WorkerPart& part) {
   const UniqueFd owner(fd);
@@ -45,6 +47,12 @@ proto::StartStep enter_directory(const proto::WorkerPart& part) {
   if (::chdir(part.directory.c_str()) == 0) return proto::StartStep::kNone;
   say("cannot enter the app's directory '" + part.directory + "': " + std::strerror(errno));
   return proto::StartStep::kDirectory;
+}
+
+proto::StartStep check_version(const proto::WorkerPart& part, const PythonVersion& python) {
+  if (part.python == python.text()) return proto::StartStep::kNone;
+  say("the app asks for Python " + part.python + ", but this worker runs Python " + python.text());
+  return proto::StartStep::kInterpreter;
 }
 
 proto::StartStep check_virtualenv(const proto::WorkerPart& part, const PythonVersion& python) {

@@ -1,5 +1,5 @@
-// The steps of a start that need no Python, in order.  Each prints one sentence to the app's log when it fails and
-// returns the step's number, which the caller reports on the lifeline; kNone is success.
+// The steps of a start that need no Python, in order.  Each prints one sentence to the app's log when it
+// fails and returns the step's number, which the caller reports on the lifeline; kNone is success.
 #pragma once
 
 #include <string>
@@ -23,6 +23,9 @@ struct PythonVersion {
 void apply_environment(const proto::WorkerPart& part);
 
 [[nodiscard]] proto::StartStep enter_directory(const proto::WorkerPart& part);
+
+// The part asks for the Python that this program embeds.
+[[nodiscard]] proto::StartStep check_version(const proto::WorkerPart& part, const PythonVersion& python);
 
 // The virtualenv exists, is whole and was made for this Python.
 [[nodiscard]] proto::StartStep check_virtualenv(const proto::WorkerPart& part, const PythonVersion& python);

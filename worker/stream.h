@@ -1,6 +1,6 @@
-// One request on one channel, as the worker sees it: its head, what has arrived of its body, what its response may
-// still send.  Streams belong to their channel, which reuses them; everything here is guarded by the lock of
-// the Scheduler.
+// One request on one channel, as the worker sees it: its head, what has arrived of its body, what its
+// response may still send.  Streams belong to their channel, which reuses them; everything here is guarded by
+// the lock of the Scheduler.
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,6 @@
-// The watch: a thread without Python that ticks while requests run.  It sends output that a long call holds up,
-// finds a leader that is stuck in its call, reads when every request thread is inside a call (so that DRAIN,
-// ABORT, SIGTERM and new channels are noticed), and ends the process when its last deadline is over.
+// The watch: a thread without Python that ticks while requests run.  It sends output that a long call holds
+// up, finds a leader that is stuck in its call, reads when every request thread is inside a call (so that
+// DRAIN, ABORT, SIGTERM and new channels are noticed), and ends the process when its last deadline is over.
 #include <unistd.h>
 
 #include <csignal>
@@ -110,14 +110,15 @@ void Scheduler::watch_tick(Instant time) {
     ::_exit(0);
   }
   for (const auto& channel : channels_) {
-    if (channel->output_bytes() != 0 && time - channel->output_since > kOldOutput) flush_channel(*channel, time);
+    if (channel->output_bytes() != 0 && time - channel->output_since > kOldOutput)
+      flush_channel(*channel, time);
   }
   look_at_leader(time);
 }
 
-// Asks a resting thread to take over from a leader that is inside a long call.  A request thread first gets the GIL
-// and looks again, so that a leader that merely lost its CPU keeps the lead; one that rests inside a call has the
-// lead at once.
+// Asks a resting thread to take over from a leader that is inside a long call.  A request thread first gets
+// the GIL and looks again, so that a leader that merely lost its CPU keeps the lead; one that rests inside a
+// call has the lead at once.
 void Scheduler::look_at_leader(Instant time) {
   if (leader_ == nullptr || phase_ != Phase::kRunning || time - leader_->call_begun < kStall) return;
   if (!idle_.empty()) {

@@ -48,9 +48,10 @@ PyBorrowed RecentText::get(std::string_view text) {
 
 bool EnvironBuilder::prepare(unsigned threads, PyObject* file_wrapper) {
   static constexpr std::array<const char*, kKeys> kNames = {
-      "REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "REQUEST_URI", "RAW_URI", "SERVER_NAME",
-      "SERVER_PORT", "SERVER_PROTOCOL", "REMOTE_ADDR", "REMOTE_PORT", "wsgi.url_scheme", "wsgi.input",
-      "CONTENT_TYPE", "CONTENT_LENGTH", "HTTP_HOST", "rowhouse.request_id"};
+      "REQUEST_METHOD", "SCRIPT_NAME",        "PATH_INFO",   "QUERY_STRING",    "REQUEST_URI",
+      "RAW_URI",        "SERVER_NAME",        "SERVER_PORT", "SERVER_PROTOCOL", "REMOTE_ADDR",
+      "REMOTE_PORT",    "wsgi.url_scheme",    "wsgi.input",  "CONTENT_TYPE",    "CONTENT_LENGTH",
+      "HTTP_HOST",      "rowhouse.request_id"};
   for (std::size_t i = 0; i < kNames.size(); ++i) {
     keys_[i] = interned(kNames[i]);
     if (!keys_[i]) return false;
@@ -153,10 +154,11 @@ bool EnvironBuilder::set_fields(PyObject* environ, const proto::RequestHead& hea
 }
 
 bool EnvironBuilder::set_field(PyObject* environ, const proto::Field& field) {
-  // The gateway sends none of these; an app must not meet them whatever a gateway does: CONTENT_LENGTH has one
-  // source, HTTP_PROXY is a setting of HTTP clients, and "a_b" would be taken for "a-b".
+  // The gateway sends none of these; an app must not meet them whatever a gateway does: CONTENT_LENGTH has
+  // one source, HTTP_PROXY is a setting of HTTP clients, and "a_b" would be taken for "a-b".
   if (field.number == proto::kFieldContentLength) return true;
-  if (field.number == 0 && (field.name == "proxy" || field.name.find('_') != std::string_view::npos)) return true;
+  if (field.number == 0 && (field.name == "proxy" || field.name.find('_') != std::string_view::npos))
+    return true;
   const PyBorrowed key = field_key(field);
   const PyOwned value = latin1(field.value);
   if (!key || !value) return false;

@@ -1,5 +1,5 @@
-// The WSGI environ of a request (PEP 3333, "environ Variables"): a copy of a template of everything that never
-// changes, then the request's own values.  Keys and frequent values exist before the first request.
+// The WSGI environ of a request (PEP 3333, "environ Variables"): a copy of a template of everything that
+// never changes, then the request's own values.  Keys and frequent values exist before the first request.
 #pragma once
 
 #include <array>
@@ -33,9 +33,24 @@ class EnvironBuilder {
 
  private:
   enum Key : std::uint8_t {
-    kRequestMethod, kScriptName, kPathInfo, kQueryString, kRequestUri, kRawUri, kServerName, kServerPort,
-    kServerProtocol, kRemoteAddress, kRemotePort, kUrlScheme, kInput, kContentType, kContentLength, kHttpHost,
-    kRequestId, kKeys,
+    kRequestMethod,
+    kScriptName,
+    kPathInfo,
+    kQueryString,
+    kRequestUri,
+    kRawUri,
+    kServerName,
+    kServerPort,
+    kServerProtocol,
+    kRemoteAddress,
+    kRemotePort,
+    kUrlScheme,
+    kInput,
+    kContentType,
+    kContentLength,
+    kHttpHost,
+    kRequestId,
+    kKeys,
   };
   [[nodiscard]] bool prepare_template(unsigned threads, PyObject* file_wrapper);
   [[nodiscard]] bool set(PyObject* environ, Key key, PyObject* value) const;
@@ -48,8 +63,8 @@ class EnvironBuilder {
 
   PyOwned template_;
   std::array<PyOwned, kKeys> keys_;
-  std::array<PyOwned, proto::kFieldNames> field_keys_;    // of well-known fields
-  std::unordered_map<std::string, PyOwned> other_keys_;   // of other fields, at most kMaxOtherKeys
+  std::array<PyOwned, proto::kFieldNames> field_keys_;   // of well-known fields
+  std::unordered_map<std::string, PyOwned> other_keys_;  // of other fields, at most kMaxOtherKeys
   PyOwned uncached_key_;
   std::string name_room_;
   std::array<PyOwned, 9> methods_;

@@ -22,12 +22,15 @@ Exception take_exception() {
   return {PyOwned(type), PyOwned(value), PyOwned(traceback)};
 }
 
-PyObject* or_none(const PyOwned& object) { return object ? object.get() : Py_None; }
+PyObject* or_none(const PyOwned& object) {
+  return object ? object.get() : Py_None;
+}
 
 // The traceback module's lines; empty when even that raised.
 std::string format(const Exception& exception) {
   const PyOwned lines(PyObject_CallFunctionObjArgs(format_exception, or_none(exception.type),
-                                                   or_none(exception.value), or_none(exception.traceback), nullptr));
+                                                   or_none(exception.value), or_none(exception.traceback),
+                                                   nullptr));
   const PyOwned empty(PyUnicode_FromString(""));
   const PyOwned text(lines && empty ? PyUnicode_Join(empty.get(), lines.get()) : nullptr);
   if (!text) {

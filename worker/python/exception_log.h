@@ -1,5 +1,5 @@
-// A Python exception in the app's log: the traceback and one line that says what was being done, in one write(2), so
-// that tracebacks of several threads do not mix.
+// A Python exception in the app's log: the traceback and one line that says what was being done, in one
+// write(2), so that tracebacks of several threads do not mix.
 #pragma once
 
 #include <string>

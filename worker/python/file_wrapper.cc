@@ -6,14 +6,15 @@ namespace {
 constexpr Py_ssize_t kUsualBlockBytes = 8192;
 
 struct FileWrapper {
-  PyObject_HEAD
-  PyObject* file;
+  PyObject_HEAD PyObject* file;
   Py_ssize_t block_bytes;
 };
 
 PyTypeObject file_wrapper_type = {PyVarObject_HEAD_INIT(nullptr, 0)};
 
-FileWrapper* as_wrapper(PyObject* object) { return reinterpret_cast<FileWrapper*>(object); }
+FileWrapper* as_wrapper(PyObject* object) {
+  return reinterpret_cast<FileWrapper*>(object);
+}
 
 PyObject* create(PyTypeObject* type, PyObject* arguments, PyObject* keywords) {
   static const char* names[] = {"filelike", "block_size", nullptr};
@@ -51,7 +52,9 @@ void deallocate(PyObject* self) {
   Py_TYPE(self)->tp_free(self);
 }
 
-PyObject* iterate(PyObject* self) { return PyOwned(PyBorrowed(self)).release(); }
+PyObject* iterate(PyObject* self) {
+  return PyOwned(PyBorrowed(self)).release();
+}
 
 PyObject* next_block(PyObject* self) {
   PyOwned block(PyObject_CallMethod(as_wrapper(self)->file, "read", "n", as_wrapper(self)->block_bytes));
@@ -66,14 +69,16 @@ PyObject* close(PyObject* self, PyObject* /*none*/) {
   return PyObject_CallMethod(file, "close", nullptr);
 }
 
-PyMethodDef methods[] = {{"close", close, METH_NOARGS, "close(): closes what is wrapped, if it can be closed"},
-                         {nullptr, nullptr, 0, nullptr}};
+PyMethodDef methods[] = {
+    {"close", close, METH_NOARGS, "close(): closes what is wrapped, if it can be closed"},
+    {nullptr, nullptr, 0, nullptr}};
 
 }  // namespace
 
 PyBorrowed prepare_file_wrapper_type() {
   file_wrapper_type.tp_name = "rowhouse.file_wrapper";
-  file_wrapper_type.tp_doc = "file_wrapper(filelike, block_size=8192): an iterable over filelike.read(block_size).";
+  file_wrapper_type.tp_doc =
+      "file_wrapper(filelike, block_size=8192): an iterable over filelike.read(block_size).";
   file_wrapper_type.tp_basicsize = sizeof(FileWrapper);
   file_wrapper_type.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC;
   file_wrapper_type.tp_new = create;
@@ -87,7 +92,9 @@ PyBorrowed prepare_file_wrapper_type() {
   return PyBorrowed(reinterpret_cast<PyObject*>(&file_wrapper_type));
 }
 
-bool is_file_wrapper(PyObject* object) { return Py_TYPE(object) == &file_wrapper_type; }
+bool is_file_wrapper(PyObject* object) {
+  return Py_TYPE(object) == &file_wrapper_type;
+}
 
 PyOwned file_wrapper_read(PyObject* wrapper) {
   return PyOwned(PyObject_GetAttrString(as_wrapper(wrapper)->file, "read"));

@@ -1,5 +1,6 @@
-// wsgi.file_wrapper (PEP 3333, "Optional Platform-Specific File Handling"): an iterable over anything with read().
-// No descriptor leaves the sandbox, so there is no sendfile; returned unchanged it is read in large blocks.
+// wsgi.file_wrapper (PEP 3333, "Optional Platform-Specific File Handling"): an iterable over anything with
+// read(). No descriptor leaves the sandbox, so there is no sendfile; returned unchanged it is read in large
+// blocks.
 #pragma once
 
 #include "worker/python/py_ref.h"

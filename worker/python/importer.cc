@@ -39,7 +39,8 @@ bool prepend_directory(const std::string& directory) {
 // A module of its own for the script, known to sys.modules as importing would do it.
 PyOwned create_script_module(const PyOwned& path) {
   PyOwned module(PyModule_New(kScriptModule));
-  if (!module || PyModule_AddObject(module.get(), "__file__", PyOwned(PyBorrowed(path.get())).release()) != 0) {
+  if (!module ||
+      PyModule_AddObject(module.get(), "__file__", PyOwned(PyBorrowed(path.get())).release()) != 0) {
     return {};
   }
   const PyBorrowed names(PyModule_GetDict(module.get()));
@@ -80,9 +81,9 @@ PyOwned run_script(const proto::WorkerPart& part) {
 std::string suggestion(PyObject* object, PyObject* attribute) {
   const PyOwned difflib(PyImport_ImportModule("difflib"));
   const PyOwned names(PyObject_Dir(object));
-  const PyOwned close(difflib && names ? PyObject_CallMethod(difflib.get(), "get_close_matches", "OO", attribute,
-                                                             names.get())
-                                       : nullptr);
+  const PyOwned close(
+      difflib && names ? PyObject_CallMethod(difflib.get(), "get_close_matches", "OO", attribute, names.get())
+                       : nullptr);
   std::string text;
   if (close && PyList_Check(close.get()) && PyList_GET_SIZE(close.get()) > 0) {
     text = "; did you mean '" + readable(PyList_GET_ITEM(close.get(), 0)) + "'?";
@@ -97,7 +98,9 @@ std::string suggestion(PyObject* object, PyObject* attribute) {
   return text;
 }
 
-std::string type_name(PyObject* object) { return Py_TYPE(object)->tp_name; }
+std::string type_name(PyObject* object) {
+  return Py_TYPE(object)->tp_name;
+}
 
 StartStep find_callable(const proto::WorkerPart& part, PyOwned object, PyOwned& callable) {
   std::string_view rest = part.attribute;
@@ -108,8 +111,8 @@ StartStep find_callable(const proto::WorkerPart& part, PyOwned object, PyOwned& 
     PyOwned found(attribute ? PyObject_GetAttr(object.get(), attribute.get()) : nullptr);
     if (!found) {
       const bool missing = PyErr_ExceptionMatches(PyExc_AttributeError) != 0;
-      const std::string why = missing ? (PyErr_Clear(), suggestion(object.get(), attribute.get()))
-                                      : ": " + log_traceback();
+      const std::string why =
+          missing ? (PyErr_Clear(), suggestion(object.get(), attribute.get())) : ": " + log_traceback();
       say(owner + " has no '" + name + "'" + why);
       return StartStep::kCallable;
     }

@@ -8,7 +8,8 @@
 
 namespace rowhouse::worker {
 
-// Puts the app's directory first on sys.path, imports the module or runs the script file, and finds the callable.
+// Puts the app's directory first on sys.path, imports the module or runs the script file, and finds the
+// callable.
 [[nodiscard]] proto::StartStep load_callable(const proto::WorkerPart& part, PyOwned& callable);
 
 }  // namespace rowhouse::worker

@@ -12,14 +12,15 @@ constexpr Py_ssize_t kFirstRoom = 64 * 1024;
 constexpr Py_ssize_t kFirstLineRoom = 256;
 
 struct InputObject {
-  PyObject_HEAD
-  Scheduler* scheduler;
+  PyObject_HEAD Scheduler* scheduler;
   Stream* stream;  // null after the request
 };
 
 PyTypeObject input_type = {PyVarObject_HEAD_INIT(nullptr, 0)};
 
-InputObject* as_input(PyObject* object) { return reinterpret_cast<InputObject*>(object); }
+InputObject* as_input(PyObject* object) {
+  return reinterpret_cast<InputObject*>(object);
+}
 
 Stream* open_stream(InputObject* input) {
   if (input->stream == nullptr || is_forked_child()) {
@@ -151,7 +152,9 @@ PyObject* self_iterator(PyObject* self) {
   return self;
 }
 
-void deallocate(PyObject* self) { PyObject_Free(self); }
+void deallocate(PyObject* self) {
+  PyObject_Free(self);
+}
 
 template <typename Function>
 PyCFunction as_method(Function function) {
@@ -159,7 +162,8 @@ PyCFunction as_method(Function function) {
 }
 
 PyMethodDef methods[] = {
-    {"read", as_method(read), METH_FASTCALL, "read(size=-1): bytes, fewer than size only at the end of the body"},
+    {"read", as_method(read), METH_FASTCALL,
+     "read(size=-1): bytes, fewer than size only at the end of the body"},
     {"readline", as_method(readline), METH_FASTCALL, "readline(size=-1): one line"},
     {"readlines", as_method(readlines), METH_FASTCALL, "readlines(hint=-1): a list of lines"},
     {nullptr, nullptr, 0, nullptr}};
@@ -192,6 +196,8 @@ bool reuse_input(PyObject* input, Stream& stream) {
   return true;
 }
 
-void end_input(PyObject* input) { as_input(input)->stream = nullptr; }
+void end_input(PyObject* input) {
+  as_input(input)->stream = nullptr;
+}
 
 }  // namespace rowhouse::worker

@@ -1,6 +1,6 @@
-// wsgi.input: the request's body as a Python object with read, readline, readlines and iteration.  Waits for body
-// without the GIL.  A client that goes away while more is awaited raises OSError, never a short read; any use
-// after the request raises ValueError.
+// wsgi.input: the request's body as a Python object with read, readline, readlines and iteration.  Waits for
+// body without the GIL.  A client that goes away while more is awaited raises OSError, never a short read;
+// any use after the request raises ValueError.
 #pragma once
 
 #include "worker/python/py_ref.h"

@@ -29,7 +29,8 @@ bool report(const PyStatus& status) {
   return false;
 }
 
-// The locale comes from LANG and LC_*; the C locale means UTF-8 mode (PEP 540).  PYTHON* variables have no effect.
+// The locale comes from LANG and LC_*; the C locale means UTF-8 mode (PEP 540).  PYTHON* variables have no
+// effect.
 PyStatus preinitialise() {
   PyPreConfig config;
   PyPreConfig_InitIsolatedConfig(&config);
@@ -84,8 +85,12 @@ void call_quietly(const char* module_name, const char* function) {
 
 }  // namespace
 
-PythonVersion embedded_python() { return {PY_MAJOR_VERSION, PY_MINOR_VERSION}; }
-const char* embedded_prefix() { return ROWHOUSE_PYTHON_PREFIX; }
+PythonVersion embedded_python() {
+  return {PY_MAJOR_VERSION, PY_MINOR_VERSION};
+}
+const char* embedded_prefix() {
+  return ROWHOUSE_PYTHON_PREFIX;
+}
 
 bool start_interpreter(const proto::WorkerPart& part) {
   if (!report(preinitialise())) return false;

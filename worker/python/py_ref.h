@@ -1,5 +1,5 @@
-// The only holders of Python references.  PyOwned owns one and drops it; PyBorrowed says that somebody else does.
-// Also the differences between CPython 3.8 and 3.13 that the worker meets.  All of it needs the GIL.
+// The only holders of Python references.  PyOwned owns one and drops it; PyBorrowed says that somebody else
+// does. Also the differences between CPython 3.8 and 3.13 that the worker meets.  All of it needs the GIL.
 #pragma once
 
 #define PY_SSIZE_T_CLEAN
@@ -80,7 +80,9 @@ class PendingException {
   return PyOwned(PyUnicode_DecodeLatin1(text.data(), static_cast<Py_ssize_t>(text.size()), nullptr));
 }
 
-[[nodiscard]] inline PyOwned interned(const char* text) { return PyOwned(PyUnicode_InternFromString(text)); }
+[[nodiscard]] inline PyOwned interned(const char* text) {
+  return PyOwned(PyUnicode_InternFromString(text));
+}
 
 // The characters of a str that has only latin-1 ones; false when it has others.  Borrowed from the str.
 [[nodiscard]] inline bool latin1_view(PyObject* text, std::string_view& view) {

@@ -13,7 +13,9 @@ bool raise(PyObject* type, const std::string& sentence) {
   return false;
 }
 
-bool is_given(PyObject* object) { return object != nullptr && object != Py_None; }
+bool is_given(PyObject* object) {
+  return object != nullptr && object != Py_None;
+}
 
 // Raises the exception that the app passes as exc_info.
 bool raise_again(PyObject* exc_info) {
@@ -49,7 +51,8 @@ void Response::begin(Stream& stream) {
 bool Response::start(PyObject* status, PyObject* headers, PyObject* exc_info) {
   if (is_forked_child()) return raise(PyExc_OSError, "a forked child cannot answer the request");
   if (is_given(exc_info)) {
-    if (!is_exc_info(exc_info)) return raise(PyExc_TypeError, "start_response: exc_info is not a tuple of three");
+    if (!is_exc_info(exc_info))
+      return raise(PyExc_TypeError, "start_response: exc_info is not a tuple of three");
     if (head_sent_) return raise_again(exc_info);
   } else if (started_) {
     return raise(PyExc_AssertionError, "start_response was called a second time without exc_info");
@@ -63,8 +66,8 @@ bool Response::start(PyObject* status, PyObject* headers, PyObject* exc_info) {
 
 bool Response::take_status(PyObject* status) {
   if (!PyUnicode_Check(status)) {
-    return raise(PyExc_TypeError,
-                 std::string("start_response: the status is of type ") + Py_TYPE(status)->tp_name + ", not str");
+    return raise(PyExc_TypeError, std::string("start_response: the status is of type ") +
+                                      Py_TYPE(status)->tp_name + ", not str");
   }
   std::string_view line;
   if (!latin1_view(status, line)) {
@@ -92,7 +95,8 @@ bool Response::take_header(PyObject* header) {
       !PyUnicode_Check(PyTuple_GET_ITEM(header, 0)) || !PyUnicode_Check(PyTuple_GET_ITEM(header, 1))) {
     const PyOwned shown(PyObject_Repr(header));
     if (!shown) return false;
-    return raise(PyExc_TypeError, "start_response: a header is not a tuple of two str: " + readable(shown.get()));
+    return raise(PyExc_TypeError,
+                 "start_response: a header is not a tuple of two str: " + readable(shown.get()));
   }
   PyObject* const name_object = PyTuple_GET_ITEM(header, 0);
   std::string_view name;

@@ -1,6 +1,7 @@
-// The answer to one request: what start_response, write() and the iterable may do, in which order, and what leaves
-// when (PEP 3333, "The start_response() Callable" and "Handling the Content-Length Header").  One object per request
-// thread, used for one request after the other.  Functions that return false or kFailed leave an exception pending.
+// The answer to one request: what start_response, write() and the iterable may do, in which order, and what
+// leaves when (PEP 3333, "The start_response() Callable" and "Handling the Content-Length Header").  One
+// object per request thread, used for one request after the other.  Functions that return false or kFailed
+// leave an exception pending.
 #pragma once
 
 #include <string_view>

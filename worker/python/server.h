@@ -17,7 +17,8 @@ class Server {
 
   // With the GIL.  False, with a sentence said, when a thread cannot be started; the process then exits.
   [[nodiscard]] bool start_threads(unsigned threads);
-  // With the GIL, in the main thread: runs requests until there will be no more, then joins the other threads.
+  // With the GIL, in the main thread: runs requests until there will be no more, then joins the other
+  // threads.
   void run();
 
  private:

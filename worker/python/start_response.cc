@@ -6,15 +6,16 @@ namespace rowhouse::worker {
 namespace {
 
 struct StartResponseObject {
-  PyObject_HEAD
-  vectorcallfunc vectorcall;
+  PyObject_HEAD vectorcallfunc vectorcall;
   Response* response;  // null after the request
   PyObject* write;     // borrowed from StartResponse while the request runs
 };
 
 PyTypeObject start_response_type = {PyVarObject_HEAD_INIT(nullptr, 0)};
 
-StartResponseObject* as_object(PyObject* object) { return reinterpret_cast<StartResponseObject*>(object); }
+StartResponseObject* as_object(PyObject* object) {
+  return reinterpret_cast<StartResponseObject*>(object);
+}
 
 Response* open_response(PyObject* self, const char* what) {
   Response* const response = as_object(self)->response;
@@ -70,7 +71,8 @@ bool prepare_start_response_type() {
 }
 
 bool StartResponse::begin(Response& response) {
-  const bool unshared = callable_ && write_ && Py_REFCNT(write_.get()) == 1 && Py_REFCNT(callable_.get()) == 2;
+  const bool unshared =
+      callable_ && write_ && Py_REFCNT(write_.get()) == 1 && Py_REFCNT(callable_.get()) == 2;
   if (!unshared) {
     write_.reset();
     callable_.reset();

@@ -1,5 +1,5 @@
-// The callables of one request: start_response, and the write() that it returns.  After the request both raise
-// instead of touching the next one.
+// The callables of one request: start_response, and the write() that it returns.  After the request both
+// raise instead of touching the next one.
 #pragma once
 
 #include "worker/python/py_ref.h"
@@ -12,8 +12,8 @@ namespace rowhouse::worker {
 
 class StartResponse {
  public:
-  // New callables for a request, or those of the last one when the app has kept neither.  False with an exception
-  // pending.
+  // New callables for a request, or those of the last one when the app has kept neither.  False with an
+  // exception pending.
   [[nodiscard]] bool begin(Response& response);
   void end();
   [[nodiscard]] PyObject* callable() const { return callable_.get(); }

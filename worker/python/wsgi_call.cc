@@ -20,7 +20,8 @@ std::string_view bytes_of(PyObject* bytes) {
   return {PyBytes_AS_STRING(bytes), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes))};
 }
 
-// START is left out for the methods that may be given to another worker anyway (PROTOCOL.request.md, "START").
+// START is left out for the methods that may be given to another worker anyway (PROTOCOL.request.md,
+// "START").
 bool is_safe(proto::Method method) {
   return method == proto::Method::kGet || method == proto::Method::kHead || method == proto::Method::kOptions;
 }
@@ -36,7 +37,8 @@ int exit_status_of_system_exit() {
   return PyLong_Check(code.get()) ? static_cast<int>(PyLong_AsLong(code.get()) & 0xff) : 1;
 }
 
-// A child that the app forked came back out of the app: it must not answer and not run the worker's exit functions.
+// A child that the app forked came back out of the app: it must not answer and not run the worker's exit
+// functions.
 [[noreturn]] void leave_forked_child() {
   int status = 0;
   if (PyErr_Occurred() != nullptr) {
@@ -53,7 +55,8 @@ void leave_if_forked() {
 }
 
 bool refuse_result(PyObject* result) {
-  PyErr_Format(PyExc_TypeError, "the app returned %.100s; it must return an iterable of bytes, such as [b'...']",
+  PyErr_Format(PyExc_TypeError,
+               "the app returned %.100s; it must return an iterable of bytes, such as [b'...']",
                Py_TYPE(result)->tp_name);
   return false;
 }
@@ -61,7 +64,10 @@ bool refuse_result(PyObject* result) {
 }  // namespace
 
 WsgiCall::WsgiCall(Scheduler& scheduler, PyObject* application, EnvironBuilder& environs)
-    : scheduler_(scheduler), application_(application), environs_(environs), response_(scheduler),
+    : scheduler_(scheduler),
+      application_(application),
+      environs_(environs),
+      response_(scheduler),
       close_name_(interned("close")) {}
 
 void WsgiCall::run(Stream& stream) {
@@ -188,7 +194,8 @@ bool WsgiCall::send_iterable(PyObject* result) {
 
 Response::Step WsgiCall::send_item(PyObject* item) {
   if (PyBytes_Check(item)) return response_.send_chunk(bytes_of(item));
-  PyErr_Format(PyExc_TypeError, "the app's iterable gave %.100s; every item must be bytes", Py_TYPE(item)->tp_name);
+  PyErr_Format(PyExc_TypeError, "the app's iterable gave %.100s; every item must be bytes",
+               Py_TYPE(item)->tp_name);
   return Response::Step::kFailed;
 }
 

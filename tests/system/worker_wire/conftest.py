@@ -6,6 +6,7 @@ import textwrap
 import pytest
 
 import wire
+from response_app import body_of
 
 SANITIZER_OPTIONS = {name: os.environ[name] for name in ('ASAN_OPTIONS', 'UBSAN_OPTIONS') if name in os.environ}
 SANITIZER_LINES = ('runtime error:', 'AddressSanitizer', 'LeakSanitizer')
@@ -33,7 +34,7 @@ def start(tmp_path, python):
         if 'script' in fields:
             fields['script'] = home / fields['script']
         if part is None:
-            part = wire.worker_part(directory or home, home=home, env=app_env, **fields)
+            part = wire.worker_part(directory or home, home=home, env=app_env, **{'python': python[0], **fields})
         environment = {'HOME': str(home), 'USER': 'acme', 'LOGNAME': 'acme', 'PATH': '/usr/bin:/bin',
                        'LANG': 'C.UTF-8', **SANITIZER_OPTIONS, **(env or {})}
         worker = wire.Worker(str(wire.build_directory() / python[1]), part, home / 'log', environment, preexec)
@@ -52,3 +53,12 @@ def start(tmp_path, python):
         worker.stop()
     assert not [line for worker in workers for line in worker.log.splitlines()
                 if any(mark in line for mark in SANITIZER_LINES)]
+
+
+@pytest.fixture
+def app(start):
+    """app(body of the application) -> the channel of a worker that runs it."""
+    def make(text, **fields):
+        make.worker, channel = start.ready(body_of(text), **fields)
+        return channel
+    return make

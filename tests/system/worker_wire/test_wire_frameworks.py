@@ -51,7 +51,10 @@ def multipart(size):
                 f'\r\n--{BOUNDARY}--\r\n').encode()
 
 
-@pytest.fixture(params=[row for row in wire.known_pythons() if row[2] == '/usr'], ids=lambda row: row[0])
+DEBIAN = [row for row in wire.known_pythons() if row[2] == '/usr']
+
+
+@pytest.fixture(params=DEBIAN, ids=[row[0] for row in DEBIAN])
 def python(request):
     """Debian has its packages for its own Python only."""
     return request.param

@@ -83,6 +83,10 @@ def test_a_worker_part_that_is_broken_is_refused(start):
     assert_failed(start(part=b'\1\0garbage'), PART, 'worker part')
 
 
+def test_another_python_than_the_app_asks_for_is_refused(start, python):
+    assert_failed(start(OK, python='3.99'), INTERPRETER, 'asks for Python 3.99', f'runs Python {python[0]}')
+
+
 def test_a_worker_part_that_is_not_sealed_is_refused(start, tmp_path):
     path = tmp_path / 'part'
     path.write_bytes(wire.worker_part(tmp_path))

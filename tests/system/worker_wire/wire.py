@@ -53,13 +53,13 @@ def sealed_memory(content):
 
 
 def worker_part(directory, callable_='app:application', threads=1, virtualenv='', env=None, script=None, home=None,
-                version=1):
+                version=1, python='3.11'):
     module, _, attribute = callable_.partition(':')
     kind = 0
     if script:
         kind, module, attribute = 1, str(script), 'application'
     out = struct.pack('<HHB', version, threads, kind)
-    for text in ('acme', 'site', module, attribute, str(home or directory), str(directory), str(virtualenv), '3.11'):
+    for text in ('acme', 'site', module, attribute, str(home or directory), str(directory), str(virtualenv), python):
         out += text16(text.encode())
     env = env or {}
     out += struct.pack('<H', len(env))
@@ -162,6 +162,7 @@ class Channel:
         self.hello = None
         self.eof = False
         self.auto_credit = True
+        self.companions = [self]  # the channels that are read while this one waits
         self.send(frame(HELLO, 0, struct.pack('<HHI', 1, 0, window)))
 
     def send(self, data):
@@ -170,12 +171,15 @@ class Channel:
         deadline = time.monotonic() + DEADLINE
         while view:
             assert time.monotonic() < deadline, 'the worker does not read'
-            readable, writable, _ = select.select([self.socket], [self.socket], [], 1)
-            if readable:
-                self.receive()
+            readable, writable, _ = select.select(self.companions, [self.socket], [], 1)
+            for channel in readable:
+                channel.receive()
             if writable:
                 sent = self.socket.send(view[:65536], socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
                 view = view[sent:]
+
+    def fileno(self):
+        return self.socket.fileno()
 
     def receive(self):
         try:
@@ -212,7 +216,8 @@ class Channel:
                 self.give_credit(stream, len(payload))
 
     def give_credit(self, stream, count):
-        self.socket.sendall(frame(CREDIT, stream, struct.pack('<I', count)))
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the worker may have left after its END
+            self.socket.sendall(frame(CREDIT, stream, struct.pack('<I', count)))
 
     def wait(self, condition, what='the worker', deadline=DEADLINE):
         end = time.monotonic() + deadline
@@ -220,8 +225,8 @@ class Channel:
             assert not self.eof, f'the worker closed the channel before {what}'
             left = end - time.monotonic()
             assert left > 0, f'waited too long for {what}'
-            if select.select([self.socket], [], [], left)[0]:
-                self.receive()
+            for channel in select.select(self.companions, [], [], left)[0]:
+                channel.receive()
 
     def open(self, body=None, flags=None, **fields):
         """Sends a REQUEST; returns its stream.  `body` None: none, else the caller sends BODY frames."""

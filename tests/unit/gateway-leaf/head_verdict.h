@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "gateway/head_rules.h"
+#include "tests/fuzz/llhttp_twin.h"
 
 namespace rowhouse::gateway {
 
@@ -18,9 +19,13 @@ inline std::string describe_head(const std::variant<CheckedHead, HeadRefusal>& c
   return "ok";
 }
 
+// A head that llhttp would read otherwise is no verdict at all.
 inline std::string verdict_of_block(std::string_view block) {
   std::array<HeadField, proto::kMaxFields> room;
-  return describe_head(check_head(block, room));
+  const auto checked = check_head(block, room);
+  const auto* head = std::get_if<CheckedHead>(&checked);
+  const char* difference = head == nullptr ? nullptr : difference_to_llhttp(block, *head);
+  return difference == nullptr ? describe_head(checked) : difference;
 }
 
 // The input arrives in pieces of `piece_bytes`.

@@ -12,9 +12,12 @@ constexpr Validators kNow{"\"tag\"", 784111777, 784111777 + 86400, 1000};
 
 std::string condition(const std::vector<HeadField>& fields) {
   switch (evaluate_conditions(fields, kNow)) {
-    case Condition::kSend: return "200";
-    case Condition::kNotModified: return "304";
-    case Condition::kFailed: return "412";
+    case Condition::kSend:
+      return "200";
+    case Condition::kNotModified:
+      return "304";
+    case Condition::kFailed:
+      return "412";
   }
   return "";
 }

@@ -1,5 +1,6 @@
-// A gateway with workers that answer at once, for measuring: `echo-site WORKERS [BODY_BYTES [GATEWAYS]]` prints the
-// port, serves until its input ends, then prints the counters.  The workers are processes and speak real frames.
+// A gateway with workers that answer at once, for measuring: `echo-site WORKERS [BODY_BYTES [GATEWAYS]]`
+// prints the port, serves until its input ends, then prints the counters.  The workers are processes and
+// speak real frames.
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -78,6 +79,9 @@ int main(int argc, char** argv) {
   const proto::AppCell& cell = gateway.table().apps[7][0];
   std::printf("requests %llu errors %llu in flight %u queued %u\n",
               static_cast<unsigned long long>(cell.requests.load()),
-              static_cast<unsigned long long>(cell.server_errors.load()), cell.in_flight.load(), cell.queued.load());
-  return 0;
+              static_cast<unsigned long long>(cell.server_errors.load()), cell.in_flight.load(),
+              cell.queued.load());
+  // The workers have copies of our descriptors, so the end of the control socket would not be seen.
+  gateway.send(proto::Retire{1000});
+  return gateway.wait_exit() == 0 ? 0 : 1;
 }

@@ -1,10 +1,7 @@
 #include "gateway_process.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <poll.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -13,7 +10,7 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <memory>
+#include <filesystem>
 #include <stdexcept>
 
 #include "base/message_socket.h"
@@ -23,270 +20,11 @@
 namespace rowhouse::test {
 namespace {
 
-[[noreturn]] void fail(const std::string& what) { throw std::runtime_error(what); }
-
-std::size_t parse_number(std::string_view text, int base) {
-  return static_cast<std::size_t>(std::strtoull(std::string(text).c_str(), nullptr, base));
+[[noreturn]] void fail(const std::string& what) {
+  throw std::runtime_error(what);
 }
 
 }  // namespace
-
-bool wait_readable(int fd, int timeout_ms) {
-  pollfd wanted{fd, POLLIN, 0};
-  return ::poll(&wanted, 1, timeout_ms) > 0;
-}
-
-// --- a client ---------------------------------------------------------------------------------------------
-
-std::string HttpAnswer::field(std::string_view name) const {
-  const std::string key = "\r\n" + std::string(name) + ": ";
-  const std::size_t at = head.find(key);
-  if (at == std::string::npos) return "";
-  const std::size_t start = at + key.size();
-  return head.substr(start, head.find("\r\n", start) - start);
-}
-
-HttpClient::HttpClient(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (::connect(socket_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) fail("connect");
-}
-
-void HttpClient::send(std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t count = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (count <= 0) fail("client send");
-    bytes.remove_prefix(static_cast<std::size_t>(count));
-  }
-}
-
-std::size_t HttpClient::try_send(std::string_view bytes) {
-  const ssize_t count = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-  return count < 0 ? 0 : static_cast<std::size_t>(count);
-}
-
-void HttpClient::end_sending() { ::shutdown(socket_.get(), SHUT_WR); }
-
-void HttpClient::reset() {
-  const linger at_once{1, 0};
-  ::setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-  socket_.reset();
-}
-
-bool HttpClient::fill(int timeout_ms) {
-  if (ended_ || !wait_readable(socket_.get(), timeout_ms)) return false;
-  char buffer[65536];
-  const ssize_t count = ::recv(socket_.get(), buffer, sizeof buffer, 0);
-  if (count <= 0) {
-    ended_ = true;
-    reset_ = count < 0;
-    return false;
-  }
-  input_.append(buffer, static_cast<std::size_t>(count));
-  return true;
-}
-
-std::string HttpClient::read_some(std::size_t count, int timeout_ms) {
-  while (input_.size() < count && fill(timeout_ms)) {
-  }
-  std::string result = input_;
-  input_.clear();
-  return result;
-}
-
-std::string HttpClient::read_to_end() {
-  while (fill(kPatienceMs)) {
-  }
-  if (!ended_) fail("the connection does not end");
-  std::string result = input_;
-  input_.clear();
-  return result;
-}
-
-bool HttpClient::is_closed_by_gateway() {
-  while (fill(kPatienceMs)) {
-  }
-  return ended_ && input_.empty();
-}
-
-HttpAnswer HttpClient::read_answer(std::string_view method) {
-  HttpAnswer answer;
-  std::size_t end = 0;
-  while ((end = input_.find("\r\n\r\n")) == std::string::npos) {
-    if (!fill(kPatienceMs)) return answer;
-  }
-  answer.head = input_.substr(0, end + 4);
-  input_.erase(0, end + 4);
-  answer.status = std::atoi(answer.head.c_str() + 9);
-  const bool has_body = method != "HEAD" && answer.status >= 200 && answer.status != 204 && answer.status != 304;
-  const std::string length = answer.field("Content-Length");
-  if (!has_body) {
-    answer.complete = true;
-  } else if (!length.empty()) {
-    const std::size_t wanted = parse_number(length, 10);
-    while (input_.size() < wanted && fill(kPatienceMs)) {
-    }
-    answer.complete = input_.size() >= wanted;
-    answer.body = input_.substr(0, wanted);
-    input_.erase(0, wanted);
-  } else if (answer.field("Transfer-Encoding") == "chunked") {
-    while (true) {
-      std::size_t line = 0;
-      while ((line = input_.find("\r\n")) == std::string::npos) {
-        if (!fill(kPatienceMs)) return answer;
-      }
-      const std::size_t size = parse_number(input_.substr(0, line), 16);
-      while (input_.size() < line + 4 + size) {
-        if (!fill(kPatienceMs)) return answer;
-      }
-      answer.body += input_.substr(line + 2, size);
-      input_.erase(0, line + 4 + size);
-      if (size == 0) break;
-    }
-    answer.complete = true;
-  } else {
-    answer.body = read_to_end();
-    answer.complete = !reset_;
-  }
-  return answer;
-}
-
-// --- a worker ---------------------------------------------------------------------------------------------
-
-std::string SeenRequest::field(std::string_view name) const {
-  for (const proto::Field& known : head.fields) {
-    if (known.name == name) return std::string(known.value);
-  }
-  return "-";
-}
-
-FakeWorker::FakeWorker(UniqueFd channel, Greeting greeting, std::uint32_t window) : channel_(std::move(channel)) {
-  if (greeting == Greeting::kNone) return;
-  std::string hello;
-  proto::append_hello(hello, window);
-  send(hello);
-}
-
-void FakeWorker::send(std::string_view frames) {
-  while (!frames.empty()) {
-    const ssize_t count = ::send(channel_.get(), frames.data(), frames.size(), MSG_NOSIGNAL);
-    if (count <= 0) return;  // the gateway may have closed on purpose
-    frames.remove_prefix(static_cast<std::size_t>(count));
-  }
-}
-
-std::optional<OwnedFrame> FakeWorker::take_frame() {
-  const auto parsed = proto::parse_frame(as_bytes(input_), proto::FrameSender::kGateway);
-  if (!parsed.ok()) fail("the gateway sent a bad frame");
-  if (!parsed.value()) return std::nullopt;
-  const proto::Frame& frame = parsed.value()->frame;
-  OwnedFrame owned{frame.type, frame.flags, frame.stream, std::string(as_text(frame.payload))};
-  input_.erase(0, parsed.value()->size);
-  return owned;
-}
-
-OwnedFrame FakeWorker::next(int timeout_ms) {
-  while (true) {
-    if (auto frame = take_frame()) {
-      if (frame->type == proto::FrameType::kHello) continue;
-      return *frame;
-    }
-    if (!fill(timeout_ms)) return {};
-  }
-}
-
-bool FakeWorker::fill(int timeout_ms) {
-  if (!wait_readable(channel_.get(), timeout_ms)) return false;
-  char buffer[65536];
-  const ssize_t count = ::recv(channel_.get(), buffer, sizeof buffer, 0);
-  if (count > 0) input_.append(buffer, static_cast<std::size_t>(count));
-  return count > 0;
-}
-
-bool FakeWorker::has_frame() {
-  constexpr std::size_t kHelloBytes = proto::kFrameHeaderBytes + 8;
-  while (input_.size() < kHelloBytes && fill(0)) {
-  }
-  const std::size_t greeting = !input_.empty() && input_[4] == static_cast<char>(proto::FrameType::kHello);
-  return input_.size() > greeting * kHelloBytes;
-}
-
-std::unique_ptr<SeenRequest> FakeWorker::next_request(int timeout_ms) {
-  OwnedFrame frame = next(timeout_ms);
-  while (frame.type == proto::FrameType::kCredit) frame = next(timeout_ms);
-  if (frame.type != proto::FrameType::kRequest) fail("no REQUEST came");
-  auto seen = std::make_unique<SeenRequest>();
-  seen->stream = frame.stream;
-  seen->has_body = !frame.last();
-  seen->payload = std::move(frame.payload);
-  auto head = proto::parse_request(as_bytes(seen->payload), seen->room);
-  if (!head.ok()) fail("REQUEST that cannot be parsed: " + describe(head.error()));
-  seen->head = head.value();
-  return seen;
-}
-
-std::string FakeWorker::read_body(std::uint32_t stream) {
-  std::string body;
-  while (true) {
-    const OwnedFrame frame = next();
-    if (frame.type != proto::FrameType::kBody || frame.stream != stream) fail("no BODY came");
-    body += frame.payload;
-    if (frame.last()) return body;
-    std::string credit;
-    proto::append_credit(credit, stream, static_cast<std::uint32_t>(frame.payload.size()));
-    send(credit);
-  }
-}
-
-void FakeWorker::respond_head(std::uint32_t stream, std::uint16_t status,
-                              std::vector<std::pair<std::string, std::string>> fields) {
-  std::vector<proto::Field> list;
-  for (const auto& [name, value] : fields) list.push_back({0, name, value});
-  std::string out;
-  proto::append_response(out, stream, {status, {}, list});
-  send(out);
-}
-
-void FakeWorker::respond(std::uint32_t stream, std::uint16_t status, std::string_view body,
-                         std::vector<std::pair<std::string, std::string>> fields, std::uint64_t service_us) {
-  std::vector<proto::Field> list;
-  for (const auto& [name, value] : fields) list.push_back({0, name, value});
-  std::string out;
-  proto::append_response(out, stream, {status, {}, list});
-  proto::append_data(out, stream, body);
-  proto::append_end(out, stream, service_us);
-  send(out);
-}
-
-void FakeWorker::start(std::uint32_t stream) {
-  std::string out;
-  proto::append_start(out, stream);
-  send(out);
-}
-
-void FakeWorker::data(std::uint32_t stream, std::string_view bytes) {
-  std::string out;
-  proto::append_data(out, stream, bytes);
-  send(out);
-}
-
-void FakeWorker::end(std::uint32_t stream, std::uint64_t service_us) {
-  std::string out;
-  proto::append_end(out, stream, service_us);
-  send(out);
-}
-
-bool FakeWorker::is_closed_by_gateway() {
-  char buffer[65536];
-  while (wait_readable(channel_.get())) {
-    if (::recv(channel_.get(), buffer, sizeof buffer, 0) <= 0) return true;
-  }
-  return false;
-}
-
-// --- the gateway ------------------------------------------------------------------------------------------
 
 void GatewayProcess::require(bool holds, const char* what) {
   if (!holds) fail(std::string("missing: ") + what);
@@ -298,7 +36,8 @@ GatewayProcess::GatewayProcess(std::uint32_t gateways) {
   require(control.ok() && access.ok(), "socketpair");
   table_fd_ = UniqueFd(::memfd_create("table", MFD_CLOEXEC));
   require(::ftruncate(table_fd_.get(), sizeof(proto::SharedTable)) == 0, "ftruncate");
-  void* memory = ::mmap(nullptr, sizeof(proto::SharedTable), PROT_READ | PROT_WRITE, MAP_SHARED, table_fd_.get(), 0);
+  void* memory =
+      ::mmap(nullptr, sizeof(proto::SharedTable), PROT_READ | PROT_WRITE, MAP_SHARED, table_fd_.get(), 0);
   require(memory != MAP_FAILED, "mmap");
   table_ = static_cast<proto::SharedTable*>(memory);
   control_ = std::move(control.value().ours);
@@ -348,6 +87,15 @@ GatewayProcess::~GatewayProcess() {
     }
   }
   if (table_ != nullptr) ::munmap(table_, sizeof *table_);
+}
+
+std::size_t GatewayProcess::open_descriptors() const {
+  std::error_code error;
+  std::size_t count = 0;
+  const std::filesystem::directory_iterator all("/proc/" + std::to_string(pid_) + "/fd", error);
+  if (error) return 0;
+  for ([[maybe_unused]] const auto& one : all) ++count;
+  return count;
 }
 
 int GatewayProcess::wait_exit(int timeout_ms) {
@@ -405,7 +153,8 @@ proto::AccessRecord GatewayProcess::next_record() {
   require(wait_readable(access_.get()), "an access record");
   const ssize_t size = ::recv(access_.get(), record_bytes_.data(), record_bytes_.size(), 0);
   require(size > 0, "an access record");
-  const auto record = proto::parse_access_record(as_bytes(std::string_view(record_bytes_).substr(0, static_cast<std::size_t>(size))));
+  const auto record = proto::parse_access_record(
+      as_bytes(std::string_view(record_bytes_).substr(0, static_cast<std::size_t>(size))));
   require(record.ok(), "an access record that can be parsed");
   return record.value();
 }

@@ -20,7 +20,9 @@ struct Heard final : StreamListener {
   void on_data(std::string_view bytes) override { data += bytes; }
   void on_end() override { log += "end "; }
   void on_abort(proto::AbortReason) override { log += "abort "; }
-  void on_lost(StreamLoss loss, StreamPhase) override { log += loss == StreamLoss::kDrained ? "drained " : "gone "; }
+  void on_lost(StreamLoss loss, StreamPhase) override {
+    log += loss == StreamLoss::kDrained ? "drained " : "gone ";
+  }
   void on_body_room() override { log += "room "; }
   void on_credit() override { log += "credit "; }
   void on_time_over() override { log += "time "; }
@@ -60,7 +62,8 @@ struct Bench {
   }
   void say(std::string_view bytes) {
     while (!bytes.empty()) {
-      const ssize_t sent = ::send(worker.get(), bytes.data(), std::min<std::size_t>(bytes.size(), 65536), MSG_NOSIGNAL);
+      const ssize_t sent =
+          ::send(worker.get(), bytes.data(), std::min<std::size_t>(bytes.size(), 65536), MSG_NOSIGNAL);
       if (sent < 0) break;
       bytes.remove_prefix(static_cast<std::size_t>(sent));
       turn();
@@ -113,48 +116,18 @@ std::string made(Append append, Arguments... arguments) {
   return out;
 }
 
-}  // namespace
+struct Row {
+  const char* what;
+  std::string bytes;
+};
 
-TEST_CASE("a stream goes its way: START, RESPONSE, DATA, END") {
-  Bench bench;
-  CHECK_FALSE(bench.channel->has_room());
-  bench.hello();
-  CHECK(bench.channel->has_room());
-  Heard heard;
-  const Stream& stream = bench.open(heard);
-  CHECK(stream.id == 1);
-  std::string out = made(proto::append_start, 1U) + response(1) + made(proto::append_data, 1U, std::string_view("hi"));
-  proto::append_end(out, 1, 7);
-  bench.say(out);
-  CHECK(heard.log == "started 200 end ");
-  CHECK(heard.data == "hi");
-  CHECK(bench.owner.closed == 1);
-  CHECK(bench.channel->open_streams() == 0);
-  CHECK_FALSE(bench.owner.end);
-}
-
-TEST_CASE("frames that arrive byte by byte are the same frames") {
-  Bench bench;
-  bench.hello();
-  Heard heard;
-  bench.open(heard);
-  std::string out = made(proto::append_start, 1U) + response(1) + made(proto::append_data, 1U, std::string_view("hello"));
-  proto::append_end(out, 1, 7);
-  for (const char byte : out) bench.say(std::string_view(&byte, 1));
-  CHECK(heard.log == "started 200 end ");
-  CHECK(heard.data == "hello");
-}
-
-TEST_CASE("everything that breaks a rule ends the channel, and the streams are lost") {
+// After HELLO, with stream 1 open.
+std::vector<Row> violations() {
   const std::string hello = made(proto::append_hello, proto::kStreamWindowBytes);
   const auto data = [](std::size_t bytes) {
     return made(proto::append_data, 1U, std::string_view(std::string(bytes, 'x')));
   };
-  struct Row {
-    const char* what;
-    std::string bytes;
-  };
-  const Row rows[] = {
+  return {
       {"random bytes", std::string(100'000, '\xa5')},
       {"a length of 4 GiB", raw_frame(0xffffffff, 6, 0, 0, 1)},
       {"a length of 2 GiB", raw_frame(0x80000000, 5, 0, 0, 1)},
@@ -195,7 +168,44 @@ TEST_CASE("everything that breaks a rule ends the channel, and the streams are l
       {"DRAIN twice", made(proto::append_drain, 1U) + made(proto::append_drain, 1U)},
       {"DRAIN before a stream that started", made(proto::append_start, 1U) + made(proto::append_drain, 0U)},
   };
-  for (const Row& row : rows) {
+}
+
+}  // namespace
+
+TEST_CASE("a stream goes its way: START, RESPONSE, DATA, END") {
+  Bench bench;
+  CHECK_FALSE(bench.channel->has_room());
+  bench.hello();
+  CHECK(bench.channel->has_room());
+  Heard heard;
+  const Stream& stream = bench.open(heard);
+  CHECK(stream.id == 1);
+  std::string out =
+      made(proto::append_start, 1U) + response(1) + made(proto::append_data, 1U, std::string_view("hi"));
+  proto::append_end(out, 1, 7);
+  bench.say(out);
+  CHECK(heard.log == "started 200 end ");
+  CHECK(heard.data == "hi");
+  CHECK(bench.owner.closed == 1);
+  CHECK(bench.channel->open_streams() == 0);
+  CHECK_FALSE(bench.owner.end);
+}
+
+TEST_CASE("frames that arrive byte by byte are the same frames") {
+  Bench bench;
+  bench.hello();
+  Heard heard;
+  bench.open(heard);
+  std::string out =
+      made(proto::append_start, 1U) + response(1) + made(proto::append_data, 1U, std::string_view("hello"));
+  proto::append_end(out, 1, 7);
+  for (const char byte : out) bench.say(std::string_view(&byte, 1));
+  CHECK(heard.log == "started 200 end ");
+  CHECK(heard.data == "hello");
+}
+
+TEST_CASE("everything that breaks a rule ends the channel, and the streams are lost") {
+  for (const Row& row : violations()) {
     CAPTURE(row.what);
     Bench bench;
     bench.hello();
@@ -205,7 +215,8 @@ TEST_CASE("everything that breaks a rule ends the channel, and the streams are l
     CHECK(bench.violated());
     CHECK(bench.channel->open_streams() == 0);
     CHECK(bench.owner.closed == 1);
-    const bool over = heard.log.ends_with("gone ") || heard.log.ends_with("end ") || heard.log.ends_with("drained ");
+    const bool over =
+        heard.log.ends_with("gone ") || heard.log.ends_with("end ") || heard.log.ends_with("drained ");
     CHECK(over);
   }
 }
@@ -225,7 +236,8 @@ TEST_CASE("DATA up to its credit passes, and credit that was granted counts") {
   bench.hello();
   Heard heard;
   Stream& stream = bench.open(heard);
-  bench.say(response(1) + made(proto::append_data, 1U, std::string_view(std::string(proto::kStreamWindowBytes, 'x'))));
+  bench.say(response(1) +
+            made(proto::append_data, 1U, std::string_view(std::string(proto::kStreamWindowBytes, 'x'))));
   CHECK(heard.data.size() == proto::kStreamWindowBytes);
   CHECK(stream.receive_window == 0);
   bench.channel->grant(stream, 70'000);
@@ -268,10 +280,10 @@ TEST_CASE("a worker that stops reading stops bodies, not the gateway's memory") 
 }
 
 TEST_CASE("a stream that was given up hears nothing, and its worker may still end it in any way") {
-  for (const std::string& rest : {made(proto::append_end, 1U, std::uint64_t{1}),
-                                  made(proto::append_abort, 1U, proto::AbortReason::kAppFailedBeforeHead),
-                                  made(proto::append_start, 1U) + response(1) +
-                                      made(proto::append_end, 1U, std::uint64_t{1})}) {
+  for (const std::string& rest :
+       {made(proto::append_end, 1U, std::uint64_t{1}),
+        made(proto::append_abort, 1U, proto::AbortReason::kAppFailedBeforeHead),
+        made(proto::append_start, 1U) + response(1) + made(proto::append_end, 1U, std::uint64_t{1})}) {
     Bench bench;
     bench.hello();
     Heard heard;

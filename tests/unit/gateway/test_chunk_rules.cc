@@ -19,8 +19,8 @@ struct Row {
 const std::vector<Row>& rows() {
   static const std::vector<Row> kRows = {
       {"one chunk", "5\r\nhello\r\n0\r\n\r\n", Verdict::kComplete},
-      {"leading zeros and both letter cases", "0005\r\nhello\r\nA\r\n0123456789\r\na\r\n0123456789\r\n0\r\n\r\n",
-       Verdict::kComplete},
+      {"leading zeros and both letter cases",
+       "0005\r\nhello\r\nA\r\n0123456789\r\na\r\n0123456789\r\n0\r\n\r\n", Verdict::kComplete},
       {"sixteen digits", "0000000000000005\r\nhello\r\n0\r\n\r\n", Verdict::kComplete},
       {"seventeen digits", "00000000000000005\r\nhello\r\n0\r\n\r\n", Verdict::kRefused},
       {"no size", "\r\nhello\r\n0\r\n\r\n", Verdict::kRefused},
@@ -34,8 +34,10 @@ const std::vector<Row>& rows() {
       {"extensions", "5;a=b\r\nhello\r\n0;x=\"q;y\"\r\n\r\n", Verdict::kComplete},
       {"CR in an extension", "5;a=\"q;\r\"\r\nhello\r\n0\r\n\r\n", Verdict::kRefused},
       {"control byte in an extension", "5;a=\x01\r\nhello\r\n0\r\n\r\n", Verdict::kRefused},
-      {"an extension of 256 bytes", "5;" + std::string(255, 'a') + "\r\nhello\r\n0\r\n\r\n", Verdict::kComplete},
-      {"an extension of 257 bytes", "5;" + std::string(256, 'a') + "\r\nhello\r\n0\r\n\r\n", Verdict::kRefused},
+      {"an extension of 256 bytes", "5;" + std::string(255, 'a') + "\r\nhello\r\n0\r\n\r\n",
+       Verdict::kComplete},
+      {"an extension of 257 bytes", "5;" + std::string(256, 'a') + "\r\nhello\r\n0\r\n\r\n",
+       Verdict::kRefused},
       {"bare LF after a size", "5\nhello\r\n0\r\n\r\n", Verdict::kRefused},
       {"bare LF after data", "5\r\nhello\n0\r\n\r\n", Verdict::kRefused},
       {"bare CR after a size", "5\rhello\r\n0\r\n\r\n", Verdict::kRefused},
@@ -54,7 +56,8 @@ const std::vector<Row>& rows() {
       {"trailer content-length", "0\r\ncontent-length: 5\r\n\r\n", Verdict::kRefused},
       {"trailer Host", "0\r\nHost: b\r\n\r\n", Verdict::kRefused},
       {"trailer Authorization", "0\r\nAuthorization: x\r\n\r\n", Verdict::kRefused},
-      {"trailer that begins like a forbidden one", "0\r\nProxy-Authorizations: x\r\n\r\n", Verdict::kComplete},
+      {"trailer that begins like a forbidden one", "0\r\nProxy-Authorizations: x\r\n\r\n",
+       Verdict::kComplete},
       {"long trailer", "0\r\nX: " + std::string(kMaxTrailerBytes, 'a') + "\r\n\r\n", Verdict::kRefused},
   };
   return kRows;

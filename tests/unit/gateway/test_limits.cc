@@ -14,7 +14,9 @@ namespace {
 
 constexpr std::string_view kGet = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
 
-std::string get(int number) { return "GET /" + std::to_string(number) + " HTTP/1.1\r\nHost: a.example\r\n\r\n"; }
+std::string get(int number) {
+  return "GET /" + std::to_string(number) + " HTTP/1.1\r\nHost: a.example\r\n\r\n";
+}
 
 }  // namespace
 
@@ -251,6 +253,26 @@ TEST_CASE("a gateway that retires waits no longer than it was told") {
   CHECK(worker.next_request()->stream == 1);
   gateway.send(proto::Retire{100});
   CHECK(gateway.wait_exit() == 0);
+}
+
+TEST_CASE("an answer that ends with the gateway does not look complete") {
+  GatewayProcess gateway;
+  gateway.add_app();
+  FakeWorker worker = gateway.add_worker(1);
+  HttpClient client = gateway.connect();
+  client.send("GET / HTTP/1.0\r\nHost: a.example\r\n\r\n");
+  const auto request = worker.next_request();
+  worker.respond_head(request->stream, 200);
+  worker.data(request->stream, "part");
+  CHECK(client.read_some(1).size() > 0);
+  SUBCASE("because it retires") {
+    gateway.send(proto::Retire{50});
+  }
+  SUBCASE("because the supervisor has gone") {
+    gateway.close_control();
+  }
+  client.read_to_end();
+  CHECK(client.was_reset());
 }
 
 TEST_CASE("the end of the supervisor is the end of the gateway") {

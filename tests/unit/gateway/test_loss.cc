@@ -1,5 +1,6 @@
 // What clients see when workers die, drain, hang or break the protocol; through the real program.
 #include <doctest/doctest.h>
+#include <signal.h>
 
 #include <chrono>
 
@@ -110,6 +111,24 @@ TEST_CASE("a response that was not ended is visibly cut, in every framing") {
   }
 }
 
+TEST_CASE("a channel that is closed with the request unread is noticed before WorkerGone") {
+  GatewayProcess gateway;
+  gateway.add_app();
+  FakeWorker worker = gateway.add_worker(1);
+  HttpClient done = gateway.connect();
+  done.send(kGet);
+  const auto request = worker.next_request();
+  HttpClient client = gateway.connect();
+  REQUIRE(::kill(gateway.pid(), SIGSTOP) == 0);
+  worker.respond(request->stream, 200, "done", {{"Content-Length", "4"}});
+  REQUIRE(::kill(gateway.pid(), SIGCONT) == 0);
+  CHECK(done.read_answer().body == "done");
+  client.send(kGet);
+  CHECK(wait_readable(worker.fd()));
+  worker.close();
+  CHECK(client.read_answer().status == 502);
+}
+
 TEST_CASE("what a dead worker wrote before it died still counts, whichever news comes first") {
   GatewayProcess gateway;
   gateway.add_app();
@@ -216,7 +235,8 @@ TEST_CASE("a client that does not read is no fault of the worker") {
   client.send(kGet);
   const auto request = worker.next_request();
   worker.respond_head(request->stream, 200);
-  // More than the buffers of the sockets take: the window is used up and stays so for twice the request's time.
+  // More than the buffers of the sockets take: the window is used up and stays so for twice the request's
+  // time.
   std::size_t window = 262'144;
   const std::string piece(32768, 'z');
   const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(2500);

@@ -15,7 +15,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-Instant at(std::chrono::milliseconds time) { return Instant{} + 1h + time; }
+Instant at(std::chrono::milliseconds time) {
+  return Instant{} + 1h + time;
+}
 
 }  // namespace
 
@@ -29,7 +31,8 @@ TEST_CASE("the depth is what fits into fifty microseconds, from 1 to 16") {
     std::uint16_t service_us;
     std::uint32_t depth;
   };
-  for (const Row row : {Row{0, 16}, Row{1, 16}, Row{3, 10}, Row{8, 5}, Row{23, 2}, Row{24, 1}, Row{65535, 1}}) {
+  for (const Row row :
+       {Row{0, 16}, Row{1, 16}, Row{3, 10}, Row{8, 5}, Row{23, 2}, Row{24, 1}, Row{65535, 1}}) {
     ServiceTimes times;
     times.record(at(0ms), row.service_us);
     CHECK(times.depth(at(0ms)) == row.depth);

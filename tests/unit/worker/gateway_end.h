@@ -57,7 +57,8 @@ class GatewayEnd {
   [[nodiscard]] int descriptor() const { return socket_.get(); }
   void close() { socket_.reset(); }
   void send(const std::string& bytes) {
-    REQUIRE(::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size()));
+    REQUIRE(::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) ==
+            static_cast<ssize_t>(bytes.size()));
   }
   // Everything that is there now; with `at_least` waits for that many frames.
   std::vector<Received> receive(std::size_t at_least = 0) {

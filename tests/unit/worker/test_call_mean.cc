@@ -6,7 +6,9 @@ using namespace rowhouse;
 using rowhouse::worker::CallMean;
 using std::chrono::milliseconds;
 
-TEST_CASE("before the first call there is no mean") { CHECK_FALSE(CallMean().mean()); }
+TEST_CASE("before the first call there is no mean") {
+  CHECK_FALSE(CallMean().mean());
+}
 
 TEST_CASE("the mean is over the current and the previous window") {
   CallMean mean;

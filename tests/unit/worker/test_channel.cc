@@ -43,7 +43,8 @@ TEST_CASE("a stream id that is not the next is refused") {
 }
 
 TEST_CASE("a frame split at any byte is understood") {
-  const std::string bytes = hello() + request(1, proto::RequestBody::kFollows, 3) + body(1, "abc", proto::BodyPart::kLast);
+  const std::string bytes =
+      hello() + request(1, proto::RequestBody::kFollows, 3) + body(1, "abc", proto::BodyPart::kLast);
   for (std::size_t cut = 1; cut < bytes.size(); ++cut) {
     ChannelPair pair;
     REQUIRE(pair.feed(bytes.substr(0, cut)).ok());
@@ -66,11 +67,15 @@ TEST_CASE("body beyond the credit is refused") {
 
 TEST_CASE("body that does not fit its announced length is refused") {
   ChannelPair longer;
-  CHECK_FALSE(longer.feed(hello() + request(1, proto::RequestBody::kFollows, 2) +
-                          body(1, "abc", proto::BodyPart::kLast)).ok());
+  CHECK_FALSE(longer
+                  .feed(hello() + request(1, proto::RequestBody::kFollows, 2) +
+                        body(1, "abc", proto::BodyPart::kLast))
+                  .ok());
   ChannelPair shorter;
-  CHECK_FALSE(shorter.feed(hello() + request(1, proto::RequestBody::kFollows, 4) +
-                           body(1, "abc", proto::BodyPart::kLast)).ok());
+  CHECK_FALSE(shorter
+                  .feed(hello() + request(1, proto::RequestBody::kFollows, 4) +
+                        body(1, "abc", proto::BodyPart::kLast))
+                  .ok());
   ChannelPair none;
   CHECK_FALSE(none.feed(hello() + request(1, proto::RequestBody::kNone, 4)).ok());
 }
@@ -105,7 +110,9 @@ TEST_CASE("credit is given back as the app reads and restores the window") {
 
 TEST_CASE("a line ends at its line feed or at the end of the room") {
   ChannelPair pair;
-  REQUIRE(pair.feed(hello() + request(1, proto::RequestBody::kFollows, 8) + body(1, "ab\ncdefg", proto::BodyPart::kLast)).ok());
+  REQUIRE(pair.feed(hello() + request(1, proto::RequestBody::kFollows, 8) +
+                    body(1, "ab\ncdefg", proto::BodyPart::kLast))
+              .ok());
   Stream& stream = *pair.requests[0];
   char room[4];
   CHECK(pair.channel.take_body(stream, room, BodyUnit::kLine) == 3);
@@ -152,7 +159,9 @@ TEST_CASE("after drain later requests are discarded and earlier ones stay") {
   REQUIRE(pair.feed(hello() + request(1)).ok());
   pair.channel.drain();
   pair.channel.drain();
-  REQUIRE(pair.feed(request(2) + request(3, proto::RequestBody::kFollows, 1) + body(3, "x", proto::BodyPart::kLast)).ok());
+  REQUIRE(pair.feed(request(2) + request(3, proto::RequestBody::kFollows, 1) +
+                    body(3, "x", proto::BodyPart::kLast))
+              .ok());
   CHECK(pair.requests.size() == 1);
   const auto frames = pair.flushed();
   REQUIRE(frames.size() == 2);

@@ -13,8 +13,8 @@ TEST_CASE("the version of venv and of virtualenv is found") {
 }
 
 TEST_CASE("text without a version has none") {
-  for (const char* text : {"", "home = /usr/bin", "version", "version =", "version = three", "version = 3", "version = 3.",
-                           "version = .11", "aversion = 3.11"}) {
+  for (const char* text : {"", "home = /usr/bin", "version", "version =", "version = three", "version = 3",
+                           "version = 3.", "version = .11", "aversion = 3.11"}) {
     CAPTURE(text);
     CHECK_FALSE(pyvenv_version(text));
   }

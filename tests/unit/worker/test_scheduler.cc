@@ -17,7 +17,8 @@ class House {
  public:
   explicit House(unsigned threads) : House(threads, create_seqpacket_pair()) {}
   House(unsigned threads, Result<SocketPair> pair)
-      : supervisor_(std::move(pair.value().ours)), lifeline_(std::move(pair.value().theirs)),
+      : supervisor_(std::move(pair.value().ours)),
+        lifeline_(std::move(pair.value().theirs)),
         scheduler(lifeline_, threads, clock_) {
     REQUIRE(scheduler.open().ok());
   }
@@ -127,7 +128,8 @@ TEST_CASE("threads that all wait for body are all fed") {
   });
   for (std::uint32_t round = 0; round < 200; ++round) {
     const std::uint32_t base = round * kThreads;
-    for (std::uint32_t i = 1; i <= kThreads; ++i) gateway.send(request(base + i, proto::RequestBody::kFollows, 3));
+    for (std::uint32_t i = 1; i <= kThreads; ++i)
+      gateway.send(request(base + i, proto::RequestBody::kFollows, 3));
     for (const char* part : {"a", "b", "c"}) {
       for (std::uint32_t i = kThreads; i >= 1; --i) {
         gateway.send(body(base + i, part, *part == 'c' ? proto::BodyPart::kLast : proto::BodyPart::kMore));

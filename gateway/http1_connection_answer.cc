@@ -1,0 +1,199 @@
+// An HTTP/1.1 connection's answers: from the worker, of the gateway's own, and on their way to the client.
+#include <algorithm>
+
+#include "gateway/caps.h"
+#include "gateway/error_answer.h"
+#include "gateway/http1_connection.h"
+
+namespace rowhouse::gateway {
+namespace {
+
+using proto::Cause;
+using Flow = ClientSocket::Flow;
+
+std::uint32_t us_between(Instant from, Instant to) {
+  if (from == Instant{} || to <= from) return 0;
+  return static_cast<std::uint32_t>(std::min<std::int64_t>((to - from).count(), 0xffff'ffff));
+}
+
+}  // namespace
+
+// --- its answer ------------------------------------------------------------------------------------------
+
+void Http1Connection::on_response(const proto::ResponseHead& head, const CheckedResponse& checked) {
+  const Request& request = exchange_.request();
+  if (continue_due_ || choose_framing(request, head.status, checked) == ResponseFraming::kClose) {
+    after_ = AfterAnswer::kClose;
+  }
+  continue_due_ = false;
+  answering_ = true;
+  writer_.append_head(head, checked, request, bench_.turn.date(), after_);
+  flush_task_.schedule();
+}
+
+void Http1Connection::on_response_data(std::string_view bytes) {
+  writer_.append_data(bytes);
+  flush_task_.schedule();
+}
+
+void Http1Connection::on_response_end() {
+  writer_.append_end();
+  finish_answer();
+}
+
+void Http1Connection::on_response_cut() {
+  cut_ = true;
+  finish_answer();
+}
+
+void Http1Connection::refuse(std::uint16_t status, Cause cause) {
+  // After these the client and we may not agree on where the next request begins.
+  const bool unsure = status == 400 || status == 408 || status == 413 || status == 414 || status == 417 ||
+                      status == 431 || status == 501 || status == 505;
+  const bool connect = status == 405 && cause == Cause::kBadRequest;
+  on_refused({status, cause, 0, unsure || connect ? AfterAnswer::kClose : AfterAnswer::kKeepAlive});
+}
+
+void Http1Connection::on_refused(const Refusal& refusal) {
+  prepare_own_answer();
+  if (refusal.after == AfterAnswer::kClose) after_ = AfterAnswer::kClose;
+  const Request& request = exchange_.request();
+  ExchangeTally& tally = exchange_.tally();
+  tally.status = refusal.status;
+  tally.cause = refusal.cause;
+  tally.error_id = next_error_id();
+  ErrorAnswer answer;
+  answer.status = refusal.status;
+  answer.cause = refusal.cause;
+  answer.error_id = tally.error_id;
+  answer.retry_after_s = refusal.retry_after_s;
+  answer.close = after_ == AfterAnswer::kClose;
+  answer.head_only = request.is_head();
+  answer.json = prefers_json(request.accept);
+  answer.date = bench_.turn.date();
+  append_error_answer(socket_.output().tail(), answer);
+  finish_answer();
+}
+
+// Before an answer of the gateway's own, with the request's body not read: the connection is kept only if the
+// body is known to be short and the client does not wait before sending it.
+void Http1Connection::prepare_own_answer() {
+  if (continue_due_ || parser_.length_left().value_or(0) > kMaxDrainBytes) after_ = AfterAnswer::kClose;
+  continue_due_ = false;
+  answering_ = true;
+}
+
+void Http1Connection::finish_answer() {
+  state_ = State::kFlushing;
+  if (!blocked_) write_at_ = bench_.turn.now();
+  flush_task_.schedule();
+}
+
+// --- writing ---------------------------------------------------------------------------------------------
+
+void Http1Connection::on_writable() {
+  bench_.turn.refresh();
+  flush_task_.schedule();
+}
+
+void Http1Connection::flush() {
+  if (state_ == State::kClosed || state_ == State::kLingering) return;
+  const std::uint64_t before = socket_.output().size() + file_left_;
+  Flow flow = socket_.flush();
+  if (flow == Flow::kDone && file_left_ > 0) flow = socket_.send_file(file_.get(), file_offset_, file_left_);
+  if (flow == Flow::kBroken) {
+    on_client_gone();
+    return;
+  }
+  const std::uint64_t unsent = socket_.output().size() + file_left_;
+  if (unsent != before || !blocked_) write_at_ = bench_.turn.now();
+  blocked_ = flow == Flow::kBlocked;
+  exchange_.note_unsent(socket_.output().size());
+  if (flow == Flow::kDone && state_ == State::kFlushing) on_answered();
+  settle();
+}
+
+void Http1Connection::on_answered() {
+  record(Outcome::kAnswered);
+  file_.reset();
+  if (cut_ || after_ == AfterAnswer::kClose || retiring_) {
+    end_after_answer();
+    return;
+  }
+  switch (parser_.body()) {
+    case Http1Request::Body::kComplete:
+      start_next();
+      return;
+    case Http1Request::Body::kRefused:
+      linger();
+      return;
+    case Http1Request::Body::kMore:
+      break;
+  }
+  if (parser_.length_left().value_or(0) > kMaxDrainBytes) {
+    linger();
+    return;
+  }
+  state_ = State::kDraining;
+  state_at_ = bench_.turn.now();
+  unread_bytes_ = 0;
+  if (!input_.empty()) resume_task_.schedule();
+}
+
+void Http1Connection::start_next() {
+  if (retiring_) {
+    end_after_answer();
+    return;
+  }
+  state_ = State::kHead;
+  state_at_ = bench_.turn.now();
+  head_checked_ = 0;
+  answering_ = false;
+  socket_.output().release(kKeptBufferBytes);
+  input_.release(kKeptBufferBytes);
+  exchange_.release_buffers();
+  if (!input_.empty()) resume_task_.schedule();
+}
+
+void Http1Connection::end_after_answer() {
+  if (cut_ && writer_.framing() == ResponseFraming::kClose) {
+    // A clean end would look like a complete answer.
+    socket_.reset();
+    close();
+  } else if (client_ended_ || (parser_.body() == Http1Request::Body::kComplete && input_.empty())) {
+    close();
+  } else {
+    linger();
+  }
+}
+
+void Http1Connection::record(Outcome outcome) {
+  const Instant now = bench_.turn.now();
+  const ExchangeTally& tally = exchange_.tally();
+  const Request& request = exchange_.request();
+  const Instant sent_at = tally.sent_at != Instant{} ? tally.sent_at : tally.ended_at;
+  proto::AccessRecord record;
+  record.app = tally.app;
+  record.status = tally.status;
+  record.cause = tally.cause;
+  record.client_aborted = outcome == Outcome::kClientGone;
+  record.at_ms = tally.at_ms;
+  record.bytes_in = tally.bytes_in;
+  record.bytes_out = tally.bytes_out;
+  record.gateway_us = us_between(tally.head_at, tally.queued_at);
+  record.queue_us = us_between(tally.queued_at, sent_at);
+  record.app_us = us_between(tally.sent_at, tally.ended_at);
+  record.total_us = us_between(tally.head_at, now);
+  record.error_id = tally.error_id;
+  record.method = request.method;
+  record.target = request.target;
+  record.host = request.authority;
+  record.remote_address = address_.remote;
+  record.referer = request.referer;
+  record.user_agent = request.user_agent;
+  record.request_id = request.id();
+  record.version = request.version;
+  place_.access_log.record(record);
+}
+
+}  // namespace rowhouse::gateway
