@@ -27,6 +27,8 @@ const char* reason_phrase(int status) {
       return "Content Too Large";
     case 417:
       return "Expectation Failed";
+    case 429:
+      return "Too Many Requests";
     case 422:
       return "Unprocessable Content";
     case 431:

@@ -6,15 +6,16 @@
 
 namespace rowhouse::control {
 
+enum class ConnectionUse { kKeepAlive, kClose };
+enum class BodyUse { kSend, kHeadOnly };
+
 struct Answer {
   int status = 200;
   std::string body;  // JSON
   std::string content_type = "application/json";
   std::string allow;  // of a 405
+  ConnectionUse connection = ConnectionUse::kKeepAlive;
 };
-
-enum class ConnectionUse { kKeepAlive, kClose };
-enum class BodyUse { kSend, kHeadOnly };
 
 // {"error":{"code":...,"message":...}}; `detail` and `pointer` only where they are not empty.
 struct ErrorText {
@@ -29,9 +30,8 @@ struct ErrorText {
 // Head and body.
 [[nodiscard]] std::string format_answer(const Answer& answer, ConnectionUse connection, BodyUse body);
 
-// The head of a chunked answer, one chunk, and the end (RFC 9112 7.1).
+// The head of a chunked answer and one chunk (RFC 9112 7.1).  Such an answer ends with its connection.
 [[nodiscard]] std::string format_stream_head(std::string_view content_type);
 [[nodiscard]] std::string format_chunk(std::string_view bytes);
-inline constexpr std::string_view kLastChunk = "0\r\n\r\n";
 
 }  // namespace rowhouse::control

@@ -24,10 +24,14 @@ std::optional<proto::CommandKind> command_kind(std::string_view verb) {
 
 void Api::on_api_request(ConnectionId id, uid_t uid, const HttpRequest& request) {
   if (parts_.registry.role_of(uid) == Role::kNone) {
-    fail(id, {403, "forbidden", "You have no role here: only administrators and tenants may use this socket.",
-              "", ""});
+    Answer answer =
+        error_answer({403, "forbidden",
+                      "You have no role here: only administrators and tenants may use this socket.", "", ""});
+    answer.connection = ConnectionUse::kClose;
+    parts_.server.send(id, answer);
     return;
   }
+  if (!check_requests(id, uid)) return;
   auto target = parse_target(request.target);
   if (!target.ok()) {
     fail(id, {400, "bad_request", std::string(target.error().operation) + ".", "", ""});
@@ -138,9 +142,16 @@ bool Api::check_body(const Call& call) {
   return false;
 }
 
-bool Api::check_budget(const Call& call) {
-  if (parts_.server.unsent_bytes_of(call.uid) <= ApiServer::kMaxUnsentBytesPerUid) return true;
-  fail(call.id, {503, "busy", "You have too many answers open that you do not read.", "", ""});
+bool Api::check_requests(ConnectionId id, uid_t uid) {
+  if (parts_.registry.role_of(uid) == Role::kAdmin || budgets_.try_take(uid, 1)) return true;
+  fail(id, {429, "too_many_requests", "You ask too often: 20 requests in a second, 100 at once.", "", ""});
+  return false;
+}
+
+// Asked when a large answer is ready, not when it is asked for: many may be under way at once.
+bool Api::check_unsent(ConnectionId id, uid_t uid) {
+  if (parts_.server.unsent_bytes_of(uid) <= ApiServer::kMaxUnsentBytesPerUid) return true;
+  fail(id, {503, "busy", "You have too many answers open that you do not read.", "", ""});
   return false;
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "control/api_server.h"
+#include "control/caller_budget.h"
 #include "control/followers.h"
 #include "control/inquiries.h"
 #include "control/log_book.h"
@@ -31,8 +32,9 @@ class Api final : public RequestHandler {
     Inquiries& inquiries;
     ApiServer& server;
     Followers& followers;
+    const Clock& clock;
   };
-  explicit Api(const Parts& parts) : parts_(parts) {}
+  explicit Api(const Parts& parts) : parts_(parts), budgets_(parts.clock) {}
 
   void on_api_request(ConnectionId id, uid_t uid, const HttpRequest& request) override;
   void on_api_client_gone(ConnectionId id) override;
@@ -72,7 +74,9 @@ class Api final : public RequestHandler {
                        const proto::CommandDone& done);
   std::string failure_detail(const AppName& app, std::uint32_t number, const proto::CommandDone& done);
   void start_logs(const Call& call, const AppName& app);
-  void answer_logs(ConnectionId id, const AppName& app, const LogRequest& wanted);
+  void answer_logs(ConnectionId id, uid_t uid, const AppName& app, const LogRequest& wanted);
+  void follow_logs(ConnectionId id, uid_t uid, const AppName& app, const LogRequest& wanted,
+                   std::string_view lines);
   // Looks the app up at the supervisor and calls `found` with its number, or answers 404 or 503.
   void find_app(ConnectionId id, const AppName& app, std::function<void(std::uint32_t)> found);
 
@@ -80,7 +84,8 @@ class Api final : public RequestHandler {
   [[nodiscard]] bool check_method(const Call& call, std::string_view allowed);
   [[nodiscard]] bool check_parameters(const Call& call, std::initializer_list<std::string_view> names);
   [[nodiscard]] bool check_body(const Call& call);
-  [[nodiscard]] bool check_budget(const Call& call);
+  [[nodiscard]] bool check_requests(ConnectionId id, uid_t uid);
+  [[nodiscard]] bool check_unsent(ConnectionId id, uid_t uid);
   [[nodiscard]] std::optional<LogRequest> parse_log_request(const Call& call);
 
   void fail(ConnectionId id, const ErrorText& error) { parts_.server.send(id, error_answer(error)); }
@@ -88,6 +93,7 @@ class Api final : public RequestHandler {
   void fail_unavailable(ConnectionId id);
 
   Parts parts_;
+  CallerBudgets budgets_;
   std::map<ConnectionId, StatusWork> status_work_;
 };
 

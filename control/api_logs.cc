@@ -7,6 +7,8 @@
 namespace rowhouse::control {
 namespace {
 
+constexpr const char* kLinesType = "application/x-ndjson";
+
 std::optional<std::size_t> parse_count(const std::string& text, std::size_t most) {
   std::size_t number = 0;
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -18,21 +20,21 @@ std::optional<std::size_t> parse_count(const std::string& text, std::size_t most
 }  // namespace
 
 void Api::start_logs(const Call& call, const AppName& app) {
-  if (!check_parameters(call, {"stream", "lines", "follow"}) || !check_body(call) || !check_budget(call))
-    return;
+  if (!check_parameters(call, {"stream", "lines", "follow"}) || !check_body(call)) return;
   const auto wanted = parse_log_request(call);
   if (!wanted) return;
   LogRequest request = *wanted;
   if (call.request.method == "HEAD") request = {request.stream, 0, LogRequest::End::kStop};
-  find_app(call.id, app,
-           [this, id = call.id, app, request](std::uint32_t) { answer_logs(id, app, request); });
+  find_app(call.id, app, [this, id = call.id, uid = call.uid, app, request](std::uint32_t) {
+    answer_logs(id, uid, app, request);
+  });
 }
 
 std::optional<Api::LogRequest> Api::parse_log_request(const Call& call) {
   LogRequest wanted;
-  const std::string& stream = call.target.parameter("stream");
-  const std::string& lines = call.target.parameter("lines");
-  const std::string& follow = call.target.parameter("follow");
+  const std::string stream = call.target.parameter("stream");
+  const std::string lines = call.target.parameter("lines");
+  const std::string follow = call.target.parameter("follow");
   const auto count = lines.empty() ? kDefaultLines : parse_count(lines, LogBook::kMaxLines);
   const char* mistake = nullptr;
   if (!stream.empty() && stream != "app" && stream != "access") mistake = "stream must be app or access.";
@@ -48,19 +50,31 @@ std::optional<Api::LogRequest> Api::parse_log_request(const Call& call) {
   return wanted;
 }
 
-void Api::answer_logs(ConnectionId id, const AppName& app, const LogRequest& wanted) {
+void Api::answer_logs(ConnectionId id, uid_t uid, const AppName& app, const LogRequest& wanted) {
+  if (!check_unsent(id, uid)) return;
   std::string lines;
   for (const LogLine& line : parts_.book.read(app, wanted.stream, wanted.lines)) lines += log_line_json(line);
+  budgets_.charge(uid, static_cast<std::int64_t>(lines.size()) / CallerBudgets::kUnitBytes);
+  if (wanted.end == LogRequest::End::kFollow) {
+    follow_logs(id, uid, app, wanted, lines);
+    return;
+  }
   Answer answer;
-  answer.content_type = "application/x-ndjson";
-  if (wanted.end == LogRequest::End::kStop) {
-    answer.body = std::move(lines);
-    parts_.server.send(id, answer);
+  answer.content_type = kLinesType;
+  answer.body = std::move(lines);
+  parts_.server.send(id, answer);
+}
+
+void Api::follow_logs(ConnectionId id, uid_t uid, const AppName& app, const LogRequest& wanted,
+                      std::string_view lines) {
+  const bool admin = parts_.registry.role_of(uid) == Role::kAdmin;
+  if (!admin && parts_.followers.count_of(uid) >= Followers::kMaxPerTenantUid) {
+    fail(id, {503, "busy", "You follow too many logs at the same time.", "", ""});
     return;
   }
   // Added first: the client may go while the head is written.
-  parts_.followers.add(id, app, wanted.stream);
-  if (!parts_.server.try_begin_stream(id, answer.content_type, lines)) parts_.followers.remove(id);
+  parts_.followers.add(id, uid, app, wanted.stream);
+  if (!parts_.server.try_begin_stream(id, kLinesType, lines)) parts_.followers.remove(id);
 }
 
 }  // namespace rowhouse::control

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
@@ -79,11 +80,21 @@ void ApiServer::add_client(UniqueFd socket) {
 }
 
 bool ApiServer::has_room_for(uid_t uid) const {
-  const std::size_t reserved = registry_.role_of(uid) == Role::kAdmin ? 0 : kReservedForAdmins;
+  const Role role = registry_.role_of(uid);
+  const std::size_t reserved = role == Role::kAdmin ? 0 : kReservedForAdmins;
   if (connections_.size() + reserved >= kMaxConnections) return false;
-  std::size_t same = 0;
-  for (const auto& [id, connection] : connections_) same += connection->uid() == uid ? 1 : 0;
-  return same < kMaxPerUid;
+  if (role == Role::kNone && count_strangers() >= kMaxStrangers) return false;
+  const auto is_same = [uid](const auto& entry) { return entry.second->uid() == uid; };
+  const auto same = std::count_if(connections_.begin(), connections_.end(), is_same);
+  return static_cast<std::size_t>(same) < kMaxPerUid;
+}
+
+std::size_t ApiServer::count_strangers() const {
+  std::size_t count = 0;
+  for (const auto& [id, connection] : connections_) {
+    if (registry_.role_of(connection->uid()) == Role::kNone) ++count;
+  }
+  return count;
 }
 
 Connection* ApiServer::find(ConnectionId id) {
@@ -106,6 +117,10 @@ bool ApiServer::try_begin_stream(ConnectionId id, std::string_view content_type,
 bool ApiServer::try_stream(ConnectionId id, std::string_view bytes) {
   Connection* connection = find(id);
   return connection != nullptr && connection->try_stream(bytes);
+}
+
+void ApiServer::close(ConnectionId id) {
+  if (Connection* connection = find(id)) connection->close();
 }
 
 std::size_t ApiServer::unsent_bytes_of(uid_t uid) const {

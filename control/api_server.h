@@ -24,6 +24,7 @@ class ApiServer final : ConnectionListener {
   static constexpr std::size_t kMaxConnections = 256;
   static constexpr std::size_t kReservedForAdmins = 32;  // of them
   static constexpr std::size_t kMaxPerUid = 64;
+  static constexpr std::size_t kMaxStrangers = 16;  // of callers without a role, who only get a refusal
   static constexpr std::size_t kMaxUnsentBytesPerUid = 8 * 1024 * 1024;  // before a large answer is begun
   static constexpr int kMaxTurnAccepts = 16;
 
@@ -40,6 +41,8 @@ class ApiServer final : ConnectionListener {
   // False when the client has gone or reads too slowly.
   [[nodiscard]] bool try_stream(ConnectionId id, std::string_view bytes);
 
+  void close(ConnectionId id);
+
   [[nodiscard]] std::size_t unsent_bytes_of(uid_t uid) const;
 
  private:
@@ -49,6 +52,7 @@ class ApiServer final : ConnectionListener {
   Accepted refuse_without_descriptor();
   void add_client(UniqueFd socket);
   [[nodiscard]] bool has_room_for(uid_t uid) const;
+  [[nodiscard]] std::size_t count_strangers() const;
   Connection* find(ConnectionId id);
   void on_request(ConnectionId id, uid_t uid, const HttpRequest& request) override;
   void on_connection_closed(ConnectionId id) override;

@@ -10,7 +10,6 @@ namespace rowhouse::control {
 void Api::start_status(const Call& call) {
   if (!check_method(call, kReadMethods) || !check_parameters(call, {"tenant", "app"}) || !check_body(call))
     return;
-  if (!check_budget(call)) return;
   StatusWork work;
   work.uid = call.uid;
   work.tenant = call.target.parameter("tenant");
@@ -85,6 +84,7 @@ void Api::finish_status(ConnectionId id) {
     }
     apps.push_back(app_json(app, words));
   }
+  if (!check_unsent(id, work.uid)) return;
   Answer answer;
   answer.body = status_json(apps, parts_.registry.problems_for(work.uid, work.tenant));
   parts_.server.send(id, answer);

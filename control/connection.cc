@@ -94,6 +94,7 @@ void Connection::refuse(const ErrorText& error) {
 void Connection::send(const Answer& answer) {
   if (state_ != State::kWaiting) return;
   state_ = State::kWriting;
+  if (answer.connection == ConnectionUse::kClose) after_answer_ = ConnectionUse::kClose;
   output_ = format_answer(answer, after_answer_, body_use_);
   sent_ = 0;
   deadline_.start(kDeadline);
@@ -114,7 +115,8 @@ bool Connection::try_stream(std::string_view bytes) {
   if (state_ != State::kStreaming || unsent_bytes() + bytes.size() > kMaxStreamBytes) return false;
   if (output_.empty()) deadline_.start(kDeadline);
   output_ += format_chunk(bytes);
-  flush();
+  // Sent in the next turn, together with the other lines of this one.
+  watch();
   return true;
 }
 

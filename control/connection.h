@@ -44,6 +44,8 @@ class Connection {
   void send(const Answer& answer);
   // Answers it with a stream that ends when the client goes.
   void begin_stream(std::string_view content_type, std::string_view first_bytes);
+  // Ends the connection at once.
+  void close();
   // True when it was taken; false when the client reads too slowly, and then nothing of it is sent.
   [[nodiscard]] bool try_stream(std::string_view bytes);
 
@@ -61,7 +63,6 @@ class Connection {
   void on_deadline();
   void flush();
   void on_written();
-  void close();
   void watch();
 
   UniqueFd socket_;

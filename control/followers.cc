@@ -1,8 +1,22 @@
 #include "control/followers.h"
 
+#include <algorithm>
 #include <vector>
 
 namespace rowhouse::control {
+
+std::size_t Followers::count_of(uid_t uid) const {
+  const auto is_of_uid = [uid](const auto& follower) { return follower.second.uid == uid; };
+  return static_cast<std::size_t>(std::count_if(followers_.begin(), followers_.end(), is_of_uid));
+}
+
+void Followers::close_unpermitted(const Registry& registry) {
+  std::vector<ConnectionId> unpermitted;
+  for (const auto& [id, follower] : followers_) {
+    if (!registry.may_see(follower.uid, follower.app.tenant)) unpermitted.push_back(id);
+  }
+  for (const ConnectionId id : unpermitted) server_.close(id);
+}
 
 void Followers::on_log_line(const AppName& app, const LogLine& line) {
   if (followers_.empty()) return;

@@ -14,13 +14,21 @@ class Followers final : public LogLineListener {
  public:
   explicit Followers(ApiServer& server) : server_(server) {}
 
+  static constexpr std::size_t kMaxPerTenantUid = 8;
+
   // kAccess follows access.log, anything else app.log.  One log per connection.
-  void add(ConnectionId id, const AppName& app, LogStream stream) { followers_[id] = {app, stream, 0}; }
+  void add(ConnectionId id, uid_t uid, const AppName& app, LogStream stream) {
+    followers_[id] = {uid, app, stream, 0};
+  }
   void remove(ConnectionId id) { followers_.erase(id); }
+  [[nodiscard]] std::size_t count_of(uid_t uid) const;
+  // Ends the connections of followers that may not see their app any more.
+  void close_unpermitted(const Registry& registry);
   void on_log_line(const AppName& app, const LogLine& line) override;
 
  private:
   struct Follower {
+    uid_t uid;
     AppName app;
     LogStream stream;
     std::uint64_t lost_lines;

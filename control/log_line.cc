@@ -42,6 +42,11 @@ std::string_view stream_name(LogStream stream) {
   return "unknown";
 }
 
+// A JSON string in ASCII.  An object of its own for each line would cost most of what a large answer costs.
+std::string quote(std::string_view text) {
+  return nlohmann::json(text).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+}
+
 }  // namespace
 
 std::string format_log_line(const LogLine& line) {
@@ -82,14 +87,14 @@ LogLine parse_access_line(std::string_view stored) {
 }
 
 std::string log_line_json(const LogLine& line) {
-  nlohmann::ordered_json json{{"at", line.at}, {"stream", stream_name(line.stream)}};
-  if (line.stream != LogStream::kAccess) {
-    json["generation"] = line.generation;
-    json["worker"] = line.worker;
-  }
   // Stored text is safe already; a file that somebody else edited may not be.
-  json["text"] = terminal_safe(line.text);
-  return json.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace) + "\n";
+  std::string json = "{\"at\":" + quote(line.at);
+  json.append(",\"stream\":\"").append(stream_name(line.stream)).append("\"");
+  if (line.stream != LogStream::kAccess) {
+    json +=
+        ",\"generation\":" + std::to_string(line.generation) + ",\"worker\":" + std::to_string(line.worker);
+  }
+  return json.append(",\"text\":").append(quote(terminal_safe(line.text))).append("}\n");
 }
 
 }  // namespace rowhouse::control

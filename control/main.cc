@@ -35,6 +35,8 @@ int main() {
   if (::prctl(PR_SET_DUMPABLE, 0) != 0) return die("prctl PR_SET_DUMPABLE");
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return die("prctl PR_SET_NO_NEW_PRIVS");
   std::signal(SIGPIPE, SIG_IGN);
+  // Ctrl-C at a terminal is for the supervisor; the last lines of dying workers are still to be read.
+  std::signal(SIGINT, SIG_IGN);
   ::umask(027);
   raise_descriptor_limit();
   rowhouse::UniqueFd control(rowhouse::proto::kControlFd);

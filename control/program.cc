@@ -33,7 +33,7 @@ Program::Program(UniqueFd control_socket)
       book_(loop_.get(), registry_, clock_, followers_),
       link_(loop_.get(), std::move(control_socket), *this),
       inquiries_(link_, clock_),
-      api_({registry_, book_, inquiries_, server_, followers_}),
+      api_({registry_, book_, inquiries_, server_, followers_, clock_}),
       sweep_(loop_.get(), [this] { inquiries_.sweep(); }),
       terminate_(loop_.get(), SIGTERM, [this] { on_supervisor_gone("SIGTERM"); }) {
   sweep_.repeat(kSweepPeriod);
@@ -57,6 +57,7 @@ void Program::on_tenant(const proto::TenantInfo& tenant) {
   } else {
     registry_.set_tenant(tenant.tenant.str(), tenant.uid);
   }
+  followers_.close_unpermitted(registry_);
 }
 
 void Program::on_tenant_problem(const proto::TenantProblem& problem, UniqueFd sentences) {

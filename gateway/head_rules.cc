@@ -67,8 +67,8 @@ bool is_underscore_twin(std::string_view name, std::string_view dashed) {
          std::equal(name.begin(), name.end(), dashed.begin(), is_same);
 }
 
-// True when HTAB is among the blanks at the end.  RFC 9110 5.6.3 allows it, but llhttp and others do not take it
-// behind a Content-Length or a Transfer-Encoding.
+// True when HTAB is among the blanks at the end.  RFC 9110 5.6.3 allows it, but llhttp and others do not take
+// it behind a Content-Length or a Transfer-Encoding.
 bool ends_with_tab(std::string_view raw_value) {
   const std::size_t blanks = raw_value.find_last_not_of(" \t") + 1;
   return raw_value.substr(blanks).find('\t') != std::string_view::npos;

@@ -28,7 +28,9 @@ void erase_stream(std::vector<std::unique_ptr<Stream>>& streams, const Stream& s
 }  // namespace
 
 Channel::Channel(UniqueFd socket, ChannelListener& listener)
-    : socket_(std::move(socket)), listener_(listener), input_(std::make_unique_for_overwrite<std::uint8_t[]>(kInputBytes)) {
+    : socket_(std::move(socket)),
+      listener_(listener),
+      input_(std::make_unique_for_overwrite<std::uint8_t[]>(kInputBytes)) {
   proto::append_hello(output_, proto::kStreamWindowBytes);
 }
 
@@ -37,8 +39,7 @@ Channel::Channel(UniqueFd socket, ChannelListener& listener)
 Status Channel::receive() {
   ssize_t received = -1;
   do {
-    received =
-        ::recv(socket_.get(), input_.get() + input_bytes_, kInputBytes - input_bytes_, MSG_DONTWAIT);
+    received = ::recv(socket_.get(), input_.get() + input_bytes_, kInputBytes - input_bytes_, MSG_DONTWAIT);
   } while (received < 0 && errno == EINTR);
   if (received == 0) return make_error(ErrorCode::kClosed, "recv");
   if (received < 0) {

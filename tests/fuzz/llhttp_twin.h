@@ -1,5 +1,5 @@
-// The same head as llhttp in strict mode reads it: what our rules accept, it must accept alike.  Used by fuzz-head
-// and by the unit tests.
+// The same head as llhttp in strict mode reads it: what our rules accept, it must accept alike.  Used by
+// fuzz-head and by the unit tests.
 #pragma once
 
 #include <llhttp.h>
@@ -71,7 +71,8 @@ inline const char* difference_to_llhttp(std::string_view block, const CheckedHea
   if (seen.target != head.target) return "another target";
   if (seen.chunked != (head.framing == BodyFraming::kChunked)) return "another coding";
   if (seen.content_length != head.content_length) return "another length";
-  if (seen.names.size() != head.fields.size() || seen.values.size() != seen.names.size()) return "other fields";
+  if (seen.names.size() != head.fields.size() || seen.values.size() != seen.names.size())
+    return "other fields";
   for (std::size_t i = 0; i < seen.names.size(); ++i) {
     if (seen.names[i] != head.fields[i].name) return "another name of a field";
     if (trim_blanks(seen.values[i]) != head.fields[i].value) return "another value of a field";

@@ -128,6 +128,17 @@ TEST_CASE("a budget passes its burst, then its rate, and stays shut until it has
   CHECK_FALSE(bucket.try_take(1, clock.now()));
 }
 
+TEST_CASE("what was charged afterwards is paid back before anything passes") {
+  rowhouse::ManualClock clock;
+  TokenBucket bucket({10, 100, 1}, clock.now());
+  bucket.charge(150, clock.now());
+  CHECK_FALSE(bucket.try_take(1, clock.now()));
+  clock.advance(5s);
+  CHECK_FALSE(bucket.try_take(1, clock.now()));
+  clock.advance(200ms);
+  CHECK(bucket.try_take(1, clock.now()));
+}
+
 TEST_CASE("a budget that is asked all the time still fills") {
   rowhouse::ManualClock clock;
   TokenBucket bucket({1000, 1000, 10}, clock.now());
