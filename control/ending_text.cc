@@ -69,68 +69,37 @@ std::string ending_detail(Cause cause, std::int32_t argument, std::string_view l
 
 std::string_view cause_sentence(Cause cause) {
   switch (cause) {
-    case Cause::kNone:
-      return "";
-    case Cause::kExit:
-      return "The worker ended itself.";
-    case Cause::kSignal:
-      return "The worker was ended by a signal.";
-    case Cause::kOom:
-      return "The worker needed more memory than its limit and was killed by the kernel.";
-    case Cause::kSeccomp:
-      return "The worker made a system call that the sandbox does not allow.";
-    case Cause::kImport:
-      return "The worker could not load the app.";
-    case Cause::kStartTimeout:
-      return "The worker was not ready within the app's startup timeout.";
-    case Cause::kRequestTimeout:
-      return "A request took longer than the app's request timeout.";
-    case Cause::kIdle:
-      return "The app had no requests for its idle time.";
-    case Cause::kMaxRequests:
-      return "The worker had answered its number of requests and was replaced.";
-    case Cause::kMaxMemory:
-      return "The worker had grown to its memory mark and was replaced.";
-    case Cause::kRestart:
-      return "The app was restarted.";
-    case Cause::kConfig:
-      return "The app's configuration changed.";
-    case Cause::kSuspended:
-      return "The tenant is suspended.";
-    case Cause::kProtocol:
-      return "The worker broke the protocol with the gateway.";
-    case Cause::kSpawn:
-      return "The sandbox or the worker process could not be made.";
-    case Cause::kShutdown:
-      return "Rowhouse was shut down.";
-    case Cause::kKilled:
-      return "The worker was killed on an operator's order.";
-    case Cause::kBadRequest:
-      return "The request was malformed.";
-    case Cause::kNoRoute:
-      return "No app is mounted at this path.";
-    case Cause::kClientTimeout:
-      return "The client was too slow.";
-    case Cause::kTooLarge:
-      return "The request was too large.";
-    case Cause::kNoHost:
-      return "No tenant serves this host.";
-    case Cause::kRate:
-      return "The tenant's request rate was exceeded.";
-    case Cause::kWorkerGone:
-      return "The worker died while it answered.";
-    case Cause::kBadResponse:
-      return "The app's response cannot be sent.";
-    case Cause::kQueueFull:
-      return "The app's queue was full.";
-    case Cause::kQueueTimeout:
-      return "The request waited too long in the app's queue.";
-    case Cause::kBackoff:
-      return "The app failed and waits for its next start.";
-    case Cause::kStopped:
-      return "The app is stopped.";
-    case Cause::kForbidden:
-      return "The static file may not be served.";
+    case Cause::kNone: return "";
+    case Cause::kExit: return "The worker ended itself.";
+    case Cause::kSignal: return "The worker was ended by a signal.";
+    case Cause::kOom: return "The worker needed more memory than its limit and was killed by the kernel.";
+    case Cause::kSeccomp: return "The worker made a system call that the sandbox does not allow.";
+    case Cause::kImport: return "The worker could not load the app.";
+    case Cause::kStartTimeout: return "The worker was not ready within the app's startup timeout.";
+    case Cause::kRequestTimeout: return "A request took longer than the app's request timeout.";
+    case Cause::kIdle: return "The app had no requests for its idle time.";
+    case Cause::kMaxRequests: return "The worker had answered its number of requests and was replaced.";
+    case Cause::kMaxMemory: return "The worker had grown to its memory mark and was replaced.";
+    case Cause::kRestart: return "The app was restarted.";
+    case Cause::kConfig: return "The app's configuration changed.";
+    case Cause::kSuspended: return "The tenant is suspended.";
+    case Cause::kProtocol: return "The worker broke the protocol with the gateway.";
+    case Cause::kSpawn: return "The sandbox or the worker process could not be made.";
+    case Cause::kShutdown: return "Rowhouse was shut down.";
+    case Cause::kKilled: return "The worker was killed on an operator's order.";
+    case Cause::kBadRequest: return "The request was malformed.";
+    case Cause::kNoRoute: return "No app is mounted at this path.";
+    case Cause::kClientTimeout: return "The client was too slow.";
+    case Cause::kTooLarge: return "The request was too large.";
+    case Cause::kNoHost: return "No tenant serves this host.";
+    case Cause::kRate: return "The tenant's request rate was exceeded.";
+    case Cause::kWorkerGone: return "The worker died while it answered.";
+    case Cause::kBadResponse: return "The app's response cannot be sent.";
+    case Cause::kQueueFull: return "The app's queue was full.";
+    case Cause::kQueueTimeout: return "The request waited too long in the app's queue.";
+    case Cause::kBackoff: return "The app failed and waits for its next start.";
+    case Cause::kStopped: return "The app is stopped.";
+    case Cause::kForbidden: return "The static file may not be served.";
   }
   return "";
 }

@@ -31,6 +31,9 @@
 
 namespace rowhouse::supervisor {
 
+// How long left-over processes may take to die before we give up on their cgroups.
+inline constexpr int kClearPatienceMs = 5'000;
+
 enum class RunMode : std::uint8_t {
   kServe,
   kCheck,  // --check: read everything, say what is wrong, change nothing

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """count_results.py FILE...: sums what ran, and prints "N passed, N failed, N skipped".
 
-FILE is a meson testlog.json (doctest cases are counted one by one) or a JUnit XML of pytest.  Names every failure
-and every reason of a skip.  Exits 1 when something failed or nothing passed.
+FILE is a meson testlog.json (doctest cases are counted one by one), a JUnit XML of pytest, or a .txt with lines
+"passed NAME" and "failed NAME".  Names every failure and every reason of a skip.  Exits 1 when something failed or
+nothing passed.
 """
 import collections
 import json
@@ -45,12 +46,23 @@ def count_junit(path, counts, said):
             counts["passed"] += 1
 
 
+def count_lines(path, counts, said):
+    for line in path.read_text().splitlines():
+        outcome, name = line.split(" ", 1)
+        counts[outcome] += 1
+        if outcome == "failed":
+            said.append(f"failed: {name}")
+
+
+COUNTERS = {".json": count_meson, ".xml": count_junit, ".txt": count_lines}
+
+
 def main():
     counts, said = collections.Counter(), []
     for name in sys.argv[1:]:
         path = pathlib.Path(name)
         try:
-            (count_junit if path.suffix == ".xml" else count_meson)(path, counts, said)
+            COUNTERS[path.suffix](path, counts, said)
         except (OSError, ValueError, xml.ParseError) as error:
             counts["failed"] += 1
             said.append(f"failed: no results in {path}: {error}")

@@ -255,10 +255,11 @@ TEST_CASE("a client that does not read is no fault of the worker") {
   }
   CHECK(worker.next().type == proto::FrameType::kCredit);
   worker.end(request->stream);
-  while (true) {
-    const std::string more = client.read_some(1, 1000);
+  std::string tail;
+  while (!tail.ends_with("0\r\n\r\n")) {
+    const std::string more = client.read_some(1);
     REQUIRE_FALSE(more.empty());
-    if (more.ends_with("0\r\n\r\n")) break;
+    tail = (tail + more).substr(tail.size() + more.size() < 5 ? 0 : tail.size() + more.size() - 5);
   }
   CHECK_FALSE(gateway.has_message());
 }

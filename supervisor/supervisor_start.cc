@@ -1,0 +1,167 @@
+// The supervisor's start: host file, directories, sockets, tenants, manifests, until everything serves.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "base/log.h"
+#include "proto/keeper_messages.h"
+#include "supervisor/supervisor.h"
+
+namespace rowhouse::supervisor {
+namespace {
+
+Status add_group(const CgroupTree& cgroups, const char* name, Cgroup& group) {
+  RH_ASSIGN(group, cgroups.create(name));
+  return {};
+}
+
+}  // namespace
+
+void Supervisor::on_host_loaded(ProblemText problem) {
+  if (problem.valid()) {
+    print_problem(mode_ == RunMode::kCheck ? STDOUT_FILENO : STDERR_FILENO, problem);
+    exit_status_ = 1;
+    return finish();
+  }
+  std::string sentence;
+  for (const std::string& version : configuration_.host().pythons) {
+    if (programs_.find_python(version) != nullptr) continue;
+    return refuse_start(config_path_ + ": pythons: no worker was built for Python " + version);
+  }
+  const std::string tenants = configuration_.host().host.tenants.str();
+  const auto directory = open_trusted_directory(tenants, sentence);
+  if (!directory.ok()) return refuse_start(config_path_ + ": directories.tenants: " + sentence);
+  const auto names = list_tenant_files(directory.value().get());
+  if (!names.ok()) return refuse_start(tenants + ": " + describe(names.error()));
+  if (mode_ == RunMode::kServe) {
+    if (const Status ready = prepare_host(sentence); !ready.ok()) {
+      return refuse_start(sentence.empty() ? describe(ready.error()) : sentence);
+    }
+  }
+  const int opened = ::fcntl(directory.value().get(), F_DUPFD_CLOEXEC, 3);
+  if (mode_ == RunMode::kCheck) directories_.tenants.reset(opened);
+  if (mode_ == RunMode::kServe) ::close(opened);
+  load_tenants(directories_.tenants.get(), names.value());
+}
+
+Status Supervisor::prepare_host(std::string& problem) {
+  const HostConfiguration& host = configuration_.host();
+  RH_ASSIGN(directories_, open_host_directories(host, problem));
+  problem = "cgroups cannot be used";
+  RH_ASSIGN(cgroups_, CgroupTree::open(host.host.cgroup_parent.str(), host.host.run.str()));
+  // Whatever an earlier run left is killed first.
+  RH_TRY(cgroups_->clear(kClearPatienceMs));
+  Cgroup loaders;
+  RH_TRY(add_group(*cgroups_, "loader", loaders));
+  configuration_.set_cgroup(std::move(loaders));
+  problem = "the file apps in directories.state cannot be read";
+  RH_ASSIGN(UniqueFd state, open_trusted_directory(host.host.state.str(), problem));
+  RH_ASSIGN(store_, AppStore::open(std::move(state)));
+  problem.clear();
+  RH_ASSIGN(rows_, SharedRows::create());
+  RH_TRY(open_control(problem));
+  return open_gateways(problem);
+}
+
+Status Supervisor::open_control(std::string& problem) {
+  const proto::HostRecord& host = configuration_.host().host;
+  ControlLink::Order order;
+  order.loop = loop_.get();
+  order.clock = &clock_;
+  order.launcher = &launcher_;
+  order.graveyard = &graveyard_;
+  order.program = programs_.control.get();
+  order.user = {host.control_uid, host.control_gid};
+  RH_TRY(add_group(*cgroups_, "control", order.cgroup));
+  RH_ASSIGN(order.listener, open_control_socket(host.control_socket.str(), problem));
+  order.logs = std::move(directories_.logs);
+  problem.clear();
+  control_ = std::make_unique<ControlLink>(std::move(order), *this);
+  return {};
+}
+
+Status Supervisor::open_gateways(std::string& problem) {
+  const HostConfiguration& host = configuration_.host();
+  Gateways::Order order;
+  order.loop = loop_.get();
+  order.clock = &clock_;
+  order.launcher = &launcher_;
+  order.graveyard = &graveyard_;
+  order.rows = rows_.get();
+  order.program = programs_.gateway.get();
+  order.user = {host.host.gateway_uid, host.host.gateway_gid};
+  RH_TRY(add_group(*cgroups_, "gateway", order.cgroup));
+  const std::uint32_t cores = std::clamp(std::thread::hardware_concurrency(), 1u, proto::kMaxGateways);
+  order.count = host.host.gateway_processes != 0 ? host.host.gateway_processes : cores;
+  for (const proto::ListenRecord& listen : host.listen) {
+    RH_ASSIGN(UniqueFd listener, open_listener(listen, problem));
+    order.listeners.push_back(std::move(listener));
+  }
+  problem.clear();
+  gateways_ = std::make_unique<Gateways>(std::move(order), *this);
+  return {};
+}
+
+void Supervisor::load_tenants(int directory, const std::vector<std::string>& names) {
+  configuration_.load_tenants(
+      directory, names,
+      [this](const std::string& name, ProblemText problem) { on_tenant_loaded(name, std::move(problem)); },
+      [this] { on_tenants_loaded(); });
+}
+
+void Supervisor::on_tenant_loaded(const std::string& name, ProblemText problem) {
+  if (problem.valid()) set_problem(name, std::move(problem));
+}
+
+void Supervisor::on_tenants_loaded() {
+  if (stage_ != Stage::kStarting) return;
+  tenants_loaded_ = true;
+  if (mode_ == RunMode::kServe) {
+    control_->start();
+    gateways_->start();
+  }
+  manifests_loading_ = configuration_.tenants().size();
+  for (const auto& [name, tenant] : configuration_.tenants()) {
+    configuration_.load_manifest(tenant, [this, &tenant](Configuration::Apps apps, ProblemText problem) {
+      on_manifest_loaded(tenant, std::move(apps), std::move(problem));
+    });
+  }
+  if (mode_ == RunMode::kCheck) return finish_check_if_done();
+  report_ready_if_done();
+}
+
+void Supervisor::on_manifest_loaded(const TenantEntry& tenant, Configuration::Apps apps, ProblemText problem) {
+  --manifests_loading_;
+  if (problem.valid()) set_problem(tenant.name, std::move(problem));
+  for (auto& [name, spec] : apps) {
+    if (const auto conflict = find_route_conflict(tenant, spec)) {
+      set_problem(tenant.name, problem_text(*conflict));
+    } else if (mode_ == RunMode::kServe) {
+      create_app(tenant, std::move(spec));
+    }
+  }
+  if (mode_ == RunMode::kCheck) return finish_check_if_done();
+  report_ready_if_done();
+}
+
+void Supervisor::finish_check_if_done() {
+  if (!tenants_loaded_ || manifests_loading_ > 0) return;
+  for (const auto& [tenant, problem] : problems_) {
+    print_problem(STDOUT_FILENO, problem);
+    exit_status_ = 1;
+  }
+  finish();
+}
+
+void Supervisor::report_ready_if_done() {
+  if (stage_ != Stage::kStarting || !tenants_loaded_ || manifests_loading_ > 0 || !gateways_->all_ready()) return;
+  stage_ = Stage::kServing;
+  log_info("serving", {{"tenants", configuration_.tenants().size()},
+                       {"apps", apps_.size()},
+                       {"cgroups", cgroups_->description()}});
+  keeper_->send(proto::SupervisorReady{});
+}
+
+}  // namespace rowhouse::supervisor
