@@ -56,6 +56,11 @@ std::string ending_argument(Cause cause, std::int32_t argument) {
     return std::string(
         proto::start_step_name(static_cast<proto::StartStep>(static_cast<std::uint16_t>(argument))));
   }
+  if (cause == Cause::kSpawn && argument < 0) {
+    std::string walls = "missing walls";
+    for (const std::string& name : missing_wall_names(static_cast<std::uint32_t>(-argument))) walls += " " + name;
+    return walls;
+  }
   if (cause == Cause::kSpawn) return std::string(jail_step_text(argument));
   return {};
 }
@@ -100,6 +105,7 @@ std::string_view cause_sentence(Cause cause) {
     case Cause::kBackoff: return "The app failed and waits for its next start.";
     case Cause::kStopped: return "The app is stopped.";
     case Cause::kForbidden: return "The static file may not be served.";
+    case Cause::kAppError: return "The app raised an error; its log has the traceback.";
   }
   return "";
 }

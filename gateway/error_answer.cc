@@ -38,6 +38,7 @@ constexpr auto kSentences = std::to_array<Sentence>({
     {Cause::kRate, 0, "There were too many requests. Please wait a moment."},
     {Cause::kWorkerGone, 0, "The application stopped while it worked on this request."},
     {Cause::kBadResponse, 0, "The application's answer was not valid."},
+    {Cause::kAppError, 0, "The application failed while it answered. Its log says why."},
     {Cause::kQueueFull, 0, "The site is very busy. Please try again in a moment."},
     {Cause::kQueueTimeout, 0, "The site is very busy and did not get to this request in time."},
     {Cause::kBackoff, 0, "The application is failing to start. It is tried again shortly."},

@@ -16,7 +16,7 @@ using proto::Cause;
 
 constexpr Refusal kWorkerGone{502, Cause::kWorkerGone, 0, AfterAnswer::kKeepAlive};
 constexpr Refusal kBadResponse{502, Cause::kBadResponse, 0, AfterAnswer::kKeepAlive};
-constexpr Refusal kAppFailed{500, Cause::kBadResponse, 0, AfterAnswer::kKeepAlive};
+constexpr Refusal kAppFailed{500, Cause::kAppError, 0, AfterAnswer::kKeepAlive};
 constexpr Refusal kTimeOver{504, Cause::kRequestTimeout, 0, AfterAnswer::kKeepAlive};
 constexpr Refusal kQueueTimeOver{503, Cause::kQueueTimeout, 1, AfterAnswer::kKeepAlive};
 constexpr Refusal kClientTooSlow{408, Cause::kClientTimeout, 0, AfterAnswer::kClose};

@@ -35,6 +35,7 @@ std::string_view cause_name(Cause cause) {
     case Cause::kBackoff: return "RH-BACKOFF";
     case Cause::kStopped: return "RH-STOPPED";
     case Cause::kForbidden: return "RH-FORBIDDEN";
+    case Cause::kAppError: return "RH-APP-ERROR";
   }
   return "RH-NONE";
 }

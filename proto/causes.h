@@ -42,6 +42,7 @@ enum class Cause : std::uint16_t {
   kBackoff = 74,         // 503
   kStopped = 75,         // 503
   kForbidden = 76,       // 403 and 404 of static files
+  kAppError = 77,        // 500: the app raised before its answer began
 };
 
 // "RH-EXIT"; "RH-NONE" for kNone and for numbers that are no cause.

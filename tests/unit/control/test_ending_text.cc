@@ -31,7 +31,7 @@ TEST_CASE("a failed spawn names the step of the jail") {
   CHECK(ending_detail(Cause::kSpawn, 18, "") == "seccomp");
   CHECK(ending_detail(Cause::kSpawn, 10, "pivot_root: EPERM") == "pivot root: pivot_root: EPERM");
   CHECK(ending_detail(Cause::kSpawn, 19, "") == "unknown step");
-  CHECK(ending_detail(Cause::kSpawn, -1, "") == "unknown step");
+  CHECK(ending_detail(Cause::kSpawn, -65, "") == "missing walls landlock cgroup-kill");
 }
 
 TEST_CASE("every cause has a sentence of its own") {

@@ -363,7 +363,9 @@ TEST_CASE("an app that failed before its head is 500, and one that failed after 
   std::string abort;
   proto::append_abort(abort, request->stream, proto::AbortReason::kAppFailedBeforeHead);
   worker.send(abort);
-  CHECK(client.read_answer().status == 500);
+  const auto failed = client.read_answer();
+  CHECK(failed.status == 500);
+  CHECK(failed.field("Rowhouse-Cause") == "RH-APP-ERROR");
   client.send(kGet);
   request = worker.next_request();
   worker.respond_head(request->stream, 200);
