@@ -5,6 +5,7 @@
 #include <sys/un.h>
 
 #include <cstring>
+#include <utility>
 
 namespace rowhouse {
 namespace {
@@ -83,9 +84,11 @@ Result<ReceivedMessage> receive_message(int socket, std::span<std::uint8_t> buff
   header.msg_control = control;
   header.msg_controllen = sizeof control;
   ssize_t received = -1;
+  // A peer that went with our messages unread leaves ECONNRESET once, before what it had sent itself.
+  bool reset_seen = false;
   do {
     received = ::recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
-  } while (received < 0 && errno == EINTR);
+  } while (received < 0 && (errno == EINTR || (errno == ECONNRESET && !std::exchange(reset_seen, true))));
   if (received < 0) {
     if (errno == ECONNRESET) return make_error(ErrorCode::kClosed, "recvmsg");
     return system_error("recvmsg");

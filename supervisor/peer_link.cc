@@ -58,7 +58,12 @@ Status PeerLink::enqueue(ByteSpan bytes, std::span<const int> descriptors) {
 
 void PeerLink::on_ready(int events) {
   if ((events & UV_WRITABLE) != 0) flush();
-  if ((events & UV_READABLE) != 0 && !closed_) receive_some();
+  if ((events & UV_READABLE) == 0) return;
+  // After an error libuv watches no more: what the peer said last is read to its end now.
+  const bool ending = (events & UV_DISCONNECT) != 0;
+  while (receive_one() && ending) {
+  }
+  if (ending) close("closed");
 }
 
 void PeerLink::flush() {
@@ -75,18 +80,22 @@ void PeerLink::flush() {
   poll_.watch(UV_READABLE);
 }
 
-void PeerLink::receive_some() {
-  // The owner may destroy this link in on_message or on_closed: nothing is touched after the call that may.
+// True when a message was taken and the next may be asked for.
+bool PeerLink::receive_one() {
+  if (closed_) return false;
   auto received = proto::receive_control(socket_.get());
   if (!received.ok()) {
-    if (received.error().code == ErrorCode::kWouldBlock) return;
-    return close(received.error().code == ErrorCode::kClosed ? "closed" : "sent a malformed message");
+    if (received.error().code == ErrorCode::kWouldBlock) return false;
+    close(received.error().code == ErrorCode::kClosed ? "closed" : "sent a malformed message");
+    return false;
   }
   if (!proto::is_permitted(peer_, phase_, received.value().type)) {
     log_error("message not permitted", {{"type", static_cast<int>(received.value().type)}});
-    return close("sent a message that it may not send");
+    close("sent a message that it may not send");
+    return false;
   }
   events_.on_message(received.value());
+  return true;
 }
 
 void PeerLink::close(const char* reason) {

@@ -45,7 +45,7 @@ class PeerLink {
   void send_bytes(ByteSpan bytes, std::span<const int> descriptors);
   Status enqueue(ByteSpan bytes, std::span<const int> descriptors);
   void on_ready(int events);
-  void receive_some();
+  bool receive_one();
   void flush();
   void close(const char* reason);
 

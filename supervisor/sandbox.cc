@@ -264,7 +264,9 @@ void Sandbox::on_worker_gone(Worker& worker, Ending ending) {
   workers_.erase(found);
   old_leaves_.push_back(worker.take_leaf());
   std::erase_if(old_leaves_, [](Cgroup& leaf) { return leaf.remove().ok(); });
+  const bool steward_hangs = worker.pid() == 0 && ending.cause == Cause::kStartTimeout;
   listener_.on_worker_gone(*this, id, ending);
+  if (steward_hangs) fail(ending);  // it could not even fork: only a new sandbox helps
   if (phase_ == Phase::kClosing || closing_cause_ != Cause::kNone) try_close();
 }
 

@@ -1,4 +1,5 @@
 """The load client itself: it finds every lie that it is there to find."""
+import socket
 import socketserver
 import threading
 from urllib.parse import parse_qs, urlsplit
@@ -83,8 +84,15 @@ def test_a_body_that_ends_before_its_length_is_cut_and_not_wrong(serve):
     assert set(load.counts) == {"cut"} and load.wrong == []
 
 
-def test_a_connection_that_ends_before_an_answer_is_refused(serve):
-    load = outcome(serve(lambda identity, size: HANG_UP), lambda l: l.counts["refused"] > 2)
+def test_a_connection_that_ends_before_an_answer_is_cut_too(serve):
+    load = outcome(serve(lambda identity, size: HANG_UP), lambda l: l.counts["cut"] > 2)
+    assert set(load.counts) == {"cut"} and load.wrong == []
+
+
+def test_a_connection_that_cannot_be_made_is_refused(serve):
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))  # and never listens
+        load = outcome(bound.getsockname()[1], lambda l: l.counts["refused"] > 2)
     assert set(load.counts) == {"refused"} and load.wrong == []
 
 

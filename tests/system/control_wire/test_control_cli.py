@@ -27,7 +27,8 @@ def test_status_is_a_table(control, site, shop):
 def test_one_app_is_shown_in_full(control, site):
     site.exit, site.missing = (IMPORT, 5, 1_700_000_000_000, 1, 1), 0b101
     out = control.cli("status", "acme/site").stdout
-    for words in ("4242", "Last exit: 2023-11-14T22:13:20.000Z RH-IMPORT", "import module", "landlock, private-network"):
+    for words in ("4242", "Last exit: 2023-11-14T22:13:20.000Z RH-IMPORT", "import module",
+                  "landlock, private-network"):
         assert words in out
     assert "retry in 28s" not in out
     site.state, site.retry_in_ms = BACKOFF, 28_000
@@ -74,8 +75,8 @@ def test_problems_are_told_under_the_table(control, site):
 
 
 def test_no_daemon_is_exit_5_and_names_the_socket(tmp_path):
-    done = subprocess.run([BUILD / "rowhouse", "--socket", tmp_path / "none.sock", "status"], capture_output=True, text=True,
-                          timeout=30, check=False)
+    done = subprocess.run([BUILD / "rowhouse", "--socket", tmp_path / "none.sock", "status"], capture_output=True,
+                          text=True, timeout=30, check=False)
     assert done.returncode == 5 and "none.sock" in done.stderr and "No such file" in done.stderr
 
 
@@ -147,8 +148,9 @@ def test_logs_follow_until_interrupted(control, site):
     pipe = control.log_pipe(site)
     os.write(pipe, b"old\n")
     wait_until(lambda: control.log_text(site), "the line")
-    follower = subprocess.Popen([BUILD / "rowhouse", "--socket", control.socket_path, "logs", "acme/site", "-f", "-n", "5"],
-                                stdout=subprocess.PIPE, text=True, user=ACME_UID, group=ACME_UID, extra_groups=[], cwd="/")
+    command = [BUILD / "rowhouse", "--socket", control.socket_path, "logs", "acme/site", "-f", "-n", "5"]
+    follower = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, user=ACME_UID, group=ACME_UID,
+                                extra_groups=[], cwd="/")
     assert follower.stdout.readline().endswith("stderr old\n")
     timer = threading.Timer(10, follower.kill)
     timer.start()
@@ -167,7 +169,8 @@ def test_check_tells_good_from_bad_and_gives_places_as_json(tmp_path):
     bad.write_text("apps:\n  site:\n    routes: [acme.test]\n    wsgi: 'a:b'\n    therads: 3\n")
 
     def check(*arguments):
-        return subprocess.run([BUILD / "rowhouse", "check", *arguments], capture_output=True, text=True, timeout=30, check=False)
+        return subprocess.run([BUILD / "rowhouse", "check", *arguments], capture_output=True, text=True, timeout=30,
+                              check=False)
 
     assert check(good).returncode == 0 and "valid" in check(good).stdout
     assert check(bad).returncode == 1 and f"{bad}:5:5: " in check(bad).stdout

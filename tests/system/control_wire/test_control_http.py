@@ -73,7 +73,8 @@ def test_head_has_the_fields_of_get_and_no_body(control, site):
 
 
 @pytest.mark.parametrize("method, target, allow", [
-    ("POST", "/v1/status", "GET, HEAD"), ("DELETE", "/v1/info", "GET, HEAD"), ("PUT", "/v1/apps/acme/site/logs", "GET, HEAD"),
+    ("POST", "/v1/status", "GET, HEAD"), ("DELETE", "/v1/info", "GET, HEAD"),
+    ("PUT", "/v1/apps/acme/site/logs", "GET, HEAD"),
     ("GET", "/v1/apps/acme/site/restart", "POST"), ("HEAD", "/v1/apps/acme/site/stop", "POST")])
 def test_a_wrong_method_is_405_and_names_the_right_ones(control, site, method, target, allow):
     answer = control.ask(method, target)
@@ -88,8 +89,8 @@ def test_a_wrong_method_is_405_and_names_the_right_ones(control, site, method, t
     ('{"a":"\\u0000"}', "/a", "U+0000"), ('{"a":1e400}', "/a", "range"), ('{"a":NaN}', "/a", "not valid"),
     ('{"a":"\\ud800"}', "/a", "not valid"), ("nul", None, "not valid"), ("{", None, "not valid"),
     ("[" * 60000, None, "deep")],
-    ids=["duplicate", "inner-duplicate", "garbage", "unknown", "escaped-pointer", "array", "deep", "bom", "nul", "huge-number",
-         "nan", "surrogate", "word", "open", "bomb"])
+    ids=["duplicate", "inner-duplicate", "garbage", "unknown", "escaped-pointer", "array", "deep", "bom", "nul",
+         "huge-number", "nan", "surrogate", "word", "open", "bomb"])
 def test_a_body_that_is_not_exactly_right_is_400_with_a_pointer(control, site, body, pointer, word):
     answer = control.ask("POST", "/v1/apps/acme/site/restart", body=body.encode())
     assert answer.status == 400 and word in answer.error["message"], answer.body
@@ -108,7 +109,8 @@ def test_a_target_that_is_not_exactly_right_is_400(control, site, target):
 
 
 @pytest.mark.parametrize("data, status", [
-    (b"GARBAGE\r\n\r\n", 400), (b"GET /v1/info HTTP/1.1\r\n\r\n", 400), (b"GET /v1/info HTTP/2.0\r\nHost: x\r\n\r\n", 400),
+    (b"GARBAGE\r\n\r\n", 400), (b"GET /v1/info HTTP/1.1\r\n\r\n", 400),
+    (b"GET /v1/info HTTP/2.0\r\nHost: x\r\n\r\n", 400),
     (b"GET /v1/info HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400), (b"GET /v1/info HTTP/1.1\nHost: x\n\n", 400),
     (b"POST /v1/info HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
     (b"GET /v1/info HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 20000 + b"\r\n\r\n", 431),
@@ -116,8 +118,8 @@ def test_a_target_that_is_not_exactly_right_is_400(control, site, target):
     (b"POST /v1/info HTTP/1.1\r\nHost: x\r\nContent-Length: 70000\r\n\r\n" + b"a" * 70000, 413),
     (b"POST /v1/info HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n", 417),
     (b"GET http://x/v1/info HTTP/1.1\r\nHost: x\r\n\r\n", 400)],
-    ids=["garbage", "no-host", "version", "two-hosts", "bare-lf", "two-framings", "long-field", "long-target", "long-body",
-         "expect", "absolute"])
+    ids=["garbage", "no-host", "version", "two-hosts", "bare-lf", "two-framings", "long-field", "long-target",
+         "long-body", "expect", "absolute"])
 def test_what_is_not_strict_http_is_refused_as_json(control, data, status):
     answer = raw(control, data)
     assert answer.startswith(f"HTTP/1.1 {status} ".encode()), answer[:200]
@@ -142,7 +144,8 @@ def test_a_connection_serves_many_requests(control, site):
 
 
 def test_chunked_bodies_are_read(control, site):
-    head = b"POST /v1/apps/acme/site/stop HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = (b"POST /v1/apps/acme/site/stop HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n")
     assert raw(control, head + b"2\r\n{}\r\n0\r\n\r\n").startswith(b"HTTP/1.1 200")
 
 

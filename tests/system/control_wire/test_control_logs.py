@@ -58,7 +58,8 @@ def test_the_steward_is_named(control, site):
     wait_until(lambda: "steward[3.0] stderr hello" in control.log_text(site), "the line")
 
 
-HOSTILE = b"\x1b]0;title\x07 \x9b31m \x7f \x00 \r2026-01-01T00:00:00.000Z worker[3.2] rowhouse: forged \xe2\x80\xaeabc \xff \\x1b"
+HOSTILE = (b"\x1b]0;title\x07 \x9b31m \x7f \x00 \r2026-01-01T00:00:00.000Z worker[3.2] rowhouse: forged "
+           b"\xe2\x80\xaeabc \xff \\x1b")
 
 
 def test_no_byte_of_a_line_can_forge_another_or_drive_a_terminal(control, site, pipe):
@@ -193,7 +194,7 @@ def test_a_full_disk_loses_lines_and_nothing_else(control, site, pipe):
         stored = control.log_text(site)
         assert stored.endswith("\n") and all(LINE.fullmatch(line) for line in stored.splitlines())
         (disk / "site/app.log").write_bytes(b"")
-        wait_until(lambda: os.write(pipe, b"room again\n") and "room again" in control.log_text(site), "writing works again")
+        wait_until(lambda: os.write(pipe, b"room again\n") and "room again" in control.log_text(site), "room again")
         wait_until(lambda: "bytes of log lost" in control.log_text(site), "the loss is told")
     finally:
         subprocess.run(["umount", "-l", disk], check=True)
@@ -271,7 +272,8 @@ def test_access_records_become_combined_lines_that_no_request_can_forge(control,
     wait_until(lambda: control.log_text(site, "access.log").count("\n") == 2, "two lines")
     first, second = control.log_text(site, "access.log").splitlines()
     assert first == ('192.0.2.1 - - [14/Nov/2023:22:13:20 +0000] "GET /a?b=c HTTP/1.1" 200 512 "-" "curl/8"'
-                     ' host=acme.example rt=0.012300 gateway=0.000050 queue=0.000200 app=0.011900 in=3 cause=- id=r1 error=-')
+                     ' host=acme.example rt=0.012300 gateway=0.000050 queue=0.000200 app=0.011900 in=3 cause=- id=r1'
+                     ' error=-')
     assert '"GET /\\x0a\\x22x\\x5c HTTP/1.1" 502 512 "http://x/ y" "a\\x22 b\\x0d\\x0a\\x1b[2J\\xff"' in second
     assert second.endswith("cause=RH-WORKER-GONE id=- error=00000000000000ab aborted")
     shown = control.log_lines(site, stream="access")

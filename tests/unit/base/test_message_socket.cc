@@ -118,6 +118,16 @@ TEST_CASE_FIXTURE(Fixture, "a peer that has gone is told apart from one that is 
   CHECK(send_message(theirs(), as_bytes("x")).error().code == ErrorCode::kClosed);
 }
 
+TEST_CASE_FIXTURE(Fixture, "what a peer said last arrives also when it went with our message unread") {
+  REQUIRE(send_message(ours(), as_bytes("unread")).ok());
+  REQUIRE(send_message(theirs(), as_bytes("last word")).ok());
+  pair.theirs.reset();
+  const auto message = receive_message(ours(), buffer);
+  REQUIRE(message.ok());
+  CHECK(as_text(ByteSpan(buffer).first(message.value().size)) == "last word");
+  CHECK(receive_message(ours(), buffer).error().code == ErrorCode::kClosed);
+}
+
 TEST_CASE_FIXTURE(Fixture, "a send never blocks on a peer that does not read") {
   Status last;
   std::size_t sent = 0;
