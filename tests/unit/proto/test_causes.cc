@@ -24,7 +24,7 @@ TEST_CASE("docs/causes.md lists every cause under its number, with a sentence") 
     if (!is_cause(static_cast<std::uint16_t>(number))) continue;
     known[number] = std::string(cause_name(static_cast<Cause>(number)));
   }
-  CHECK(known.size() == 30);
+  CHECK(known.size() >= 31);
   CHECK(listed == known);
 }
 
