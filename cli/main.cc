@@ -19,18 +19,13 @@ using namespace rowhouse::cli;
 
 ExitCode run(const Invocation& invocation) {
   switch (invocation.command) {
-    case Command::kStatus:
-      return run_status(invocation);
+    case Command::kStatus: return run_status(invocation);
     case Command::kStart:
     case Command::kStop:
-    case Command::kRestart:
-      return run_life(invocation);
-    case Command::kLogs:
-      return run_logs(invocation);
-    case Command::kCheck:
-      return run_check(invocation);
-    case Command::kInfo:
-      return run_info(invocation);
+    case Command::kRestart: return run_life(invocation);
+    case Command::kLogs: return run_logs(invocation);
+    case Command::kCheck: return run_check(invocation);
+    case Command::kInfo: return run_info(invocation);
   }
   return ExitCode::kUsage;
 }

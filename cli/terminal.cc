@@ -12,18 +12,12 @@ constexpr std::size_t kUsualWidth = 80;
 
 const char* sequence_of(Colour colour) {
   switch (colour) {
-    case Colour::kPlain:
-      return "";
-    case Colour::kGreen:
-      return "\x1b[32m";
-    case Colour::kYellow:
-      return "\x1b[33m";
-    case Colour::kRed:
-      return "\x1b[31m";
-    case Colour::kDim:
-      return "\x1b[2m";
-    case Colour::kBold:
-      return "\x1b[1m";
+    case Colour::kPlain: return "";
+    case Colour::kGreen: return "\x1b[32m";
+    case Colour::kYellow: return "\x1b[33m";
+    case Colour::kRed: return "\x1b[31m";
+    case Colour::kDim: return "\x1b[2m";
+    case Colour::kBold: return "\x1b[1m";
   }
   return "";
 }

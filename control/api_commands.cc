@@ -31,17 +31,14 @@ void Api::on_command_done(ConnectionId id, const AppName& app, std::uint32_t num
           nlohmann::ordered_json{{"outcome", "done"}, {"generation", done.generation}}.dump() + "\n";
       parts_.server.send(id, answer);
       return;
-    case proto::CommandOutcome::kNotFound:
-      fail_not_found(id, app.text());
-      return;
+    case proto::CommandOutcome::kNotFound: fail_not_found(id, app.text()); return;
     case proto::CommandOutcome::kBusy:
       fail(id, {409, "busy", "Another command for " + app.text() + " is under way.", "", ""});
       return;
     case proto::CommandOutcome::kConflict:
       fail(id, {409, "conflict", "This is not possible in the present state of " + app.text() + ".", "", ""});
       return;
-    case proto::CommandOutcome::kFailed:
-      break;
+    case proto::CommandOutcome::kFailed: break;
   }
   const std::string detail = code_and_detail(done.cause, failure_detail(app, number, done));
   std::string message = app.text() + ": generation " + std::to_string(done.generation) +

@@ -58,7 +58,8 @@ std::string ending_argument(Cause cause, std::int32_t argument) {
   }
   if (cause == Cause::kSpawn && argument < 0) {
     std::string walls = "missing walls";
-    for (const std::string& name : missing_wall_names(static_cast<std::uint32_t>(-argument))) walls += " " + name;
+    for (const std::string& name : missing_wall_names(0u - static_cast<std::uint32_t>(argument)))
+      walls += " " + name;
     return walls;
   }
   if (cause == Cause::kSpawn) return std::string(jail_step_text(argument));

@@ -16,16 +16,11 @@ namespace {
 std::string notice_line(const proto::AppNotice& notice) {
   const std::string generation = "generation " + std::to_string(notice.generation);
   switch (notice.kind) {
-    case proto::NoticeKind::kStarting:
-      return generation + " is starting";
-    case proto::NoticeKind::kReady:
-      return generation + " is ready";
-    case proto::NoticeKind::kRestarting:
-      return "restarting as " + generation;
-    case proto::NoticeKind::kStopped:
-      return "stopped";
-    case proto::NoticeKind::kBackoff:
-      return "next start in " + std::to_string(notice.number) + " ms";
+    case proto::NoticeKind::kStarting: return generation + " is starting";
+    case proto::NoticeKind::kReady: return generation + " is ready";
+    case proto::NoticeKind::kRestarting: return "restarting as " + generation;
+    case proto::NoticeKind::kStopped: return "stopped";
+    case proto::NoticeKind::kBackoff: return "next start in " + std::to_string(notice.number) + " ms";
   }
   return "unknown notice";
 }

@@ -32,12 +32,9 @@ std::optional<std::uint32_t> take_number(std::string_view& rest, char end) {
 
 std::string_view stream_name(LogStream stream) {
   switch (stream) {
-    case LogStream::kStderr:
-      return "stderr";
-    case LogStream::kRowhouse:
-      return "rowhouse";
-    case LogStream::kAccess:
-      return "access";
+    case LogStream::kStderr: return "stderr";
+    case LogStream::kRowhouse: return "rowhouse";
+    case LogStream::kAccess: return "access";
   }
   return "unknown";
 }

@@ -12,7 +12,7 @@ constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
 // Seconds, rounded down also before 1970, and the milliseconds that are left.
 std::tm split_time(std::int64_t wall_ms, int& milliseconds) {
   milliseconds = static_cast<int>(((wall_ms % 1000) + 1000) % 1000);
-  const std::time_t seconds = (wall_ms - milliseconds) / 1000;
+  const std::time_t seconds = wall_ms / 1000 - (wall_ms % 1000 < 0 ? 1 : 0);
   std::tm utc{};
   // Years that a tm cannot hold come out as 1900.
   if (gmtime_r(&seconds, &utc) == nullptr) utc = std::tm{.tm_mday = 1};

@@ -113,7 +113,6 @@ class Host:
             f"control: {{ socket: {self.socket_path}, user: {self.control_uid}, admins: [root] }}\n"
             f"directories: {{ tenants: {d}/tenants.d, state: {d}/state, run: {d}/run, logs: {d}/logs }}\n"
             f"uids: {{ min: 1000 }}\n"
-            'pythons: ["3.11"]\n'
             f"plans:\n{self.plans}{self.extra_config}")
 
     def add_tenant(self, name, manifest=None, domains=None, registry=None):

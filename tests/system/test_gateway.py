@@ -1,7 +1,10 @@
 """The front door: routing, refusals with a cause, many connections, several gateways."""
+import contextlib
 import json
+import os
 import re
 import resource
+import signal
 import threading
 import time
 
@@ -196,15 +199,38 @@ def test_a_thousand_keep_alive_connections_work_and_leave_no_descriptor(host, ac
 
 
 # --- several gateways -------------------------------------------------------------------------------------------------
+@contextlib.contextmanager
+def stopped(pids):
+    """These processes stand still meanwhile."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
 @pytest.mark.sanitized
-def test_several_gateways_serve_the_same_port_and_the_same_app(host):
+def test_each_of_several_gateways_serves_the_same_port_and_the_same_app(host):
     host.gateways = 3
     host.add_probe("acme")
     host.start("acme/site")
     pids = host.gateway_pids()
     assert len(pids) == 3
-    errors = []
-    running = [threading.Thread(target=keep_alive, args=(host, 10, time.monotonic() + 2, errors)) for _ in range(6)]
+    for pid in pids:
+        with stopped(set(pids) - {pid}):
+            for number in range(5):
+                assert host.http("acme.test", f"/echo?id={number}").text.startswith(f"{number}\n")
+    assert host.gateway_pids() == pids
+
+
+def test_several_gateways_share_the_load_without_an_error(host):
+    host.gateways = 3
+    host.add_probe("acme")
+    host.start("acme/site")
+    pids, errors, until = host.gateway_pids(), [], time.monotonic() + 2
+    running = [threading.Thread(target=keep_alive, args=(host, 10, until, errors)) for _ in range(6)]
     for thread in running:
         thread.start()
     for thread in running:

@@ -31,6 +31,7 @@ TEST_CASE("a failed spawn names the step of the jail") {
   CHECK(ending_detail(Cause::kSpawn, 18, "") == "seccomp");
   CHECK(ending_detail(Cause::kSpawn, 10, "pivot_root: EPERM") == "pivot root: pivot_root: EPERM");
   CHECK(ending_detail(Cause::kSpawn, 19, "") == "unknown step");
+  CHECK(ending_detail(Cause::kSpawn, INT32_MIN, "") == "missing walls");
   CHECK(ending_detail(Cause::kSpawn, -65, "") == "missing walls landlock cgroup-kill");
 }
 
