@@ -6,6 +6,7 @@
 #include <new>
 
 #include "base/log.h"
+#include "base/process_name.h"
 #include "config/check_command.h"
 #include "config/loader_session.h"
 #include "config/process_limits.h"
@@ -61,6 +62,7 @@ int run(int count, char** words) {
 
 int main(int argc, char** argv) {
   set_log_program("rowhouse-loader");
+  set_process_name("rowhouse-loader");
   const Status confined = confine_process();
   if (!confined.ok()) {
     log_error("loader-start", {{"error", confined.error()}});

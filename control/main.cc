@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/message_socket.h"
+#include "base/process_name.h"
 #include "control/program.h"
 #include "proto/lifeline.h"
 
@@ -32,6 +33,7 @@ int die(const char* operation) {
 
 int main() {
   rowhouse::set_log_program("rowhouse-control");
+  rowhouse::set_process_name("rowhouse-control");
   if (::prctl(PR_SET_DUMPABLE, 0) != 0) return die("prctl PR_SET_DUMPABLE");
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return die("prctl PR_SET_NO_NEW_PRIVS");
   std::signal(SIGPIPE, SIG_IGN);

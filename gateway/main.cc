@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/message_socket.h"
+#include "base/process_name.h"
 #include "gateway/caps.h"
 #include "gateway/gateway.h"
 #include "proto/lifeline.h"
@@ -45,6 +46,7 @@ Status prepare_process() {
 
 int main() {
   set_log_program("rowhouse-gateway");
+  set_process_name("rowhouse-gateway");
   const Status prepared = prepare_process();
   if (!prepared.ok()) {
     log_error("start-failed", {{"error", prepared.error()}});

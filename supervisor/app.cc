@@ -22,11 +22,14 @@ std::uint32_t random_number() {
   return device();
 }
 
-CgroupLimits limits_of(const Plan& plan) { return {plan.memory_bytes, plan.pids, plan.cpu_percent}; }
+CgroupLimits limits_of(const Plan& plan) {
+  return {plan.memory_bytes, plan.pids, plan.cpu_percent};
+}
 
 }  // namespace
 
-Result<std::unique_ptr<App>> App::create(const AppSurroundings& around, const TenantEntry& tenant, AppSpec spec) {
+Result<std::unique_ptr<App>> App::create(const AppSurroundings& around, const TenantEntry& tenant,
+                                         AppSpec spec) {
   RH_ASSIGN(const std::uint32_t row, around.rows->take_app());
   const StoredApp& stored = around.store->find_or_add({tenant.name, spec.settings.name.str()});
   const bool stopped = stored.stopped;
@@ -47,9 +50,12 @@ App::App(const AppSurroundings& around, const TenantEntry& tenant, AppSpec spec,
       backoff_(kBackoffLimits),
       retry_(around.loop, [this] { top_up(); }) {}
 
-App::~App() { around_.rows->give_back_app(row_); }
+App::~App() {
+  around_.rows->give_back_app(row_);
+}
 
-// --- orders --------------------------------------------------------------------------------------------------
+// --- orders
+// --------------------------------------------------------------------------------------------------
 
 void App::begin() {
   if (!stopped_) start_generation();
@@ -57,7 +63,8 @@ void App::begin() {
 
 void App::start(AppSpec spec, CommandCallback on_done) {
   command_ = std::move(on_done);
-  if (!stopped_ && serving_ != nullptr) return finish_command({CommandOutcome::kDone, {}, serving_->generation(), 0});
+  if (!stopped_ && serving_ != nullptr)
+    return finish_command({CommandOutcome::kDone, {}, serving_->generation(), 0});
   if (const Status saved = around_.store->set_stopped({tenant_.name, name_}, false); !saved.ok()) {
     log_error("cannot record that an app is started", {{"reason", saved.error()}});
     return finish_command({CommandOutcome::kFailed, {Cause::kSpawn, 0}, 0, 0});
@@ -77,6 +84,7 @@ void App::restart(AppSpec spec, CommandCallback on_done) {
 }
 
 void App::stop(CommandCallback on_done) {
+  finish_command({CommandOutcome::kConflict, {}, last_generation_, 0});  // the one that is overtaken
   command_ = std::move(on_done);
   if (const Status saved = around_.store->set_stopped({tenant_.name, name_}, true); !saved.ok()) {
     log_error("cannot record that an app is stopped", {{"reason", saved.error()}});
@@ -126,7 +134,8 @@ void App::give_up_next(Cause cause) {
   next_spec_.reset();
 }
 
-// --- a generation --------------------------------------------------------------------------------------------
+// --- a generation
+// --------------------------------------------------------------------------------------------
 
 void App::start_generation() {
   if (shutting_down_ || stopped_) return;
@@ -161,7 +170,8 @@ Status App::prepare_cgroups() {
 
 Result<std::unique_ptr<Sandbox>> App::build_sandbox() {
   // The last gate before a process becomes a tenant (THREATS S22).
-  if (check_identity(tenant_.uid, tenant_.gid, *around_.host)) return make_error(ErrorCode::kInvalid, "identity");
+  if (check_identity(tenant_.uid, tenant_.gid, *around_.host))
+    return make_error(ErrorCode::kInvalid, "identity");
   const AppSpec& spec = newest_spec();
   RH_TRY(prepare_cgroups());
   SandboxOrder order;
@@ -203,7 +213,8 @@ void App::top_up() {
   }
 }
 
-// The new generation has all its workers: the gateways learn its settings, then switch, then the old one drains.
+// The new generation has all its workers: the gateways learn its settings, then switch, then the old one
+// drains.
 void App::promote_next() {
   if (switching_ || next_ == nullptr || next_->ready_workers() < newest_spec().settings.workers_min) return;
   switching_ = true;
@@ -254,7 +265,8 @@ void App::try_again_later() {
   tell_condition();
 }
 
-// --- what happens --------------------------------------------------------------------------------------------
+// --- what happens
+// --------------------------------------------------------------------------------------------
 
 void App::on_sandbox_standing(Sandbox& sandbox) {
   if (&sandbox != next_.get()) return;
@@ -333,9 +345,11 @@ void App::on_worker_fault(const proto::WorkerFault& fault) {
     if (sandbox->generation() != fault.generation) continue;
     Worker* worker = sandbox->find_worker(fault.worker);
     if (worker == nullptr) return;
-    log_warning("worker fault", {{"app", tenant_.name + "/" + name_}, {"worker", fault.worker},
+    log_warning("worker fault", {{"app", tenant_.name + "/" + name_},
+                                 {"worker", fault.worker},
                                  {"kind", static_cast<int>(fault.kind)}});
-    return worker->kill(fault.kind == proto::FaultKind::kProtocol ? Cause::kProtocol : Cause::kRequestTimeout);
+    return worker->kill(fault.kind == proto::FaultKind::kProtocol ? Cause::kProtocol
+                                                                  : Cause::kRequestTimeout);
   }
 }
 

@@ -8,8 +8,8 @@
 //   restarting     yes     yes     a new generation is being started beside the serving one
 //   backoff         -       ?      nothing serves; the next try waits for its time
 //
-// A dead worker is replaced in the same generation, at once the first time, then with backoff.  A restart starts a
-// new generation; the gateways switch when all its workers are ready; the old one then drains.
+// A dead worker is replaced in the same generation, at once the first time, then with backoff.  A restart
+// starts a new generation; the gateways switch when all its workers are ready; the old one then drains.
 #pragma once
 
 #include <cstdint>
@@ -64,7 +64,7 @@ class App final : public Mortal, public SandboxListener {
 
   // Starts it unless an operator stopped it.
   void begin();
-  // Each calls back once, when the outcome is known; one command at a time.
+  // Each calls back once, when the outcome is known; one command at a time, but stop overtakes the others.
   void start(AppSpec spec, CommandCallback on_done);
   void restart(AppSpec spec, CommandCallback on_done);
   void stop(CommandCallback on_done);
@@ -87,6 +87,7 @@ class App final : public Mortal, public SandboxListener {
   [[nodiscard]] proto::AppState state() const;
   [[nodiscard]] bool busy() const { return command_ != nullptr; }
   [[nodiscard]] bool stopped() const { return stopped_; }
+  [[nodiscard]] bool stopping() const { return stopped_ && busy(); }
   [[nodiscard]] proto::AppInfo describe() const;
   [[nodiscard]] std::vector<proto::WorkerInfo> describe_workers() const;
 
@@ -138,8 +139,8 @@ class App final : public Mortal, public SandboxListener {
 
   AppSurroundings around_;
   const TenantEntry& tenant_;
-  AppSpec spec_;                       // of the serving generation, or of the first one
-  std::optional<AppSpec> next_spec_;   // of next_, while another generation serves
+  AppSpec spec_;                      // of the serving generation, or of the first one
+  std::optional<AppSpec> next_spec_;  // of next_, while another generation serves
   std::string name_;
   std::uint32_t number_;
   std::uint32_t row_;  // in the shared table

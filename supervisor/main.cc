@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/process_name.h"
 #include "supervisor/keeper.h"
 #include "supervisor/supervisor.h"
 
@@ -83,6 +84,7 @@ int main(int argc, char** argv) {
   }
   if (!line.supervisor) return run_keeper(line);
   rowhouse::set_log_program("supervisor");
+  rowhouse::set_process_name("rowhoused-supervisor");
   Supervisor supervisor(line.config, line.check ? RunMode::kCheck : RunMode::kServe);
   return supervisor.run();
 }

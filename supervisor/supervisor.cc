@@ -60,16 +60,18 @@ void Supervisor::refuse_start(const std::string& sentence) {
   finish();
 }
 
-// --- apps ----------------------------------------------------------------------------------------------------
+// --- apps
+// ----------------------------------------------------------------------------------------------------
 
-std::optional<std::string> Supervisor::find_route_conflict(const TenantEntry& tenant, const AppSpec& spec) const {
+std::optional<std::string> Supervisor::find_route_conflict(const TenantEntry& tenant,
+                                                           const AppSpec& spec) const {
   for (const Route& route : spec.routes) {
     const auto taken = routes_.find(route);
     const App* owner = taken == routes_.end() ? nullptr : find_app(taken->second);
     // Within a tenant the manifest was checked as a whole.
     if (owner == nullptr || owner->tenant().name == tenant.name) continue;
-    return tenant.home + "/" + tenant.manifest + ": app " + spec.settings.name.str() + ": route " + route.host +
-           route.prefix + " is in use already; choose another one";
+    return tenant.home + "/" + tenant.manifest + ": app " + spec.settings.name.str() + ": route " +
+           route.host + route.prefix + " is in use already; choose another one";
   }
   return std::nullopt;
 }
@@ -79,9 +81,9 @@ void Supervisor::take_routes(std::uint32_t number, const AppSpec& spec) {
 }
 
 void Supervisor::create_app(const TenantEntry& tenant, AppSpec spec) {
-  AppSurroundings around{loop_.get(),  &clock_,         &launcher_,        &programs_,
-                         &graveyard_,  cgroups_.get(),  &*store_,          rows_.get(),
-                         gateways_.get(), control_.get(), &configuration_.host()};
+  AppSurroundings around{loop_.get(),           &clock_,  &launcher_,  &programs_,      &graveyard_,
+                         cgroups_.get(),        &*store_, rows_.get(), gateways_.get(), control_.get(),
+                         &configuration_.host()};
   auto app = App::create(around, tenant, std::move(spec));
   if (!app.ok()) {
     return set_problem(tenant.name, problem_text(tenant.name + ": too many apps on this host"));
@@ -93,7 +95,8 @@ void Supervisor::create_app(const TenantEntry& tenant, AppSpec spec) {
 }
 
 void Supervisor::set_problem(const std::string& tenant, ProblemText problem) {
-  if (control_ != nullptr) control_->send(proto::TenantProblem{proto::Name::cut(tenant), false}, {problem.get()});
+  if (control_ != nullptr)
+    control_->send(proto::TenantProblem{proto::Name::cut(tenant), false}, {problem.get()});
   problems_[tenant] = std::move(problem);
 }
 
@@ -131,36 +134,47 @@ void Supervisor::on_query(const proto::Query& query) {
 }
 
 void Supervisor::answer(std::uint32_t request, const CommandResult& result) {
-  control_->send(proto::CommandDone{request, result.outcome, result.generation, result.worker, result.ending.cause,
-                                    result.ending.argument});
+  control_->send(proto::CommandDone{request, result.outcome, result.generation, result.worker,
+                                    result.ending.cause, result.ending.argument});
 }
 
 void Supervisor::on_command(const proto::Command& command) {
   App* app = find_app(command.app);
   if (app == nullptr) return answer(command.request, {CommandOutcome::kNotFound, {}, 0, 0});
+  const auto on_done = [this, request = command.request](const CommandResult& result) {
+    answer(request, result);
+  };
+  if (command.kind == proto::CommandKind::kStop && !app->stopping() && stage_ <= Stage::kServing) {
+    loading_.erase(command.app);  // a stop overtakes the start or restart that is under way
+    return app->stop(on_done);
+  }
   if (app->busy() || loading_.contains(command.app) || stage_ > Stage::kServing) {
     return answer(command.request, {CommandOutcome::kBusy, {}, 0, 0});
   }
-  const auto on_done = [this, request = command.request](const CommandResult& result) { answer(request, result); };
-  if (command.kind == proto::CommandKind::kStop) return app->stop(on_done);
   if (command.kind == proto::CommandKind::kRestart && app->stopped()) {
     return answer(command.request, {CommandOutcome::kConflict, {}, 0, 0});
   }
   // A start reads the manifest anew: one generation, one reading.
-  loading_.insert(command.app);
+  loading_[command.app] = command.request;
   configuration_.load_manifest(app->tenant(), [this, command](Configuration::Apps apps, ProblemText problem) {
-    loading_.erase(command.app);
+    const auto waiting = loading_.find(command.app);
+    if (waiting == loading_.end() || waiting->second != command.request) {
+      return answer(command.request, {CommandOutcome::kConflict, {}, 0, 0});
+    }
+    loading_.erase(waiting);
     apply_command(command, std::move(apps), std::move(problem));
   });
 }
 
 void Supervisor::apply_command(const proto::Command& command, Configuration::Apps apps, ProblemText problem) {
   App* app = find_app(command.app);
-  if (app == nullptr || stage_ > Stage::kServing) return answer(command.request, {CommandOutcome::kNotFound, {}, 0, 0});
+  if (app == nullptr || stage_ > Stage::kServing)
+    return answer(command.request, {CommandOutcome::kNotFound, {}, 0, 0});
   const TenantEntry& tenant = app->tenant();
   const auto found = apps.find(app->name());
   if (!problem.valid() && found == apps.end()) {
-    problem = problem_text(tenant.home + "/" + tenant.manifest + ": app " + app->name() + " is not declared any more");
+    problem = problem_text(tenant.home + "/" + tenant.manifest + ": app " + app->name() +
+                           " is not declared any more");
   }
   if (!problem.valid()) {
     if (const auto conflict = find_route_conflict(tenant, found->second)) problem = problem_text(*conflict);
@@ -170,13 +184,16 @@ void Supervisor::apply_command(const proto::Command& command, Configuration::App
     return answer(command.request, {CommandOutcome::kFailed, {Cause::kConfig, 0}, 0, 0});
   }
   clear_problem(tenant.name);
-  const auto on_done = [this, request = command.request](const CommandResult& result) { answer(request, result); };
+  const auto on_done = [this, request = command.request](const CommandResult& result) {
+    answer(request, result);
+  };
   take_routes(app->number(), found->second);
   if (command.kind == proto::CommandKind::kRestart) return app->restart(std::move(found->second), on_done);
   app->start(std::move(found->second), on_done);
 }
 
-// --- events of the others ------------------------------------------------------------------------------------
+// --- events of the others
+// ------------------------------------------------------------------------------------
 
 void Supervisor::on_gateway_started(Gateway& gateway) {
   for (const auto& [number, app] : apps_) app->introduce_to(gateway);
@@ -221,7 +238,8 @@ void Supervisor::on_child_exited(const proto::IncomingMessage& message) {
   }
 }
 
-// --- end -----------------------------------------------------------------------------------------------------
+// --- end
+// -----------------------------------------------------------------------------------------------------
 
 void Supervisor::shut_down() {
   if (stage_ >= Stage::kRetiringGateways) return;

@@ -1,6 +1,6 @@
 // The supervisor: one libuv loop, root.  Reads the configuration through loaders, opens the listeners, starts
-// gateways, control and the apps' sandboxes, and passes events between them.  It parses no HTTP, JSON, YAML and no
-// byte of a tenant's files; what it reads are fixed messages and files of the kernel.
+// gateways, control and the apps' sandboxes, and passes events between them.  It parses no HTTP, JSON, YAML
+// and no byte of a tenant's files; what it reads are fixed messages and files of the kernel.
 //
 //   host file -> directories, cgroups, sockets -> tenants -> control, gateways -> manifests, apps -> serving
 //                                                                                      SHUTDOWN -> gateways
@@ -10,7 +10,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -44,7 +43,8 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   Supervisor(std::string config_path, RunMode mode);
   ~Supervisor() override;
 
-  // The exit status: 0 good, 1 the configuration or the start was refused (said on stderr, for kCheck on stdout).
+  // The exit status: 0 good, 1 the configuration or the start was refused (said on stderr, for kCheck on
+  // stdout).
   int run();
 
  private:
@@ -63,7 +63,8 @@ class Supervisor final : public GatewaysListener, public ControlListener {
 
   // --- apps
   // A sentence when another tenant's app has one of the routes.
-  [[nodiscard]] std::optional<std::string> find_route_conflict(const TenantEntry& tenant, const AppSpec& spec) const;
+  [[nodiscard]] std::optional<std::string> find_route_conflict(const TenantEntry& tenant,
+                                                               const AppSpec& spec) const;
   // Keeps the app's former routes too: an older generation may still serve them.
   void take_routes(std::uint32_t number, const AppSpec& spec);
   void create_app(const TenantEntry& tenant, AppSpec spec);
@@ -93,7 +94,14 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   void on_query(const proto::Query& query) override;
   void on_command(const proto::Command& command) override;
 
-  enum class Stage : std::uint8_t { kStarting, kServing, kRetiringGateways, kClosingApps, kClosingControl, kDone };
+  enum class Stage : std::uint8_t {
+    kStarting,
+    kServing,
+    kRetiringGateways,
+    kClosingApps,
+    kClosingControl,
+    kDone
+  };
 
   std::string config_path_;
   RunMode mode_;
@@ -114,7 +122,8 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   std::map<std::uint32_t, std::unique_ptr<App>> apps_;  // by number
   std::map<std::string, ProblemText> problems_;         // by tenant
   std::map<Route, std::uint32_t> routes_;               // of all apps: who has which
-  std::set<std::uint32_t> loading_;                     // apps whose command waits for its manifest
+  // The command that waits for its app's manifest, by app.
+  std::map<std::uint32_t, std::uint32_t> loading_;
   std::size_t manifests_loading_ = 0;
   bool tenants_loaded_ = false;
   std::size_t apps_closing_ = 0;

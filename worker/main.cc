@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "base/clock.h"
+#include "base/process_name.h"
 #include "worker/fork_guard.h"
 #include "worker/lifeline.h"
 #include "worker/python/exception_log.h"
@@ -92,5 +93,6 @@ PyOwned load(Lifeline& lifeline, const proto::WorkerPart& part) {
 }  // namespace rowhouse::worker
 
 int main() {
+  rowhouse::set_process_name("rowhouse-worker");
   rowhouse::worker::live();
 }

@@ -7,6 +7,7 @@
 
 #include <cstdio>
 
+#include "base/process_name.h"
 #include "proto/lifeline.h"
 #include "supervisor/jail/request.h"
 #include "supervisor/jail/steps.h"
@@ -52,5 +53,6 @@ void require(const Status& status, proto::JailStep step) {
 }  // namespace rowhouse::jail
 
 int main() {
+  rowhouse::set_process_name("rowhouse-jail");
   rowhouse::jail::run();
 }

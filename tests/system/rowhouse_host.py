@@ -156,13 +156,14 @@ class Host:
         self.daemon = subprocess.Popen([BUILD / "rowhoused", "--config", self.config_path], stdin=subprocess.DEVNULL,
                                        stdout=log, stderr=log, env={**os.environ, **(environment or {})})
         log.close()
-        wait_until(self._answers, PATIENCE_S, lambda: f"the control socket answers; log:\n{self.log}")
+        wait_until(self.answers, PATIENCE_S, lambda: f"the control socket answers; log:\n{self.log}")
         for app in apps:
             self.wait_running(app)
         self.note_processes()
         return self
 
-    def _answers(self):
+    def answers(self):
+        """Whether the control socket answers."""
         assert self.daemon.poll() is None, f"rowhoused ended with {self.daemon.returncode}; log:\n{self.log}"
         return self.socket_path.exists() and self.cli("status", "--json").code == 0
 

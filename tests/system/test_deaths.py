@@ -4,6 +4,7 @@ import re
 import signal
 import time
 
+import processes
 import pytest
 from http_client import Connection, CutResponse
 from load import Load
@@ -136,7 +137,6 @@ def test_every_gateway_may_die_and_the_channels_are_made_anew(host, acme):
 
 
 def test_killed_control_comes_back_and_nothing_else_notices(host, acme):
-    import processes
     [control] = [p.pid for p in processes.processes_of_uids([host.control_uid])]
     with Load(host.port, acme.domain, 4) as load:
         load.wait_for(20)
@@ -147,7 +147,6 @@ def test_killed_control_comes_back_and_nothing_else_notices(host, acme):
 
 
 def test_a_killed_steward_takes_its_sandbox_along_and_the_app_comes_back(host, acme):
-    import processes
     worker = host.worker_pids("acme/site")[0]
     steward = processes.read_process(worker).parent
     assert processes.uids_of(steward) == [acme.uid] * 4
@@ -155,3 +154,28 @@ def test_a_killed_steward_takes_its_sandbox_along_and_the_app_comes_back(host, a
     host.wait_status("acme/site", lambda s: len([w for w in s["workers"] if w["state"] == "ready"]) == 2
                      and worker not in [w["pid"] for w in s["workers"]])
     assert host.http(acme.domain).status == 200
+
+
+SUPERVISOR = "rowhoused-super"
+
+
+def supervisor_pid(host):
+    [child] = [p.pid for p in processes.children(host.daemon.pid) if p.name == SUPERVISOR]
+    return child
+
+
+@pytest.mark.sanitized
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+def test_a_killed_supervisor_is_replaced_and_every_site_serves_again(host, acme, number):
+    old = supervisor_pid(host)
+    generation = host.status("acme/site")["generation"]
+    os.kill(old, number)
+    wait_until(lambda: [p.pid for p in processes.children(host.daemon.pid) if p.name == SUPERVISOR] not in ([], [old]),
+               10, "the keeper starts another supervisor")
+    wait_until(host.answers, 20, "control answers again")
+    for app in ("acme/site", "globex/site"):
+        host.wait_running(app)
+    assert host.status("acme/site")["generation"] > generation
+    for domain in (acme.domain, "globex.test"):
+        wait_until(lambda domain=domain: host.http(domain).status == 200, 20, f"{domain} serves again")
+    host.note_processes()

@@ -1,9 +1,11 @@
 """restart, stop and start: nobody's request fails, and what was decided stays decided."""
 import os
 
+import processes
 import pytest
 from load import Load
 from processes import wait_until
+from rowhouse_host import BUILD
 from wrk import Wrk
 
 
@@ -86,7 +88,6 @@ def test_a_stopped_app_answers_503_at_once_and_start_brings_it_back(host, acme):
 
 
 def test_stop_leaves_no_process_of_the_tenant(host, acme):
-    import processes
     assert processes.processes_of_uids([acme.uid])
     assert host.cli("stop", "acme/site").code == 0
     wait_until(lambda: not processes.processes_of_uids([acme.uid]), 10, "the sandbox is gone")
@@ -111,6 +112,24 @@ def test_stop_and_start_twice_are_the_same_as_once(host, acme):
     host.wait_running("acme/site")
 
 
+@pytest.mark.parametrize("command", ["start", "restart"])
+def test_a_stop_overtakes_a_command_that_cannot_come_to_its_end(host, acme, command):
+    import subprocess
+    if command == "start":
+        assert host.cli("stop", "acme/site").code == 0
+    acme.put("probe/probe.py", "import time\ntime.sleep(1000)\n")
+    overtaken = subprocess.Popen([BUILD / "rowhouse", "--socket", host.socket_path, command, "acme/site"],
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd="/")
+    before = 2 if command == "restart" else 0  # the workers that serve meanwhile
+    host.wait_status("acme/site", lambda s: s["state"] in ("starting", "restarting")
+                     and len(processes.processes_of_uids([acme.uid])) > before + 1)
+    assert host.cli("stop", "acme/site").code == 0
+    _, sentence = overtaken.communicate(timeout=20)
+    assert overtaken.returncode == 1 and "not possible in the present state" in sentence
+    assert host.status("acme/site")["state"] == "stopped"
+    wait_until(lambda: not processes.processes_of_uids([acme.uid]), 10, "both generations are gone")
+
+
 def test_a_restart_of_a_stopped_app_is_refused_and_changes_nothing(host, acme):
     assert host.cli("stop", "acme/site").code == 0
     answer = host.cli("restart", "acme/site")
@@ -128,7 +147,6 @@ def test_the_generations_number_is_never_used_again(host, acme):
 
 
 def test_a_child_that_the_app_left_behind_goes_with_its_generation(host, acme):
-    import processes
     acme.put("probe/probe.py", (acme.home / "probe/probe.py").read_text()
              + "\nimport subprocess\nsubprocess.Popen(['/usr/bin/sleep', '1000'], start_new_session=True)\n")
     assert host.cli("restart", "acme/site").code == 0
