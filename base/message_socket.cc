@@ -10,8 +10,9 @@
 namespace rowhouse {
 namespace {
 
-constexpr std::size_t kControlBytes =
-    CMSG_SPACE(sizeof(int) * kMaxMessageDescriptors) + CMSG_SPACE(sizeof(ucred));
+constexpr std::size_t kSentControlBytes = CMSG_SPACE(sizeof(int) * kMaxMessageDescriptors);
+constexpr std::size_t kReceivedControlBytes =
+    CMSG_SPACE(sizeof(int) * kMaxForeignDescriptors) + CMSG_SPACE(sizeof(ucred));
 
 Result<SocketPair> create_pair(int type) {
   int ends[2];
@@ -53,7 +54,7 @@ Status send_message(int socket, ByteSpan bytes, std::span<const int> descriptors
     return make_error(ErrorCode::kTooLarge, "sendmsg descriptors");
   }
   iovec part{const_cast<std::uint8_t*>(bytes.data()), bytes.size()};
-  alignas(cmsghdr) char control[kControlBytes] = {};
+  alignas(cmsghdr) char control[kSentControlBytes] = {};
   msghdr header{};
   header.msg_iov = &part;
   header.msg_iovlen = 1;
@@ -77,7 +78,7 @@ Status send_message(int socket, ByteSpan bytes, std::span<const int> descriptors
 
 Result<ReceivedMessage> receive_message(int socket, std::span<std::uint8_t> buffer) {
   iovec part{buffer.data(), buffer.size()};
-  alignas(cmsghdr) char control[kControlBytes] = {};
+  alignas(cmsghdr) char control[kReceivedControlBytes];
   msghdr header{};
   header.msg_iov = &part;
   header.msg_iovlen = 1;
@@ -96,7 +97,6 @@ Result<ReceivedMessage> receive_message(int socket, std::span<std::uint8_t> buff
   ReceivedMessage message;
   message.size = static_cast<std::size_t>(received);
   take_control_data(header, message);
-  // The room for credentials holds descriptors when there are none, so the count is checked too.
   if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 || message.descriptors.size() > kMaxMessageDescriptors) {
     return make_error(ErrorCode::kTooLarge, "recvmsg truncated");
   }

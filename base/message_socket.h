@@ -1,6 +1,6 @@
 // Messages with descriptors over AF_UNIX sockets: the one place that calls sendmsg and recvmsg with
-// ancillary data.  Truncation of bytes or of descriptors is an error, and the descriptors that did arrive
-// are closed then (unix(7), SCM_RIGHTS, MSG_CTRUNC).
+// ancillary data.  Truncation of bytes or too many descriptors are an error; descriptors that nobody takes are
+// closed as foreign_files.h says (unix(7), SCM_RIGHTS).
 #pragma once
 
 #include <sys/socket.h>
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/foreign_files.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
 
@@ -33,7 +34,7 @@ inline constexpr std::size_t kMaxMessageDescriptors = 8;
 
 struct ReceivedMessage {
   std::size_t size = 0;               // bytes in the caller's buffer
-  std::vector<UniqueFd> descriptors;  // close-on-exec, at most kMaxMessageDescriptors
+  ForeignDescriptors descriptors;     // close-on-exec, at most kMaxMessageDescriptors
   std::optional<ucred> credentials;   // present when SO_PASSCRED is set on the receiver
 };
 

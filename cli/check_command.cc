@@ -6,9 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
-#include <climits>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -16,6 +14,7 @@
 #include "base/files.h"
 #include "base/printable.h"
 #include "base/unique_fd.h"
+#include "cli/program_directory.h"
 #include "cli/report.h"
 
 namespace rowhouse::cli {
@@ -28,19 +27,6 @@ struct LoaderRun {
   int exit_status = -1;  // -1: it could not be run, or was ended by a signal
   std::string failure;
 };
-
-// Beside this program (a build tree), or where it was installed.
-std::string find_loader() {
-  std::array<char, PATH_MAX> self{};
-  const ssize_t size = ::readlink("/proc/self/exe", self.data(), self.size() - 1);
-  const std::string path(self.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
-  const std::string beside = path.substr(0, path.rfind('/') + 1);
-  for (const std::string& candidate :
-       {beside + "rowhouse-loader", std::string(ROWHOUSE_LIBEXEC "/rowhouse-loader")}) {
-    if (::access(candidate.c_str(), X_OK) == 0) return candidate;
-  }
-  return {};
-}
 
 std::vector<std::string> loader_arguments(const CheckOptions& check) {
   std::vector<std::string> arguments = {"rowhouse-loader", "--check", "--kind", check.kind};
@@ -131,13 +117,13 @@ std::string check_json(std::string_view loader_output, const std::vector<std::st
 }
 
 ExitCode run_check(const Invocation& invocation) {
-  const std::string loader = find_loader();
-  if (loader.empty()) {
+  const std::string programs = find_program_directory();
+  if (programs.empty()) {
     print_error("rowhouse-loader is neither beside this program nor in " ROWHOUSE_LIBEXEC);
     return ExitCode::kFailed;
   }
   const std::vector<std::string> arguments = loader_arguments(invocation.check);
-  const LoaderRun run = run_loader(loader, arguments);
+  const LoaderRun run = run_loader(programs + "/rowhouse-loader", arguments);
   if (run.exit_status != 0 && run.exit_status != 1) {
     print_error(run.failure.empty() ? "the loader failed" : terminal_safe(run.failure));
     return ExitCode::kFailed;

@@ -10,6 +10,7 @@ enum class ExitCode : int {
   kNotFound = 3,  // another tenant's app is as absent as one that does not exist
   kNotPermitted = 4,
   kUnreachable = 5,  // the daemon
+  kCannotRun = 5,    // doctor: this host cannot run Rowhouse
 };
 
 }  // namespace rowhouse::cli

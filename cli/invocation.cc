@@ -25,6 +25,8 @@ constexpr CommandWord kCommands[] = {
     {"restart", Command::kRestart, "Restart an app without losing a request and wait for the outcome"},
     {"logs", Command::kLogs, "Show an app's log"},
     {"check", Command::kCheck, "Check configuration files; no daemon is needed"},
+    {"reload", Command::kReload, "Read the host file again and apply its plans to running tenants"},
+    {"doctor", Command::kDoctor, "Say what this host lacks to run Rowhouse; no daemon is needed"},
     {"info", Command::kInfo, "Show the daemon's version and what it offers"},
 };
 
@@ -68,6 +70,7 @@ void add_command(CLI::App& app, const CommandWord& known, Invocation& found, Fla
         ->check(CLI::IsMember({"auto", "host", "tenant", "manifest"}));
     command->add_option("--home", found.check.home, "Compare a manifest with the files below this home");
   }
+  if (known.command == Command::kDoctor) command->add_option("--config", found.config, "The host file");
   const bool on_app = known.command == Command::kStart || known.command == Command::kStop ||
                       known.command == Command::kRestart || known.command == Command::kLogs;
   if (on_app) command->add_option("SUBJECT", flags.subject, "TENANT/APP")->required();
@@ -121,6 +124,7 @@ std::variant<Invocation, Refusal> parse_arguments(const std::vector<std::string>
   Invocation found;
   Flags flags;
   found.socket = socket_variable.empty() ? kDefaultSocket : socket_variable;
+  found.config = kDefaultConfig;
   CLI::App app("Rowhouse runs many customers' web applications on one host.", "rowhouse");
   app.set_version_flag("--version", "rowhouse " ROWHOUSE_VERSION);
   app.add_option("--socket", found.socket, "The daemon's socket (or ROWHOUSE_SOCKET)");

@@ -11,7 +11,7 @@
 
 namespace rowhouse::cli {
 
-enum class Command { kStatus, kStart, kStop, kRestart, kLogs, kCheck, kInfo };
+enum class Command { kStatus, kStart, kStop, kRestart, kLogs, kCheck, kDoctor, kInfo, kReload };
 enum class Output { kText, kJson };
 
 // "acme" or "acme/site".
@@ -41,6 +41,7 @@ struct Invocation {
   Subject subject;
   LogOptions logs;
   CheckOptions check;
+  std::string config;  // of doctor: the host file
 };
 
 // What to say and how to end when there is nothing to do: help, version, or a mistake.
@@ -50,6 +51,7 @@ struct Refusal {
   ExitCode code = ExitCode::kUsage;
 };
 
+inline constexpr const char* kDefaultConfig = "/etc/rowhouse/rowhouse.yaml";
 inline constexpr const char* kDefaultSocket = "/run/rowhouse/control.sock";
 
 // The first of `arguments` is the program's name.  `socket_variable` is the value of ROWHOUSE_SOCKET or "".

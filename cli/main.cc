@@ -1,15 +1,17 @@
 // rowhouse: the command for operators and customers.  A client of the JSON API that offers nothing which the
-// API does not; only `check` works without it.
+// API does not; only `check` and `doctor` work without it.
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 
 #include "base/printable.h"
 #include "cli/check_command.h"
+#include "cli/doctor/doctor_command.h"
 #include "cli/info_command.h"
 #include "cli/invocation.h"
 #include "cli/life_command.h"
 #include "cli/logs_command.h"
+#include "cli/reload_command.h"
 #include "cli/report.h"
 #include "cli/status_command.h"
 
@@ -25,7 +27,9 @@ ExitCode run(const Invocation& invocation) {
     case Command::kRestart: return run_life(invocation);
     case Command::kLogs: return run_logs(invocation);
     case Command::kCheck: return run_check(invocation);
+    case Command::kDoctor: return run_doctor(invocation);
     case Command::kInfo: return run_info(invocation);
+    case Command::kReload: return run_reload(invocation);
   }
   return ExitCode::kUsage;
 }

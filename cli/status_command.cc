@@ -98,6 +98,30 @@ std::string render_workers(const json& app, const Terminal& terminal) {
   return "\n" + table.render(terminal);
 }
 
+// "64.0M of 128M", or without the limit where there is none.
+std::string of_limit(const std::string& used, const std::string& limit) {
+  return limit.empty() ? used : used + " of " + limit;
+}
+
+std::string render_usage(const json& app) {
+  const json usage = app.is_object() && app.contains("usage") ? app["usage"] : json();
+  if (!usage.is_object()) return {};
+  const json &memory = usage["memory"], &pids = usage["pids"], &cpu = usage["cpu"], &io = usage["io"];
+  const std::uint64_t memory_limit = number_at(memory, "limit_bytes"), pids_limit = number_at(pids, "limit");
+  const std::string quota = number_at(cpu, "limit_percent") == 0
+                                ? "no limit of its own"
+                                : fmt::format("limit {}%", number_at(cpu, "limit_percent"));
+  return fmt::format(
+      "\nMemory: {}, at most {}, OOM kills {}\nProcesses and threads: {}, refused {}\n"
+      "CPU: {}, held back in {} periods for {}\nDisk: {} read, {} written\n",
+      of_limit(format_bytes(number_at(memory, "bytes")), memory_limit == 0 ? "" : format_bytes(memory_limit)),
+      format_bytes(number_at(memory, "peak_bytes")), number_at(memory, "oom_kills"),
+      of_limit(std::to_string(number_at(pids, "count")), pids_limit == 0 ? "" : std::to_string(pids_limit)),
+      number_at(pids, "refused"), quota, number_at(cpu, "throttled_periods"),
+      format_duration_ms(static_cast<std::int64_t>(number_at(cpu, "throttled_us") / 1000)),
+      format_bytes(number_at(io, "read_bytes")), format_bytes(number_at(io, "write_bytes")));
+}
+
 std::string render_last_exit(const json& app) {
   const json exit = app.is_object() && app.contains("last_exit") ? app["last_exit"] : json();
   if (!exit.is_object()) return {};
@@ -126,7 +150,7 @@ std::string render_status(const json& status, const Subject& subject, const Term
   if (!subject.app.empty() && apps.size() == 1) {
     const json& app = apps[0];
     if (!list_at(app, "workers").empty()) text += render_workers(app, terminal);
-    text += render_last_exit(app) + render_missing_walls(app);
+    text += render_usage(app) + render_last_exit(app) + render_missing_walls(app);
   }
   if (!errors.empty()) text += "\nRefused configuration:\n";
   for (const json& error : errors) {

@@ -52,6 +52,7 @@ void read_gateway(const Node& node, const Users& users, proto::HostRecord& host,
   const Node* processes = reader.find("processes");
   const bool automatic = processes != nullptr && processes->text == "auto";
   if (!automatic) reader.whole("processes", kGatewayProcesses, host.gateway_processes);
+  reader.whole("connections_per_address", kConnectionsPerAddress, host.connections_per_address);
   const Identity user =
       read_service_user(reader, "gateway's \"user\"", "rowhouse-gateway", node.position, users);
   host.gateway_uid = user.uid;
@@ -107,15 +108,10 @@ void read_directories(const Node& node, proto::HostRecord& host, Diagnostics& di
   }
 }
 
-void read_isolation(const Node& node, proto::HostRecord& host, Diagnostics& diagnostics) {
+void read_isolation(const Node& node, HostFile& file, Diagnostics& diagnostics) {
   const MapReader reader(node, kIsolationTable, diagnostics);
-  reader.flag("strict", host.strict);
-  const auto network = reader.parsed("network", [](std::string_view text) -> Parsed<std::string> {
-    if (text == "host") return std::string(text);
-    if (text == "private") return Problem{"must be host: \"private\" is not supported yet"};
-    return Problem{"must be host, not " + quote(text)};
-  });
-  if (network) host.network = proto::NetworkMode::kHost;
+  reader.flag("strict", file.host.strict);
+  file.network = read_network(reader).value_or(Network{});
 }
 
 void read_cgroup(const Node& node, proto::HostRecord& host, Diagnostics& diagnostics) {
@@ -136,6 +132,17 @@ void read_pythons(const Node& node, HostFile& file, Diagnostics& diagnostics) {
                                    [&](const auto& other) { return other.version == record.version; });
     if (taken) diagnostics.add(item.position, "\"pythons\" lists " + quote(*version) + " twice");
     file.pythons.push_back(record);
+  }
+}
+
+void read_privileged_groups(const Users& users, HostFile& file, Diagnostics& diagnostics) {
+  const Result<std::vector<Group>> groups = users.privileged_groups();
+  if (!groups.ok()) {
+    diagnostics.add({}, "the host's groups cannot be looked up: " + describe(groups.error()));
+    return;
+  }
+  for (const Group& group : groups.value()) {
+    file.privileged_groups.push_back({group.gid, proto::Name::cut(group.name)});
   }
 }
 
@@ -164,10 +171,11 @@ HostFile read_host_file(const Node& root, const Users& users, Diagnostics& diagn
   read_directories(part("directories"), host, diagnostics);
   read_control(part("control"), users, file, diagnostics);
   MapReader(part("uids"), kUidsTable, diagnostics).whole("min", kUidMin, host.uid_min);
-  read_isolation(part("isolation"), host, diagnostics);
+  read_isolation(part("isolation"), file, diagnostics);
   read_cgroup(part("cgroup"), host, diagnostics);
   if (const Node* pythons = reader.find("pythons")) read_pythons(*pythons, file, diagnostics);
   if (const Node* plans = reader.require("plans")) file.plans = read_plans(*plans, kMaxPlans, diagnostics);
+  read_privileged_groups(users, file, diagnostics);
   return file;
 }
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "config/diagnostics.h"
+#include "config/plan_schema.h"
 #include "config/users.h"
 #include "config/yaml_tree.h"
 #include "proto/loader_messages.h"
@@ -17,10 +18,12 @@ inline constexpr std::size_t kMaxPlans = 256;
 
 struct HostFile {
   proto::HostRecord host;
+  Network network;  // of isolation
   std::vector<proto::ListenRecord> listeners;
   std::vector<proto::AdminRecord> admins;
   std::vector<proto::PythonRecord> pythons;  // empty: every worker that was built
-  std::vector<proto::PlanRecord> plans;
+  std::vector<PlanEntry> plans;
+  std::vector<proto::PrivilegedGroupRecord> privileged_groups;  // of this host, not of the file
 };
 
 // The result is complete only when nothing was added to `diagnostics`.

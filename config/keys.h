@@ -21,19 +21,21 @@ inline constexpr std::string_view kHost[] = {"listen", "gateway",   "control", "
 inline constexpr std::string_view kHostLater[] = {"plans.d"};
 inline constexpr std::string_view kListen[] = {"http"};
 inline constexpr std::string_view kListenLater[] = {"https"};
-inline constexpr std::string_view kGateway[] = {"processes", "user"};
+inline constexpr std::string_view kGateway[] = {"processes", "user", "connections_per_address"};
 inline constexpr std::string_view kControl[] = {"socket", "user", "admins"};
 inline constexpr std::string_view kDirectories[] = {"tenants", "state", "run", "logs"};
 inline constexpr std::string_view kDirectoriesLater[] = {"plans", "plans.d"};
 inline constexpr std::string_view kUids[] = {"min"};
 inline constexpr std::string_view kCgroup[] = {"parent"};
 inline constexpr std::string_view kIsolation[] = {"strict", "network"};
+inline constexpr std::string_view kNetwork[] = {"mode", "sockets", "connect"};
 inline constexpr std::string_view kPlan[] = {"memory",  "cpu",         "pids", "workers",
-                                             "threads", "concurrency", "queue"};
-inline constexpr std::string_view kPlanLater[] = {"rate", "network"};
+                                             "threads", "concurrency", "queue", "memory_high", "cpu_weight", "io_weight", "io", "network"};
+inline constexpr std::string_view kIo[] = {"read", "write"};
+inline constexpr std::string_view kPlanLater[] = {"rate"};
 
-inline constexpr std::string_view kTenant[] = {"user", "uid", "gid", "home", "plan", "domains", "manifest"};
-inline constexpr std::string_view kTenantLater[] = {"suspended", "owner",   "network",     "groups",
+inline constexpr std::string_view kTenant[] = {"user", "uid", "gid", "home", "plan", "domains", "manifest", "network"};
+inline constexpr std::string_view kTenantLater[] = {"suspended", "owner",   "groups",
                                                     "rate",      "memory",  "cpu",         "pids",
                                                     "workers",   "threads", "concurrency", "queue"};
 
@@ -44,7 +46,7 @@ inline constexpr std::string_view kAppLater[] = {"asgi",     "health",     "max_
                                                  "reload",   "share",      "cache_control", "compress",
                                                  "redirect", "error_pages"};
 inline constexpr std::string_view kWorkers[] = {"min", "max"};
-inline constexpr std::string_view kLimits[] = {"memory", "body"};
+inline constexpr std::string_view kLimits[] = {"memory", "cpu", "pids", "body"};
 inline constexpr std::string_view kTimeouts[] = {"startup", "request", "queue", "graceful", "shutdown"};
 inline constexpr std::string_view kTimeoutsLater[] = {"idle"};
 
@@ -58,7 +60,9 @@ inline constexpr KeyTable kDirectoriesTable{"\"directories\"", keys::kDirectorie
 inline constexpr KeyTable kUidsTable{"\"uids\"", keys::kUids, {}};
 inline constexpr KeyTable kCgroupTable{"\"cgroup\"", keys::kCgroup, {}};
 inline constexpr KeyTable kIsolationTable{"\"isolation\"", keys::kIsolation, {}};
+inline constexpr KeyTable kNetworkTable{"\"network\"", keys::kNetwork, {}};
 inline constexpr KeyTable kPlanTable{"a plan", keys::kPlan, keys::kPlanLater};
+inline constexpr KeyTable kIoTable{"\"io\"", keys::kIo, {}};
 inline constexpr KeyTable kTenantTable{"a tenant file", keys::kTenant, keys::kTenantLater};
 inline constexpr KeyTable kManifestTable{"a manifest", keys::kManifest, {}};
 inline constexpr KeyTable kAppTable{"an app", keys::kApp, keys::kAppLater};
@@ -68,8 +72,8 @@ inline constexpr KeyTable kTimeoutsTable{"\"timeouts\"", keys::kTimeouts, keys::
 
 inline constexpr const KeyTable* kHostTables[] = {&kHostTable,        &kListenTable, &kGatewayTable,
                                                   &kControlTable,     &kUidsTable,   &kCgroupTable,
-                                                  &kDirectoriesTable, &kPlanTable,   &kIsolationTable};
-inline constexpr const KeyTable* kTenantTables[] = {&kTenantTable};
+                                                  &kDirectoriesTable, &kPlanTable, &kIoTable,   &kIsolationTable, &kNetworkTable};
+inline constexpr const KeyTable* kTenantTables[] = {&kTenantTable, &kNetworkTable};
 inline constexpr const KeyTable* kManifestTables[] = {&kManifestTable, &kAppTable, &kWorkersTable,
                                                       &kLimitsTable, &kTimeoutsTable};
 

@@ -17,6 +17,12 @@
 namespace rowhouse::config {
 namespace {
 
+void send_network(const Network& network, RecordSender& sender) {
+  sender.send(network.record);
+  for (const auto& record : network.sockets) sender.send(record);
+  for (const auto& record : network.ports) sender.send(record);
+}
+
 Status answer_host(const proto::LoadHost& request, int fd, int socket, const Users& users) {
   Diagnostics diagnostics;
   RecordSender sender(socket);
@@ -27,10 +33,15 @@ Status answer_host(const proto::LoadHost& request, int fd, int socket, const Use
     return sender.status();
   }
   sender.send(file.host);
+  send_network(file.network, sender);
   for (const auto& record : file.listeners) sender.send(record);
   for (const auto& record : file.admins) sender.send(record);
   for (const auto& record : file.pythons) sender.send(record);
-  for (const auto& record : file.plans) sender.send(record);
+  for (const PlanEntry& plan : file.plans) {
+    sender.send(plan.record);
+    if (plan.network) send_network(*plan.network, sender);
+  }
+  for (const auto& record : file.privileged_groups) sender.send(record);
   sender.finish();
   return sender.status();
 }
@@ -47,6 +58,7 @@ Status answer_tenant(const proto::LoadTenant& request, int fd, int socket, const
     return sender.status();
   }
   sender.send(file.tenant);
+  if (file.network) send_network(*file.network, sender);
   for (const auto& record : file.domains) sender.send(record);
   sender.finish();
   return sender.status();

@@ -121,6 +121,8 @@ void read_statics(const Node& node, App& app, Diagnostics& diagnostics) {
 void read_limits(const Node& node, proto::AppRecord& record, Diagnostics& diagnostics) {
   const MapReader reader(node, kLimitsTable, diagnostics);
   reader.quantity("memory", parse_size, kMemory, record.memory_bytes);
+  reader.quantity("cpu", parse_percent, kCpuPercent, record.cpu_percent);
+  reader.whole("pids", kPids, record.pids);
   reader.quantity("body", parse_size, kBody, record.body_bytes);
 }
 

@@ -7,9 +7,23 @@
 namespace rowhouse::config {
 namespace {
 
-proto::PlanRecord read_plan(const Node& node, Diagnostics& diagnostics) {
+void read_memory_high(const MapReader& reader, proto::PlanRecord& plan) {
+  reader.quantity("memory_high", parse_size, kMemory, plan.memory_high_bytes);
+  if (plan.memory_bytes == 0 || plan.memory_high_bytes <= plan.memory_bytes) return;
+  reader.diagnostics().add(reader.position_of("memory_high"),
+                           "\"memory_high\" must not be more than \"memory\"");
+}
+
+void read_io(const Node& node, proto::PlanRecord& plan, Diagnostics& diagnostics) {
+  const MapReader reader(node, kIoTable, diagnostics);
+  reader.quantity("read", parse_size, kIoRate, plan.io_read_bytes);
+  reader.quantity("write", parse_size, kIoRate, plan.io_write_bytes);
+}
+
+PlanEntry read_plan(const Node& node, Diagnostics& diagnostics) {
   const MapReader reader(node, kPlanTable, diagnostics);
-  proto::PlanRecord plan;
+  PlanEntry entry;
+  proto::PlanRecord& plan = entry.record;
   plan.pids = 64;
   plan.workers = 2;
   plan.threads = 8;
@@ -18,17 +32,22 @@ proto::PlanRecord read_plan(const Node& node, Diagnostics& diagnostics) {
   if (reader.require("memory") != nullptr) reader.quantity("memory", parse_size, kMemory, plan.memory_bytes);
   reader.quantity("cpu", parse_percent, kCpuPercent, plan.cpu_percent);
   reader.whole("pids", kPids, plan.pids);
+  read_memory_high(reader, plan);
+  reader.whole("cpu_weight", kWeight, plan.cpu_weight);
+  reader.whole("io_weight", kWeight, plan.io_weight);
+  if (const Node* io = reader.find("io")) read_io(*io, plan, diagnostics);
   reader.whole("workers", kWorkers, plan.workers);
   reader.whole("threads", kThreads, plan.threads);
   reader.whole("concurrency", kConcurrency, plan.concurrency);
   reader.whole("queue", kQueue, plan.queue);
-  return plan;
+  entry.network = read_network(reader);
+  return entry;
 }
 
 }  // namespace
 
-std::vector<proto::PlanRecord> read_plans(const Node& node, std::size_t cap, Diagnostics& diagnostics) {
-  std::vector<proto::PlanRecord> plans;
+std::vector<PlanEntry> read_plans(const Node& node, std::size_t cap, Diagnostics& diagnostics) {
+  std::vector<PlanEntry> plans;
   const Node* map = read_names(node, "\"plans\"", cap, diagnostics);
   if (map == nullptr) return plans;
   if (map->keys.empty()) diagnostics.add(node.position, "\"plans\" must have at least one plan");
@@ -36,7 +55,7 @@ std::vector<proto::PlanRecord> read_plans(const Node& node, std::size_t cap, Dia
     plans.push_back(read_plan(map->children[i], diagnostics));
     const Parsed<std::string> name = parse_name(map->keys[i].name);
     if (name.ok()) {
-      plans.back().name = proto::Name::cut(name.value());
+      plans.back().record.name = proto::Name::cut(name.value());
     } else {
       diagnostics.add(map->keys[i].position, "a plan " + name.problem());
     }

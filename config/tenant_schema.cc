@@ -11,6 +11,36 @@
 namespace rowhouse::config {
 namespace {
 
+std::string number(std::uint32_t value) {
+  return std::to_string(value);
+}
+
+// Says which one it is; empty when the gid is no group with power over the host.
+std::string privileged_group_problem(std::uint32_t gid, const Users& users) {
+  const Result<std::vector<Group>> groups = users.privileged_groups();
+  if (!groups.ok()) return "";  // the supervisor has the list from the host file's loader and checks again
+  for (const Group& group : groups.value()) {
+    if (group.gid == gid) return number(gid) + ", the group " + quote(group.name) + " of the host";
+  }
+  return "";
+}
+
+// A uid with a group that is not its own (THREATS A09).  Ids that the host's databases do not know may be
+// any.
+std::string foreign_group_problem(std::uint32_t uid, std::uint32_t gid, const Users& users) {
+  const Result<std::optional<User>> user = users.find_uid(uid);
+  if (user.ok() && user.value()) {
+    if (user.value()->gid == gid) return "";
+    return "must be " + number(user.value()->gid) + ", the group of uid " + number(uid) + " (user " +
+           quote(user.value()->name) + "), not " + number(gid);
+  }
+  const Result<std::optional<Group>> group = users.find_gid(gid);
+  if (!group.ok() || !group.value()) return "";
+  const Result<std::optional<User>> namesake = users.find_name(group.value()->name);
+  if (!namesake.ok() || !namesake.value() || namesake.value()->gid != gid) return "";
+  return "must not be " + number(gid) + ", the group of user " + quote(namesake.value()->name);
+}
+
 void read_named_user(const MapReader& reader, const Node& node, const Users& users,
                      proto::TenantRecord& tenant) {
   Diagnostics& diagnostics = reader.diagnostics();
@@ -23,6 +53,10 @@ void read_named_user(const MapReader& reader, const Node& node, const Users& use
   for (const auto& [noun, id] : {std::pair("uid ", user->uid), std::pair("gid ", user->gid)}) {
     const std::string problem = reserved_id_problem(id);
     if (!problem.empty()) diagnostics.add(node.position, "\"user\" has the " + (noun + problem));
+  }
+  const std::string privileged = privileged_group_problem(user->gid, users);
+  if (!privileged.empty() && reserved_id_problem(user->gid).empty()) {
+    diagnostics.add(node.position, "\"user\" has the gid " + privileged);
   }
   const Parsed<std::string> home = parse_absolute_path(user->home);
   if (!home.ok()) diagnostics.add(node.position, "the home of \"user\" " + home.problem());
@@ -42,6 +76,18 @@ void read_id(const MapReader& reader, std::string_view key, std::uint32_t& into)
   into = id;
 }
 
+void check_groups(const MapReader& reader, const Users& users, const proto::TenantRecord& tenant) {
+  if (reader.find("uid") == nullptr || reader.find("gid") == nullptr) return;
+  if (!reserved_id_problem(tenant.uid).empty() || !reserved_id_problem(tenant.gid).empty()) return;
+  const std::string privileged = privileged_group_problem(tenant.gid, users);
+  const std::string foreign = foreign_group_problem(tenant.uid, tenant.gid, users);
+  if (!privileged.empty()) {
+    reader.diagnostics().add(reader.position_of("gid"), "\"gid\" must not be " + privileged);
+  } else if (!foreign.empty()) {
+    reader.diagnostics().add(reader.position_of("gid"), "\"gid\" " + foreign);
+  }
+}
+
 void read_numeric_user(const MapReader& reader, std::string_view name, const Users& users,
                        proto::TenantRecord& tenant) {
   if (reader.find("uid") == nullptr && reader.find("gid") == nullptr && reader.find("home") == nullptr) {
@@ -51,6 +97,7 @@ void read_numeric_user(const MapReader& reader, std::string_view name, const Use
   }
   read_id(reader, "uid", tenant.uid);
   read_id(reader, "gid", tenant.gid);
+  check_groups(reader, users, tenant);
   if (reader.require("home") != nullptr) reader.text("home", parse_absolute_path, tenant.home);
   // A database that cannot be asked costs only the name: the numbers are the tenant.
   const Result<std::optional<User>> found = users.find_uid(tenant.uid);
@@ -87,6 +134,7 @@ TenantFile read_tenant_file(const Node& root, std::string_view name, const Users
   }
   if (reader.require("plan") != nullptr) reader.text("plan", parse_name, file.tenant.plan);
   if (const Node* domains = reader.find("domains")) read_domains(*domains, file.domains, diagnostics);
+  file.network = read_network(reader);
   file.tenant.manifest = proto::Path::cut("rowhouse.yaml");
   reader.text("manifest", parse_relative_path, file.tenant.manifest);
   if (file.tenant.manifest.view() == ".") {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "config/diagnostics.h"
+#include "config/network_schema.h"
 #include "config/users.h"
 #include "config/yaml_tree.h"
 #include "proto/loader_messages.h"
@@ -13,6 +14,7 @@ namespace rowhouse::config {
 
 struct TenantFile {
   proto::TenantRecord tenant;
+  std::optional<Network> network;  // of its own
   std::vector<proto::DomainRecord> domains;
 };
 

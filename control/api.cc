@@ -11,7 +11,7 @@ namespace rowhouse::control {
 namespace {
 
 constexpr const char* kFeatures[] = {"status", "start",       "stop",       "restart",
-                                     "logs",   "logs.follow", "logs.access"};
+                                     "logs",   "logs.follow", "logs.access", "reload"};
 
 std::optional<proto::CommandKind> command_kind(std::string_view verb) {
   if (verb == "start") return proto::CommandKind::kStart;
@@ -53,6 +53,8 @@ void Api::route(const Call& call) {
     answer_info(call);
   } else if (known && path.size() == 2 && path[1] == "status") {
     start_status(call);
+  } else if (known && path.size() == 2 && path[1] == "reload") {
+    start_reload(call);
   } else if (known && path.size() == 5 && path[1] == "apps") {
     route_app(call);
   } else {
@@ -94,16 +96,17 @@ void Api::answer_info(const Call& call) {
 
 void Api::find_app(ConnectionId id, const AppName& app, std::function<void(std::uint32_t)> found) {
   parts_.inquiries.query(
-      id, app.tenant, app.app, [this, id, app, found = std::move(found)](const auto& apps) {
-        if (!apps) {
+      id, app.tenant, app.app, [this, id, app, found = std::move(found)](const auto& found_status) {
+        if (!found_status) {
           fail_unavailable(id);
           return;
         }
+        const std::vector<AppStatus>& apps = found_status->apps;
         const auto is_wanted = [&app](const AppStatus& candidate) {
           return candidate.info.tenant.view() == app.tenant && candidate.info.name.view() == app.app;
         };
-        const auto match = std::find_if(apps->begin(), apps->end(), is_wanted);
-        if (match == apps->end()) {
+        const auto match = std::find_if(apps.begin(), apps.end(), is_wanted);
+        if (match == apps.end()) {
           fail_not_found(id, app.text());
         } else {
           found(match->info.app);

@@ -53,7 +53,7 @@ class Api final : public RequestHandler {
     std::string tenant;  // as asked; empty: all that are visible
     std::string app;
     std::vector<std::string> waiting;  // tenants to be asked for; "" means all
-    std::vector<AppStatus> found;
+    StatusFound found;
   };
   struct LogRequest {
     LogStream stream = LogStream::kStderr;
@@ -66,8 +66,10 @@ class Api final : public RequestHandler {
   void answer_info(const Call& call);
   void start_status(const Call& call);
   void ask_next_tenant(ConnectionId id);
-  void on_tenant_status(ConnectionId id, std::optional<std::vector<AppStatus>> apps);
+  void on_tenant_status(ConnectionId id, std::optional<StatusFound> found);
   void finish_status(ConnectionId id);
+  void start_reload(const Call& call);
+  void on_reload_done(ConnectionId id, const ReloadFound& found);
   void start_command(const Call& call, const AppName& app, proto::CommandKind kind);
   void on_command_app(ConnectionId id, const AppName& app, proto::CommandKind kind, std::uint32_t number);
   void on_command_done(ConnectionId id, const AppName& app, std::uint32_t number,

@@ -51,7 +51,7 @@ void Api::on_command_done(ConnectionId id, const AppName& app, std::uint32_t num
 std::string Api::failure_detail(const AppName& app, std::uint32_t number, const proto::CommandDone& done) {
   if (done.cause != proto::Cause::kConfig) {
     const std::string words = parts_.book.last_words(app, {number, done.generation, done.worker});
-    return ending_detail(done.cause, done.argument, words);
+    return ending_detail({done.cause, done.argument, done.limits}, words);
   }
   std::string sentences;
   for (const Problem& problem : parts_.registry.problems_of(app.tenant)) {

@@ -42,22 +42,25 @@ void Api::ask_next_tenant(ConnectionId id) {
   const std::string tenant = work.waiting.back();
   work.waiting.pop_back();
   parts_.inquiries.query(id, tenant, work.app,
-                         [this, id](auto apps) { on_tenant_status(id, std::move(apps)); });
+                         [this, id](auto found) { on_tenant_status(id, std::move(found)); });
 }
 
-void Api::on_tenant_status(ConnectionId id, std::optional<std::vector<AppStatus>> apps) {
+void Api::on_tenant_status(ConnectionId id, std::optional<StatusFound> found) {
   const auto work = status_work_.find(id);
   if (work == status_work_.end()) return;
-  if (!apps) {
+  if (!found) {
     status_work_.erase(work);
     fail_unavailable(id);
     return;
   }
-  for (AppStatus& app : *apps) {
+  for (AppStatus& app : found->apps) {
     // Nobody sees a foreign app, whatever was answered.
     if (parts_.registry.may_see(work->second.uid, app.info.tenant.str())) {
-      work->second.found.push_back(std::move(app));
+      work->second.found.apps.push_back(std::move(app));
     }
+  }
+  for (auto& [name, tenant] : found->tenants) {
+    if (parts_.registry.may_see(work->second.uid, name)) work->second.found.tenants[name] = tenant;
   }
   ask_next_tenant(id);
 }
@@ -65,17 +68,17 @@ void Api::on_tenant_status(ConnectionId id, std::optional<std::vector<AppStatus>
 void Api::finish_status(ConnectionId id) {
   StatusWork work = std::move(status_work_[id]);
   status_work_.erase(id);
-  if (!work.app.empty() && work.found.empty()) {
+  if (!work.app.empty() && work.found.apps.empty()) {
     fail_not_found(id, work.tenant + "/" + work.app);
     return;
   }
   const auto name_of = [](const AppStatus& app) {
     return std::pair(app.info.tenant.view(), app.info.name.view());
   };
-  std::sort(work.found.begin(), work.found.end(),
+  std::sort(work.found.apps.begin(), work.found.apps.end(),
             [&](const AppStatus& a, const AppStatus& b) { return name_of(a) < name_of(b); });
   std::vector<std::string> apps;
-  for (const AppStatus& app : work.found) {
+  for (const AppStatus& app : work.found.apps) {
     const proto::AppInfo& info = app.info;
     std::string words;
     if (info.exit_cause != proto::Cause::kNone) {
@@ -84,9 +87,11 @@ void Api::finish_status(ConnectionId id) {
     }
     apps.push_back(app_json(app, words));
   }
+  std::vector<std::string> tenants;
+  for (const auto& [name, tenant] : work.found.tenants) tenants.push_back(tenant_json(tenant));
   if (!check_unsent(id, work.uid)) return;
   Answer answer;
-  answer.body = status_json(apps, parts_.registry.problems_for(work.uid, work.tenant));
+  answer.body = status_json(apps, tenants, parts_.registry.problems_for(work.uid, work.tenant));
   parts_.server.send(id, answer);
 }
 

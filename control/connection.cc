@@ -5,6 +5,8 @@
 #include <array>
 #include <utility>
 
+#include "base/foreign_files.h"
+
 namespace rowhouse::control {
 namespace {
 
@@ -30,8 +32,14 @@ Connection::Connection(uv_loop_t* loop, UniqueFd socket, uid_t uid, ConnectionId
       listener_(listener),
       deadline_(loop, [this] { on_deadline(); }),
       poll_(loop, socket_.get(), [this](int events) { on_ready(events); }) {
+  refuse_descriptors(socket_.get());
   deadline_.start(kDeadline);
   watch();
+}
+
+Connection::~Connection() {
+  poll_.stop();
+  close_foreign_socket(std::move(socket_));
 }
 
 void Connection::on_ready(int events) {
@@ -45,17 +53,14 @@ void Connection::on_ready(int events) {
 }
 
 void Connection::on_readable() {
-  std::array<char, kReadBytes> room;
-  ssize_t got = -1;
-  do {
-    got = ::recv(socket_.get(), room.data(), room.size(), MSG_DONTWAIT);
-  } while (got < 0 && errno == EINTR);
-  if (got < 0 && errno == EAGAIN) return;
-  if (got <= 0) {
+  std::array<std::uint8_t, kReadBytes> room;
+  const Result<std::size_t> got = receive_bytes(socket_.get(), room);
+  if (!got.ok() && got.error().code == ErrorCode::kWouldBlock) return;
+  if (!got.ok() || got.value() == 0) {
     close();
     return;
   }
-  input_.append(room.data(), static_cast<std::size_t>(got));
+  input_.append(reinterpret_cast<const char*>(room.data()), got.value());
   parse_input();
 }
 

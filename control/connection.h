@@ -39,6 +39,7 @@ class Connection {
 
   // `socket` must not block.  `listener` must outlive this object.
   Connection(uv_loop_t* loop, UniqueFd socket, uid_t uid, ConnectionId id, ConnectionListener& listener);
+  ~Connection();
 
   // Answers the request that is waiting.
   void send(const Answer& answer);

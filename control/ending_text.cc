@@ -2,6 +2,7 @@
 
 #include <seccomp.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -46,6 +47,20 @@ bool is_planned(Cause cause) {
          cause == Cause::kConfig || cause == Cause::kSuspended || cause == Cause::kShutdown;
 }
 
+// "limit 128M of the app, of which this worker had 96M".
+std::string memory_text(const proto::LimitFacts& limits) {
+  if (limits.memory_owner == proto::LimitOwner::kNone) return {};
+  const char* owner = limits.memory_owner == proto::LimitOwner::kApp ? " of the app" : " of the plan";
+  std::string text = "limit " + size_text(limits.memory_limit_bytes) + owner;
+  if (limits.memory_bytes > 0) text += ", of which this worker had " + size_text(limits.memory_bytes);
+  return text;
+}
+
+std::string forks_text(const proto::LimitFacts& limits) {
+  return std::to_string(limits.forks_refused) + " processes or threads were refused by the pids limit of " +
+         std::to_string(limits.pids_limit);
+}
+
 }  // namespace
 
 std::string ending_argument(Cause cause, std::int32_t argument) {
@@ -66,11 +81,28 @@ std::string ending_argument(Cause cause, std::int32_t argument) {
   return {};
 }
 
-std::string ending_detail(Cause cause, std::int32_t argument, std::string_view last_line) {
-  std::string detail = ending_argument(cause, argument);
-  const bool explains = cause == Cause::kImport || cause == Cause::kSpawn;
+std::string ending_detail(const proto::Ending& ending, std::string_view last_line) {
+  std::string detail = ending_argument(ending.cause, ending.argument);
+  const bool explains = ending.cause == Cause::kImport || ending.cause == Cause::kSpawn;
   if (explains && !last_line.empty()) detail.append(": ").append(last_line);
+  if (ending.cause == Cause::kOom) detail += memory_text(ending.limits);
+  if (ending.limits.forks_refused > 0) detail += (detail.empty() ? "" : "; ") + forks_text(ending.limits);
   return detail;
+}
+
+std::string size_text(std::uint64_t bytes) {
+  static constexpr std::string_view kUnits = "BKMGTPE";
+  std::uint64_t unit = 1;
+  std::size_t index = 0;
+  while (bytes / unit >= 1024 && index + 1 < kUnits.size()) {
+    unit *= 1024;
+    ++index;
+  }
+  std::string text = std::to_string(bytes / unit);
+  const std::uint64_t tenth = unit / 10;
+  if (tenth > 0 && bytes % unit >= tenth)
+    text += "." + std::to_string(std::min<std::uint64_t>(bytes % unit / tenth, 9));
+  return text + kUnits[index];
 }
 
 std::string_view cause_sentence(Cause cause) {
@@ -133,7 +165,13 @@ std::vector<std::string> missing_wall_names(std::uint32_t bits) {
                                                             {Wall::kPidsLimit, "pids-limit"},
                                                             {Wall::kCpuLimit, "cpu-limit"},
                                                             {Wall::kCgroupKill, "cgroup-kill"},
-                                                            {Wall::kSwapLimit, "swap-limit"}};
+                                                            {Wall::kSwapLimit, "swap-limit"},
+                                                            {Wall::kMemoryHigh, "memory-high"},
+                                                            {Wall::kCpuWeight, "cpu-weight"},
+                                                            {Wall::kIoWeight, "io-weight"},
+                                                            {Wall::kIoLimit, "io-limit"},
+                                                            {Wall::kIoBufferedWrites, "io-buffered-writes"},
+                                                            {Wall::kConnectPorts, "connect-ports"}};
   std::vector<std::string> names;
   for (const auto& [wall, name] : kWalls) {
     if ((bits & static_cast<std::uint32_t>(wall)) != 0) names.emplace_back(name);

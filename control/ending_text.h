@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "proto/causes.h"
+#include "proto/control_messages.h"
 
 namespace rowhouse::control {
 
@@ -15,9 +15,12 @@ namespace rowhouse::control {
 [[nodiscard]] std::string ending_argument(proto::Cause cause, std::int32_t argument);
 
 // The argument, and after a colon the last line of stderr where it explains the failure of a start
-// (RH-IMPORT, RH-SPAWN).
-[[nodiscard]] std::string ending_detail(proto::Cause cause, std::int32_t argument,
-                                        std::string_view last_line);
+// (RH-IMPORT, RH-SPAWN).  Then what limits had to do with it: of RH-OOM always, and forks that a pids limit
+// refused, which are likely to be the cause of what the app did next.
+[[nodiscard]] std::string ending_detail(const proto::Ending& ending, std::string_view last_line);
+
+// "128M", "1.5G": exact, or with one decimal of the next smaller unit.
+[[nodiscard]] std::string size_text(std::uint64_t bytes);
 
 // One sentence for people; empty for kNone.
 [[nodiscard]] std::string_view cause_sentence(proto::Cause cause);

@@ -38,15 +38,21 @@ void Inquiries::command(std::uint32_t app, proto::CommandKind kind, CommandAnswe
   sender_.send_command({request, app, kind});
 }
 
+void Inquiries::reload(ReloadAnswer answer) {
+  const std::uint32_t request = next_request_++;
+  reloads_.emplace(request, RunningReload{{}, std::move(answer), clock_.now() + kReloadDeadline});
+  sender_.send_reload({request});
+}
+
 void Inquiries::on_app_info(const proto::AppInfo& info) {
   const auto query = queries_.find(info.request);
-  if (query != queries_.end()) query->second.apps.push_back({info, {}});
+  if (query != queries_.end()) query->second.found.apps.push_back({info, {}, {}});
 }
 
 void Inquiries::on_worker_info(const proto::WorkerInfo& info) {
   const auto query = queries_.find(info.request);
-  if (query == queries_.end() || query->second.apps.empty()) return;
-  AppStatus& app = query->second.apps.back();
+  if (query == queries_.end() || query->second.found.apps.empty()) return;
+  AppStatus& app = query->second.found.apps.back();
   if (app.info.app == info.app) app.workers.push_back(info);
 }
 
@@ -63,7 +69,7 @@ void Inquiries::on_query_end(const proto::QueryEnd& end) {
   RunningQuery finished = std::move(query->second);
   queries_.erase(query);
   start_waiting();
-  finished.answer(std::move(finished.apps));
+  finished.answer(std::move(finished.found));
 }
 
 void Inquiries::on_command_done(const proto::CommandDone& done) {
@@ -72,6 +78,34 @@ void Inquiries::on_command_done(const proto::CommandDone& done) {
   const CommandAnswer answer = std::move(command->second.answer);
   commands_.erase(command);
   answer(done);
+}
+
+void Inquiries::on_app_usage(const proto::AppUsage& usage) {
+  const auto query = queries_.find(usage.request);
+  if (query == queries_.end() || query->second.found.apps.empty()) return;
+  AppStatus& app = query->second.found.apps.back();
+  if (app.info.app == usage.app) app.usage = usage.usage;
+}
+
+void Inquiries::on_tenant_usage(const proto::TenantUsage& usage) {
+  const auto query = queries_.find(usage.request);
+  if (query != queries_.end()) query->second.found.tenants[usage.tenant.str()] = usage;
+}
+
+void Inquiries::on_reload_change(const proto::ReloadChange& change) {
+  const auto reload = reloads_.find(change.request);
+  if (reload == reloads_.end() || reload->second.found.changes.size() >= proto::kMaxReloadChanges) return;
+  reload->second.found.changes.push_back(change);
+}
+
+void Inquiries::on_reload_done(const proto::ReloadDone& done, std::vector<std::string> sentences) {
+  const auto reload = reloads_.find(done.request);
+  if (reload == reloads_.end()) return;
+  RunningReload finished = std::move(reload->second);
+  reloads_.erase(reload);
+  finished.found.done = done;
+  finished.found.sentences = std::move(sentences);
+  finished.answer(std::move(finished.found));
 }
 
 void Inquiries::sweep() {
@@ -93,7 +127,14 @@ void Inquiries::sweep() {
     late_commands.push_back(std::move(command.second.answer));
     return true;
   });
+  std::vector<ReloadAnswer> late_reloads;
+  std::erase_if(reloads_, [&](auto& reload) {
+    if (reload.second.deadline > now) return false;
+    late_reloads.push_back(std::move(reload.second.answer));
+    return true;
+  });
   start_waiting();
+  for (const ReloadAnswer& answer : late_reloads) answer(std::nullopt);
   for (const QueryAnswer& answer : late_queries) answer(std::nullopt);
   for (const CommandAnswer& answer : late_commands) answer(std::nullopt);
 }

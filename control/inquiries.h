@@ -7,20 +7,35 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/clock.h"
-#include "proto/control_messages.h"
+#include "proto/reload_messages.h"
+#include "proto/usage_messages.h"
 
 namespace rowhouse::control {
 
 struct AppStatus {
   proto::AppInfo info;
   std::vector<proto::WorkerInfo> workers;
+  std::optional<proto::Usage> usage;  // nothing: the app has never run
+};
+
+struct StatusFound {
+  std::vector<AppStatus> apps;
+  std::map<std::string, proto::TenantUsage> tenants;  // of those whose apps have run
+};
+
+struct ReloadFound {
+  proto::ReloadDone done;
+  std::vector<proto::ReloadChange> changes;
+  std::vector<std::string> sentences;  // why the file was refused
 };
 
 // Nothing: the supervisor did not answer in time.
-using QueryAnswer = std::function<void(std::optional<std::vector<AppStatus>>)>;
+using QueryAnswer = std::function<void(std::optional<StatusFound>)>;
+using ReloadAnswer = std::function<void(std::optional<ReloadFound>)>;
 using CommandAnswer = std::function<void(std::optional<proto::CommandDone>)>;
 
 class InquirySender {
@@ -28,6 +43,7 @@ class InquirySender {
   virtual ~InquirySender() = default;
   virtual void send_query(const proto::Query& query) = 0;
   virtual void send_command(const proto::Command& command) = 0;
+  virtual void send_reload(const proto::ReloadOrder& order) = 0;
 };
 
 class Inquiries {
@@ -38,6 +54,8 @@ class Inquiries {
   // Longer than any startup timeout with its graceful stop.
   static constexpr Duration kCommandDeadline = std::chrono::minutes(30);
 
+  static constexpr Duration kReloadDeadline = std::chrono::minutes(1);
+
   Inquiries(InquirySender& sender, const Clock& clock) : sender_(sender), clock_(clock) {}
 
   // All apps, those of `tenant`, or one, for a client that has at most one question open at a time.
@@ -47,12 +65,18 @@ class Inquiries {
   void forget_client(std::uint64_t client);
   // Runs to its end, whoever waits for it; the supervisor has at most one of each app.
   void command(std::uint32_t app, proto::CommandKind kind, CommandAnswer answer);
+  // The supervisor has at most one and answers the others with busy.
+  void reload(ReloadAnswer answer);
 
   // Answers; those to questions that are no longer open are ignored.
   void on_app_info(const proto::AppInfo& info);
   void on_worker_info(const proto::WorkerInfo& info);
   void on_query_end(const proto::QueryEnd& end);
   void on_command_done(const proto::CommandDone& done);
+  void on_app_usage(const proto::AppUsage& usage);
+  void on_tenant_usage(const proto::TenantUsage& usage);
+  void on_reload_change(const proto::ReloadChange& change);
+  void on_reload_done(const proto::ReloadDone& done, std::vector<std::string> sentences);
   // Gives up what is past its deadline.
   void sweep();
 
@@ -60,12 +84,17 @@ class Inquiries {
   struct RunningQuery {
     std::uint64_t client = 0;
     proto::Query query;
-    std::vector<AppStatus> apps;
+    StatusFound found;
     QueryAnswer answer;
     Instant deadline;
   };
   struct RunningCommand {
     CommandAnswer answer;
+    Instant deadline;
+  };
+  struct RunningReload {
+    ReloadFound found;
+    ReloadAnswer answer;
     Instant deadline;
   };
   void start_waiting();
@@ -76,6 +105,7 @@ class Inquiries {
   std::map<std::uint32_t, RunningQuery> queries_;
   std::deque<RunningQuery> waiting_;
   std::map<std::uint32_t, RunningCommand> commands_;
+  std::map<std::uint32_t, RunningReload> reloads_;
 };
 
 }  // namespace rowhouse::control

@@ -68,7 +68,7 @@ void LogBook::add_death(const proto::Death& death) {
     return;
   }
   const std::string words = last_words(*app, {death.app, death.generation, death.worker});
-  const std::string detail = ending_detail(death.cause, death.argument, words);
+  const std::string detail = ending_detail({death.cause, death.argument, death.limits}, words);
   const std::string line = death_line(death.generation, death.worker, death.cause, detail);
   dirty_log_of(*app).add_notice(death.generation, death.worker, death.at_ms, line);
   flush();

@@ -92,6 +92,11 @@ void Program::on_app_info(const proto::AppInfo& info) {
   inquiries_.on_app_info(info);
 }
 
+void Program::on_reload_done(const proto::ReloadDone& done, UniqueFd sentences) {
+  const auto text = read_sealed_memory(sentences.get(), proto::kMaxErrorTextBytes);
+  inquiries_.on_reload_done(done, text.ok() ? split_sentences(text.value()) : std::vector<std::string>{});
+}
+
 void Program::on_supervisor_gone(const char* reason) {
   log_info("stopping", {{"reason", reason}});
   loop_.stop();

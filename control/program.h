@@ -28,6 +28,10 @@ class Program final : SupervisorListener {
   void on_worker_info(const proto::WorkerInfo& info) override { inquiries_.on_worker_info(info); }
   void on_query_end(const proto::QueryEnd& end) override { inquiries_.on_query_end(end); }
   void on_command_done(const proto::CommandDone& done) override { inquiries_.on_command_done(done); }
+  void on_app_usage(const proto::AppUsage& usage) override { inquiries_.on_app_usage(usage); }
+  void on_tenant_usage(const proto::TenantUsage& usage) override { inquiries_.on_tenant_usage(usage); }
+  void on_reload_change(const proto::ReloadChange& change) override { inquiries_.on_reload_change(change); }
+  void on_reload_done(const proto::ReloadDone& done, UniqueFd sentences) override;
   void on_supervisor_gone(const char* reason) override;
 
   Loop loop_;

@@ -23,11 +23,43 @@ ordered_json worker_json(const proto::WorkerInfo& worker) {
 ordered_json last_exit_json(const proto::AppInfo& info, std::string_view last_words) {
   if (info.exit_cause == proto::Cause::kNone) return nullptr;
   return {{"code", proto::cause_name(info.exit_cause)},
-          {"detail", ending_detail(info.exit_cause, info.exit_argument, last_words)},
+          {"detail", ending_detail({info.exit_cause, info.exit_argument, info.exit_limits}, last_words)},
           {"at", format_rfc3339(info.exit_at_ms)},
           {"message", cause_sentence(info.exit_cause)},
           {"generation", info.exit_generation},
           {"worker", info.exit_worker}};
+}
+
+// null: the kernel does not say.
+ordered_json count_json(std::uint64_t value) {
+  if (value == proto::kUnknownCount) return nullptr;
+  return value;
+}
+
+// null: there is none.
+ordered_json limit_json(std::uint64_t value) {
+  if (value == 0) return nullptr;
+  return value;
+}
+
+ordered_json usage_json(const proto::Usage& usage) {
+  return {
+      {"memory",
+       {{"bytes", count_json(usage.memory_bytes)},
+        {"peak_bytes", count_json(usage.memory_peak_bytes)},
+        {"limit_bytes", limit_json(usage.memory_limit_bytes)},
+        {"swap_bytes", count_json(usage.swap_bytes)},
+        {"oom_kills", usage.oom_kills}}},
+      {"pids",
+       {{"count", count_json(usage.pids)},
+        {"limit", limit_json(usage.pids_limit)},
+        {"refused", usage.forks_refused}}},
+      {"cpu",
+       {{"limit_percent", limit_json(usage.cpu_percent)},
+        {"throttled_periods", count_json(usage.throttled_periods)},
+        {"throttled_us", count_json(usage.throttled_us)}}},
+      {"io",
+       {{"read_bytes", count_json(usage.io_read_bytes)}, {"write_bytes", count_json(usage.io_write_bytes)}}}};
 }
 
 }  // namespace
@@ -47,10 +79,17 @@ std::string app_json(const AppStatus& status, std::string_view last_words) {
   json["last_exit"] = last_exit_json(info, last_words);
   json["sandbox"] = {{"missing", missing_wall_names(info.missing_walls)}};
   json["retry_in_ms"] = info.retry_in_ms;
+  json["usage"] = status.usage ? usage_json(*status.usage) : ordered_json();
   return dump(json);
 }
 
-std::string status_json(const std::vector<std::string>& apps, const std::vector<Problem>& problems) {
+std::string tenant_json(const proto::TenantUsage& tenant) {
+  return dump(
+      {{"tenant", tenant.tenant.view()}, {"plan", tenant.plan.view()}, {"usage", usage_json(tenant.usage)}});
+}
+
+std::string status_json(const std::vector<std::string>& apps, const std::vector<std::string>& tenants,
+                        const std::vector<Problem>& problems) {
   ordered_json errors = ordered_json::array();
   for (const Problem& problem : problems) {
     errors.push_back({{"tenant", problem.tenant}, {"message", problem.message}});
@@ -58,6 +97,8 @@ std::string status_json(const std::vector<std::string>& apps, const std::vector<
   // The apps stay texts: on a large host they are too many for one tree of values.
   std::string json = "{\"apps\":[";
   for (std::size_t i = 0; i < apps.size(); ++i) json.append(i == 0 ? "" : ",").append(apps[i]);
+  json += "],\"tenants\":[";
+  for (std::size_t i = 0; i < tenants.size(); ++i) json.append(i == 0 ? "" : ",").append(tenants[i]);
   return json + "],\"errors\":" + dump(errors) + "}\n";
 }
 

@@ -13,8 +13,12 @@ namespace rowhouse::control {
 // One element of "apps".  `last_words` is the last line of the worker that ended last; empty when unknown.
 [[nodiscard]] std::string app_json(const AppStatus& status, std::string_view last_words);
 
-// {"apps":[...],"errors":[...]} from the texts of app_json.
+// One element of "tenants".
+[[nodiscard]] std::string tenant_json(const proto::TenantUsage& tenant);
+
+// {"apps":[...],"tenants":[...],"errors":[...]} from the texts of the two above.
 [[nodiscard]] std::string status_json(const std::vector<std::string>& apps,
+                                      const std::vector<std::string>& tenants,
                                       const std::vector<Problem>& problems);
 
 }  // namespace rowhouse::control

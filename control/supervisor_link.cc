@@ -51,6 +51,10 @@ void SupervisorLink::send_command(const proto::Command& command) {
   send(command);
 }
 
+void SupervisorLink::send_reload(const proto::ReloadOrder& order) {
+  send(order);
+}
+
 void SupervisorLink::on_ready(int events) {
   if ((events & UV_WRITABLE) != 0) flush();
   if ((events & UV_READABLE) != 0) read_messages();
@@ -117,6 +121,15 @@ Status SupervisorLink::dispatch_running(proto::IncomingMessage& message) {
   if (message.type == MessageType::kAppNotice) {
     return deliver<proto::AppNotice>(message, [&](const auto& m) { to.on_notice(m); });
   }
+  if (message.type == MessageType::kPing) {
+    return deliver<proto::Ping>(message, [&](const auto& m) { send(proto::Pong{m.nonce}); });
+  }
+  return dispatch_answer(message);
+}
+
+Status SupervisorLink::dispatch_answer(proto::IncomingMessage& message) {
+  using proto::MessageType;
+  SupervisorListener& to = listener_;
   if (message.type == MessageType::kAppInfo) {
     return deliver<proto::AppInfo>(message, [&](const auto& m) { to.on_app_info(m); });
   }
@@ -129,8 +142,18 @@ Status SupervisorLink::dispatch_running(proto::IncomingMessage& message) {
   if (message.type == MessageType::kCommandDone) {
     return deliver<proto::CommandDone>(message, [&](const auto& m) { to.on_command_done(m); });
   }
-  if (message.type == MessageType::kPing) {
-    return deliver<proto::Ping>(message, [&](const auto& m) { send(proto::Pong{m.nonce}); });
+  if (message.type == MessageType::kAppUsage) {
+    return deliver<proto::AppUsage>(message, [&](const auto& m) { to.on_app_usage(m); });
+  }
+  if (message.type == MessageType::kTenantUsage) {
+    return deliver<proto::TenantUsage>(message, [&](const auto& m) { to.on_tenant_usage(m); });
+  }
+  if (message.type == MessageType::kReloadChange) {
+    return deliver<proto::ReloadChange>(message, [&](const auto& m) { to.on_reload_change(m); });
+  }
+  if (message.type == MessageType::kReloadDone) {
+    return deliver<proto::ReloadDone>(
+        message, [&](const auto& m, UniqueFd fd) { to.on_reload_done(m, std::move(fd)); });
   }
   return make_error(ErrorCode::kInvalid, "message that is not for control");
 }

@@ -9,7 +9,8 @@
 #include "base/loop.h"
 #include "base/unique_fd.h"
 #include "control/inquiries.h"
-#include "proto/control_messages.h"
+#include "proto/reload_messages.h"
+#include "proto/usage_messages.h"
 
 namespace rowhouse::control {
 
@@ -28,6 +29,10 @@ class SupervisorListener {
   virtual void on_worker_info(const proto::WorkerInfo& info) = 0;
   virtual void on_query_end(const proto::QueryEnd& end) = 0;
   virtual void on_command_done(const proto::CommandDone& done) = 0;
+  virtual void on_app_usage(const proto::AppUsage& usage) = 0;
+  virtual void on_tenant_usage(const proto::TenantUsage& usage) = 0;
+  virtual void on_reload_change(const proto::ReloadChange& change) = 0;
+  virtual void on_reload_done(const proto::ReloadDone& done, UniqueFd sentences) = 0;
   // The socket is at its end, or broken.
   virtual void on_supervisor_gone(const char* reason) = 0;
 };
@@ -40,6 +45,7 @@ class SupervisorLink final : public InquirySender {
   void send_ready();
   void send_query(const proto::Query& query) override;
   void send_command(const proto::Command& command) override;
+  void send_reload(const proto::ReloadOrder& order) override;
 
  private:
   enum class Phase { kSetup, kRunning };
@@ -47,6 +53,7 @@ class SupervisorLink final : public InquirySender {
   void read_messages();
   Status dispatch(proto::IncomingMessage& message);
   Status dispatch_running(proto::IncomingMessage& message);
+  Status dispatch_answer(proto::IncomingMessage& message);
   template <typename M>
   void send(const M& message);
   void flush();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/foreign_files.h"
 #include "gateway/caps.h"
 #include "gateway/request_encoder.h"
 
@@ -144,13 +145,15 @@ bool Channel::read_once() {
   const std::span<std::uint8_t> buffer = bench_.turn.receive_buffer();
   std::memcpy(buffer.data(), partial_.data(), partial_.size());
   const std::span<std::uint8_t> room = buffer.subspan(partial_.size());
-  const ssize_t count = ::recv(socket_.get(), room.data(), room.size(), MSG_DONTWAIT);
-  if (count < 0 && (errno == EAGAIN || errno == EINTR)) return false;
-  if (count <= 0) {
+  const Result<std::size_t> count = receive_bytes(socket_.get(), room);
+  if (!count.ok() && count.error().code == ErrorCode::kWouldBlock) return false;
+  const bool foreign = !count.ok() && count.error().code == ErrorCode::kInvalid;
+  if (!foreign && (!count.ok() || count.value() == 0)) {
     end(ChannelEnd::kClosed);
     return false;
   }
-  const Status taken = take_frames(buffer.first(partial_.size() + static_cast<std::size_t>(count)));
+  const Status taken =
+      foreign ? Status(count.error()) : take_frames(buffer.first(partial_.size() + count.value()));
   if (!taken.ok()) {
     violation_ = taken.error();
     end(ChannelEnd::kViolated);
@@ -309,9 +312,10 @@ void Channel::read_rest_and_end() {
 
 void Channel::end(ChannelEnd how) {
   if (state_ == ChannelState::kEnded) return;
+  if (how == ChannelEnd::kClosed && state_ == ChannelState::kDraining) how = ChannelEnd::kDrained;
   state_ = ChannelState::kEnded;
   poll_.reset();
-  socket_.reset();
+  close_foreign_socket(std::move(socket_));
   output_.clear();
   frame_deadline_.clear();
   lose_streams(StreamLoss::kGone, [](const Stream&) { return true; });

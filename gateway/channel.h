@@ -28,6 +28,7 @@ enum class ChannelState : std::uint8_t {
 
 enum class ChannelEnd : std::uint8_t {
   kClosed,    // end of file or a reset: the worker may be dead
+  kDrained,   // the same after DRAIN: the worker is about to leave
   kViolated,  // the worker broke the protocol
 };
 

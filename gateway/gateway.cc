@@ -51,6 +51,8 @@ Status Gateway::on_message(const proto::GatewaySetup& message, UniqueFd access_l
   if (access_log_ != nullptr) return make_error(ErrorCode::kInvalid, "second GatewaySetup");
   RH_TRY(shares_.map(shared_table.get(), message.index, message.count));
   access_log_ = std::make_unique<AccessLog>(std::move(access_log));
+  const std::size_t share = std::max<std::size_t>(max_connections_ / kMinClientsToFill, 1);
+  clients_.emplace(message.connections_per_address != 0 ? message.connections_per_address : share);
   for (UniqueFd& socket : early_listeners_) {
     listeners_.push_back(std::make_unique<Listener>(loop_.get(), std::move(socket), *this));
   }
@@ -146,13 +148,28 @@ void Gateway::on_client(UniqueFd socket, ClientAddress address) {
     turn_client_away(std::move(socket));
     return;
   }
+  if (!clients_->enter(address.client)) {
+    on_crowd(address);
+    turn_client_away(std::move(socket));
+    return;
+  }
   const ConnectionPlace place{sites_, *access_log_, *this};
   connections_.push_back(
       std::make_unique<Http1Connection>(bench_, place, std::move(socket), std::move(address)));
   connections_.back()->set_index(connections_.size() - 1);
 }
 
+// One line in a while: whoever crowds decides how often it happens.
+void Gateway::on_crowd(const ClientAddress& address) {
+  const Instant now = bench_.turn.now();
+  if (crowd_logged_at_ && now - *crowd_logged_at_ < kCrowdLogPeriod) return;
+  crowd_logged_at_ = now;
+  log_warning("too-many-connections-of-one-client",
+              {{"client", address.remote}, {"limit", clients_->limit()}});
+}
+
 void Gateway::on_connection_closed(Http1Connection& connection) {
+  clients_->leave(connection.address().client);
   const std::size_t index = connection.index();
   std::unique_ptr<Http1Connection> closed = std::move(connections_[index]);
   if (index + 1 < connections_.size()) {

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "gateway/access_log.h"
+#include "gateway/client_counts.h"
 #include "gateway/http1_connection.h"
 #include "gateway/listener.h"
 #include "gateway/share.h"
@@ -49,6 +50,7 @@ class Gateway final : public SupervisorListener,
   void on_connection_closed(Http1Connection& connection) override;
   void on_worker_fault(const WorkerIdentity& worker, proto::FaultKind kind) override;
 
+  void on_crowd(const ClientAddress& address);
   void on_turn_finished();
   void arm_timer();
   void finish(int status);
@@ -67,6 +69,8 @@ class Gateway final : public SupervisorListener,
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::vector<UniqueFd> early_listeners_;  // that came before GatewaySetup
   std::vector<std::unique_ptr<Http1Connection>> connections_;
+  std::optional<ClientCounts> clients_;    // from GatewaySetup on
+  std::optional<Instant> crowd_logged_at_;
   bool retiring_ = false;
   int status_ = 0;
 };

@@ -49,6 +49,7 @@ class Http1Connection final : public Mortal,
   // Closes an idle connection at once and any other one after its answer.
   void retire();
   void set_index(std::size_t index) { index_ = index; }
+  [[nodiscard]] const ClientAddress& address() const { return address_; }
   [[nodiscard]] std::size_t index() const { return index_; }
 
  private:

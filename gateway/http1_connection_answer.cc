@@ -107,6 +107,7 @@ void Http1Connection::flush() {
   }
   const std::uint64_t unsent = socket_.output().size() + file_left_;
   if (unsent != before || !blocked_) write_at_ = bench_.turn.now();
+  if (unsent != before) writer_.on_output_taken();
   blocked_ = flow == Flow::kBlocked;
   exchange_.note_unsent(socket_.output().size());
   if (flow == Flow::kDone && state_ == State::kFlushing) on_answered();

@@ -28,6 +28,7 @@ void Http1Writer::append_number(std::uint64_t number, int base) {
 void Http1Writer::append_head(const proto::ResponseHead& head, const CheckedResponse& checked,
                               const Request& request, std::string_view date, AfterAnswer after) {
   framing_ = choose_framing(request, head.status, checked);
+  chunk_bytes_ = 0;
   out_.append("HTTP/1.1 ");
   append_number(head.status, 10);
   out_.append(" ").append(head.reason.empty() ? standard_reason(head.status) : head.reason);
@@ -57,12 +58,29 @@ void Http1Writer::append_data(std::string_view bytes) {
     out_.append(bytes);
     return;
   }
-  append_number(bytes.size(), 16);
-  out_.append(kLineEnd).append(bytes).append(kLineEnd);
+  append_chunk(bytes);
+}
+
+void Http1Writer::append_chunk(std::string_view bytes) {
+  const std::size_t size = chunk_bytes_ + bytes.size();
+  char digits[16];
+  const auto end = std::to_chars(digits, digits + sizeof digits, size, 16).ptr;
+  const auto count = static_cast<std::size_t>(end - digits);
+  if (chunk_bytes_ == 0) {
+    chunk_at_ = out_.size();
+    out_.append(digits, count).append(kLineEnd);
+  } else {
+    out_.resize(out_.size() - kLineEnd.size());
+    out_.replace(chunk_at_, chunk_digits_, digits, count);
+  }
+  out_.append(bytes).append(kLineEnd);
+  chunk_digits_ = count;
+  chunk_bytes_ = size;
 }
 
 void Http1Writer::append_end() {
   if (framing_ == ResponseFraming::kChunked) out_.append("0\r\n\r\n");
+  chunk_bytes_ = 0;
 }
 
 }  // namespace rowhouse::gateway

@@ -31,16 +31,23 @@ class Http1Writer {
   // `head` has passed check_response.
   void append_head(const proto::ResponseHead& head, const CheckedResponse& checked, const Request& request,
                    std::string_view date, AfterAnswer after);
-  // REQUIRES: no bytes when the framing is kNone.
+  // REQUIRES: no bytes when the framing is kNone.  Bytes that follow each other before the client's socket
+  // takes any become one chunk: a worker that sends single bytes cannot make six of each.
   void append_data(std::string_view bytes);
+  // Some of what was written is on its way: the last chunk cannot grow any more.
+  void on_output_taken() { chunk_bytes_ = 0; }
   void append_end();
   [[nodiscard]] ResponseFraming framing() const { return framing_; }
 
  private:
   void append_number(std::uint64_t number, int base);
+  void append_chunk(std::string_view bytes);
 
   std::string& out_;
   ResponseFraming framing_ = ResponseFraming::kNone;
+  std::size_t chunk_at_ = 0;      // where in out_ the size of the last chunk is
+  std::size_t chunk_digits_ = 0;  // of that size
+  std::size_t chunk_bytes_ = 0;   // 0: the next bytes begin a chunk
 };
 
 inline constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";

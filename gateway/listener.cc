@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "gateway/caps.h"
+#include "gateway/client_counts.h"
 
 namespace rowhouse::gateway {
 namespace {
@@ -82,7 +83,7 @@ bool Listener::accept_one() {
     return false;
   }
   Endpoint from = endpoint_of(remote);
-  clients_.on_client(std::move(client), {std::move(from.host), from.port, port_});
+  clients_.on_client(std::move(client), {std::move(from.host), from.port, port_, client_number(remote.any)});
   return true;
 }
 

@@ -18,6 +18,7 @@ struct ClientAddress {
   std::string remote;  // "192.0.2.1", "2001:db8::1"; "" on a UNIX socket
   std::uint16_t remote_port = 0;
   std::uint16_t server_port = 0;
+  std::uint64_t client = 0;  // of client_counts.h
 };
 
 inline constexpr std::size_t kRequestIdBytes = 16;

@@ -1,6 +1,7 @@
 #include "gateway/worker.h"
 
 #include "base/log.h"
+#include "gateway/caps.h"
 
 namespace rowhouse::gateway {
 
@@ -10,7 +11,8 @@ Worker::Worker(Workbench& bench, WorkerShare share, const WorkerIdentity& identi
       share_(share),
       identity_(identity),
       listener_(listener),
-      channel_(bench, std::move(channel), identity.threads + proto::kMaxPrefetch, *this) {
+      channel_(bench, std::move(channel), identity.threads + proto::kMaxPrefetch, *this),
+      dying_(bench.deadlines, [this] { on_dying_time_over(); }) {
   share_.set_in_flight(0);
 }
 
@@ -50,11 +52,20 @@ void Worker::on_stream_closed(std::optional<std::uint16_t> service_us) {
 }
 
 void Worker::on_channel_end(ChannelEnd end) {
+  // The end is only a hint; the death, if it is one, is known a moment later.
+  if (end == ChannelEnd::kClosed) dying_.set(bench_.turn.now() + kDyingTime);
   if (end != ChannelEnd::kViolated) return;
   log_warning("worker-violated-protocol", {{"app", identity_.app},
                                            {"generation", identity_.generation},
                                            {"worker", identity_.worker},
                                            {"rule", channel_.violation()}});
+  report(proto::FaultKind::kProtocol);
+}
+
+// It would keep its place and serve nobody.
+void Worker::on_dying_time_over() {
+  log_warning("worker-lives-without-channel",
+              {{"app", identity_.app}, {"generation", identity_.generation}, {"worker", identity_.worker}});
   report(proto::FaultKind::kProtocol);
 }
 

@@ -56,6 +56,7 @@ class Worker final : public Mortal, private ChannelListener {
   void on_stream_closed(std::optional<std::uint16_t> service_us) override;
   void on_given_up_time_over() override { report(proto::FaultKind::kRequestTimeout); }
   void on_channel_end(ChannelEnd end) override;
+  void on_dying_time_over();
 
   Workbench& bench_;
   WorkerShare share_;
@@ -64,6 +65,7 @@ class Worker final : public Mortal, private ChannelListener {
   ServiceTimes service_times_;
   bool reported_[2] = {false, false};  // by FaultKind
   Channel channel_;
+  Deadline dying_;  // from the end of the channel to the news of the worker's death
 };
 
 }  // namespace rowhouse::gateway

@@ -72,10 +72,27 @@ struct AccessSource {
   static constexpr void fields(auto& m, auto& visit) { visit(m.gateway); }
 };
 
+enum class LimitOwner : std::uint8_t { kNone = 0, kApp = 1, kPlan = 2 };
+inline constexpr LimitOwner last_value(LimitOwner) { return LimitOwner::kPlan; }
+
+// The limits that had to do with an ending, from the kernel's counters.
+struct LimitFacts {
+  LimitOwner memory_owner = LimitOwner::kNone;  // of kOom: whose limit was reached
+  std::uint64_t memory_limit_bytes = 0;
+  std::uint64_t memory_bytes = 0;   // what the worker itself had at most
+  std::uint64_t forks_refused = 0;  // processes and threads that the worker was refused
+  std::uint32_t pids_limit = 0;     // by this limit
+  static constexpr void fields(auto& m, auto& visit) {
+    visit(m.memory_owner, m.memory_limit_bytes, m.memory_bytes, m.forks_refused, m.pids_limit);
+  }
+  bool operator==(const LimitFacts&) const = default;
+};
+
 // Why something ended.  `argument` as proto/causes.h says.
 struct Ending {
   Cause cause = Cause::kNone;
   std::int32_t argument = 0;
+  LimitFacts limits;
 };
 
 // supervisor -> control: a worker died or a start failed (worker 0: the sandbox).
@@ -88,13 +105,16 @@ struct Death {
   Cause cause = Cause::kNone;
   std::int32_t argument = 0;
   std::int64_t at_ms = 0;  // since 1970-01-01T00:00:00Z
+  LimitFacts limits;
   static constexpr void fields(auto& m, auto& visit) {
     visit(m.app, m.generation, m.worker, m.cause, m.argument, m.at_ms);
+    LimitFacts::fields(m.limits, visit);
   }
 };
 
 // control -> supervisor: tell me about apps, in the order of their numbers, after `after_app`.  The answer
-// is at most kAppsPerQuery AppInfos, each followed by its WorkerInfos, and a QueryEnd.
+// is at most kAppsPerQuery AppInfos, each followed by its WorkerInfos and its AppUsage, then the TenantUsage of their
+// tenants, and a QueryEnd.
 inline constexpr std::uint32_t kAppsPerQuery = 16;
 struct Query {
   static constexpr MessageType kType = MessageType::kQuery;
@@ -133,10 +153,12 @@ struct AppInfo {
   std::uint32_t exit_generation = 0, exit_worker = 0;
   std::uint32_t retry_in_ms = 0;  // in backoff: until the next start
   std::uint32_t missing_walls = 0;
+  LimitFacts exit_limits;
   static constexpr void fields(auto& m, auto& visit) {
     visit(m.request, m.app, m.tenant, m.name, m.state, m.generation, m.restarts, m.workers_min, m.workers_max,
           m.exit_cause, m.exit_argument, m.exit_at_ms, m.exit_generation, m.exit_worker, m.retry_in_ms,
           m.missing_walls);
+    LimitFacts::fields(m.exit_limits, visit);
   }
 };
 
@@ -195,8 +217,10 @@ struct CommandDone {
   std::uint32_t worker = 0;  // of the failed start: control joins its last line of stderr
   Cause cause = Cause::kNone;
   std::int32_t argument = 0;
+  LimitFacts limits;
   static constexpr void fields(auto& m, auto& visit) {
     visit(m.request, m.outcome, m.generation, m.worker, m.cause, m.argument);
+    LimitFacts::fields(m.limits, visit);
   }
 };
 

@@ -15,7 +15,8 @@ struct GatewaySetup {
   static constexpr std::size_t kDescriptors = 2;
   std::uint32_t index = 0;  // the gateway's column in the shared table
   std::uint32_t count = 0;
-  static constexpr void fields(auto& m, auto& visit) { visit(m.index, m.count); }
+  std::uint32_t connections_per_address = 0;  // 0: a quarter of what the process can hold
+  static constexpr void fields(auto& m, auto& visit) { visit(m.index, m.count, m.connections_per_address); }
 };
 
 // supervisor -> gateway, with a listening socket.

@@ -41,10 +41,18 @@ enum class Wall : std::uint32_t {
   kCpuLimit = 1u << 5,
   kCgroupKill = 1u << 6,
   kSwapLimit = 1u << 7,
+  // Limits that the plan asks for and this host cannot set.
+  kMemoryHigh = 1u << 8,
+  kCpuWeight = 1u << 9,
+  kIoWeight = 1u << 10,
+  kIoLimit = 1u << 11,
+  kIoBufferedWrites = 1u << 12,  // cgroup v1: what goes through the page cache is not held back
+  kConnectPorts = 1u << 13,      // Landlock ABI 4: every TCP port may be connected to
 };
 
 // supervisor -> jail, with a detached mount (open_tree): place it read-only at `path`.  The first one is the
-// worker program (path "/.rowhouse/worker"); others are Python prefixes at their own place.
+// worker program (path "/.rowhouse/worker"); others are Python prefixes and directories of allowed sockets at
+// their own place.
 struct JailMount {
   static constexpr MessageType kType = MessageType::kJailMount;
   static constexpr std::size_t kDescriptors = 1;
@@ -52,7 +60,15 @@ struct JailMount {
   static constexpr void fields(auto& m, auto& visit) { visit(m.path); }
 };
 
-// supervisor -> jail, after the JailMounts: build the sandbox.
+// supervisor -> jail: a TCP port that may be connected to.  With none, all may be.
+struct JailPort {
+  static constexpr MessageType kType = MessageType::kJailPort;
+  static constexpr std::size_t kDescriptors = 0;
+  std::uint16_t port = 0;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.port); }
+};
+
+// supervisor -> jail, after the JailMounts and JailPorts: build the sandbox.
 struct JailSetup {
   static constexpr MessageType kType = MessageType::kJailSetup;
   static constexpr std::size_t kDescriptors = 0;

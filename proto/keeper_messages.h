@@ -32,6 +32,13 @@ struct Shutdown {
   static constexpr void fields(auto&, auto&) {}
 };
 
+// keeper -> supervisor: SIGHUP came; read the host file again.
+struct Reload {
+  static constexpr MessageType kType = MessageType::kReload;
+  static constexpr std::size_t kDescriptors = 0;
+  static constexpr void fields(auto&, auto&) {}
+};
+
 // supervisor -> keeper: listeners are open and every app has been looked at.
 struct SupervisorReady {
   static constexpr MessageType kType = MessageType::kSupervisorReady;

@@ -43,6 +43,9 @@ inline constexpr std::uint32_t kMaxRoutesPerApp = 64;
 inline constexpr std::uint32_t kMaxStaticsPerApp = 16;
 inline constexpr std::uint32_t kMaxAppsPerTenant = 64;
 inline constexpr std::uint32_t kMaxDomainsPerTenant = 1500;
+inline constexpr std::uint32_t kMaxSocketsPerNetwork = 4;  // UNIX sockets of the host that a sandbox may see
+inline constexpr std::uint32_t kMaxPortsPerNetwork = 32;   // TCP ports that it may connect to
+inline constexpr std::uint32_t kMaxReloadChanges = 4096;  // told of one reload; the others are counted
 inline constexpr std::size_t kMaxConfigurationBytes = 64 * 1024;  // one YAML file (THREATS S03)
 
 }  // namespace rowhouse::proto

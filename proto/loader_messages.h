@@ -51,22 +51,47 @@ struct LoadManifest {
 enum class NetworkMode : std::uint8_t { kHost = 0, kPrivate = 1 };
 inline constexpr NetworkMode last_value(NetworkMode) { return NetworkMode::kPrivate; }
 
-// The host file.  Users are already numbers; paths are absolute.  0 for gateway_processes means auto.
+// The host file.  Users are already numbers; paths are absolute.  0 for gateway_processes means auto, for
+// connections_per_address a quarter of what a gateway can hold.
 struct HostRecord {
   static constexpr MessageType kType = MessageType::kHostRecord;
   static constexpr std::size_t kDescriptors = 0;
   std::uint32_t gateway_processes = 0;
+  std::uint32_t connections_per_address = 0;
   std::uint32_t gateway_uid = 0, gateway_gid = 0;
   std::uint32_t control_uid = 0, control_gid = 0;
   std::uint32_t uid_min = 1000;
   bool strict = false;
-  NetworkMode network = NetworkMode::kHost;
   Path control_socket, tenants, state, run, logs;
   Path cgroup_parent;  // empty: auto
   static constexpr void fields(auto& m, auto& visit) {
-    visit(m.gateway_processes, m.gateway_uid, m.gateway_gid, m.control_uid, m.control_gid, m.uid_min,
-          m.strict, m.network, m.control_socket, m.tenants, m.state, m.run, m.logs, m.cgroup_parent);
+    visit(m.gateway_processes, m.connections_per_address, m.gateway_uid, m.gateway_gid, m.control_uid, m.control_gid, m.uid_min,
+          m.strict, m.control_socket, m.tenants, m.state, m.run, m.logs, m.cgroup_parent);
   }
+};
+
+// `network` of the host, plan or tenant record before it; absent: the host's for a plan, the plan's for a tenant.
+struct NetworkRecord {
+  static constexpr MessageType kType = MessageType::kNetworkRecord;
+  static constexpr std::size_t kDescriptors = 0;
+  NetworkMode mode = NetworkMode::kHost;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.mode); }
+};
+
+// One of `sockets` of the network before it: a UNIX socket of the host's whose directory the sandbox sees.
+struct SocketRecord {
+  static constexpr MessageType kType = MessageType::kSocketRecord;
+  static constexpr std::size_t kDescriptors = 0;
+  Path path;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.path); }
+};
+
+// One of `connect` of the network before it: a TCP port that may be connected to.  None: all.
+struct PortRecord {
+  static constexpr MessageType kType = MessageType::kPortRecord;
+  static constexpr std::size_t kDescriptors = 0;
+  std::uint16_t port = 0;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.port); }
 };
 
 // One of `listen`: http on an address.  `address` is network order, 4 bytes used for IPv4.
@@ -95,6 +120,10 @@ struct PythonRecord {
   static constexpr void fields(auto& m, auto& visit) { visit(m.version); }
 };
 
+// Of cpu_weight and io_weight where nothing else is said (cgroup-v2.rst, Weights).
+inline constexpr std::uint32_t kDefaultWeight = 100;
+inline constexpr std::uint32_t kMaxWeight = 10'000;
+
 struct PlanRecord {
   static constexpr MessageType kType = MessageType::kPlanRecord;
   static constexpr std::size_t kDescriptors = 0;
@@ -106,9 +135,24 @@ struct PlanRecord {
   std::uint32_t threads = 0;      // of one worker
   std::uint32_t concurrency = 0;  // requests in flight of the tenant
   std::uint32_t queue = 0;        // requests waiting per app
+  std::uint64_t memory_high_bytes = 0;  // 0: none
+  std::uint32_t cpu_weight = kDefaultWeight;
+  std::uint32_t io_weight = 0;  // 0: the kernel's default
+  std::uint64_t io_read_bytes = 0, io_write_bytes = 0;  // of each second, on the home's disk; 0: no limit
   static constexpr void fields(auto& m, auto& visit) {
-    visit(m.name, m.memory_bytes, m.cpu_percent, m.pids, m.workers, m.threads, m.concurrency, m.queue);
+    visit(m.name, m.memory_bytes, m.cpu_percent, m.pids, m.workers, m.threads, m.concurrency, m.queue,
+          m.memory_high_bytes, m.cpu_weight, m.io_weight, m.io_read_bytes, m.io_write_bytes);
   }
+};
+
+// A group of this host that has power over it (root, shadow, docker ...), as the host's group database knows it:
+// never a tenant's.  With the host file's records, so that the supervisor asks no database.
+struct PrivilegedGroupRecord {
+  static constexpr MessageType kType = MessageType::kPrivilegedGroupRecord;
+  static constexpr std::size_t kDescriptors = 0;
+  std::uint32_t gid = 0;
+  Name name;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.gid, m.name); }
 };
 
 // A tenant file.  `user:` is resolved by the loader (NSS), the numbers are checked again by the supervisor.
@@ -136,7 +180,7 @@ struct DomainRecord {
 };
 
 // One app of a manifest, with its worker part (worker_part.h) as a sealed memory file.
-// 0 in memory_bytes: only the plan's limit.
+// 0 in memory_bytes, cpu_percent and pids: only the plan's limit.
 struct AppRecord {
   static constexpr MessageType kType = MessageType::kAppRecord;
   static constexpr std::size_t kDescriptors = 1;
@@ -147,9 +191,11 @@ struct AppRecord {
   std::uint64_t memory_bytes = 0;
   std::uint64_t body_bytes = 0;
   std::uint32_t startup_ms = 0, request_ms = 0, queue_ms = 0, graceful_ms = 0, shutdown_ms = 0;
+  std::uint32_t cpu_percent = 0;  // of one core
+  std::uint32_t pids = 0;
   static constexpr void fields(auto& m, auto& visit) {
     visit(m.name, m.python, m.workers_min, m.workers_max, m.threads, m.memory_bytes, m.body_bytes, m.startup_ms,
-          m.request_ms, m.queue_ms, m.graceful_ms, m.shutdown_ms);
+          m.request_ms, m.queue_ms, m.graceful_ms, m.shutdown_ms, m.cpu_percent, m.pids);
   }
 };
 

@@ -158,7 +158,7 @@ template <ControlMessage M>
 struct IncomingMessage {
   MessageType type{};
   std::vector<std::uint8_t> bytes;
-  std::vector<UniqueFd> descriptors;
+  ForeignDescriptors descriptors;
 };
 
 // kInvalid unless the bytes are exactly one message of type M with M::kDescriptors descriptors.

@@ -6,7 +6,7 @@ namespace {
 using enum MessageType;
 
 bool loader_may_send(MessageType type) {
-  return type >= kHostRecord && type <= kLoadError;
+  return type >= kHostRecord && type <= kPortRecord;
 }
 
 bool steward_may_send(Phase phase, MessageType type) {
@@ -21,11 +21,12 @@ bool gateway_may_send(Phase phase, MessageType type) {
 
 bool control_may_send(Phase phase, MessageType type) {
   if (phase == Phase::kSetup) return type == kControlReady;
-  return type == kQuery || type == kCommand || type == kPong;
+  return type == kQuery || type == kCommand || type == kReloadOrder || type == kPong;
 }
 
 // The supervisor is trusted by its peers; this catches mistakes of our own.
 bool supervisor_may_send(MessageType type) {
+  if (type == kJailPort) return true;
   if (type >= kJailMount && type <= kSpawn) return type != kJailFailed && type != kStewardReady;
   if (type >= kLoadHost && type <= kLoadManifest) return true;
   if (type >= kGatewaySetup && type <= kRetire) {
@@ -34,6 +35,7 @@ bool supervisor_may_send(MessageType type) {
   if (type >= kControlSetup && type <= kAppNotice) {
     return type != kControlReady && type != kQuery && type != kCommand;
   }
+  if (type >= kReloadChange && type <= kTenantUsage) return true;
   return type == kPing || type == kPong || type == kChild || type == kSupervisorReady;
 }
 
@@ -41,7 +43,7 @@ bool supervisor_may_send(MessageType type) {
 
 bool is_permitted(Peer from, Phase phase, MessageType type) {
   switch (from) {
-    case Peer::kKeeper: return type == kChildExited || type == kShutdown;
+    case Peer::kKeeper: return type == kChildExited || type == kShutdown || type == kReload;
     case Peer::kSupervisor: return supervisor_may_send(type);
     case Peer::kLoader: return loader_may_send(type);
     case Peer::kSteward: return steward_may_send(phase, type);

@@ -16,6 +16,7 @@ enum class MessageType : std::uint16_t {
   kChildExited = 17,
   kShutdown = 18,
   kSupervisorReady = 19,
+  kReload = 21,
   // supervisor <-> loader
   kLoadHost = 32,
   kLoadTenant = 33,
@@ -32,6 +33,10 @@ enum class MessageType : std::uint16_t {
   kStaticRecord = 44,
   kLoaded = 45,
   kLoadError = 46,
+  kPrivilegedGroupRecord = 47,
+  kNetworkRecord = 48,
+  kSocketRecord = 49,
+  kPortRecord = 50,
   // supervisor <-> jail and steward
   kJailMount = 64,
   kJailSetup = 65,
@@ -40,6 +45,7 @@ enum class MessageType : std::uint16_t {
   kSpawn = 68,
   kSpawnFailed = 69,
   kWorkerExited = 70,
+  kJailPort = 71,
   // supervisor <-> gateway
   kGatewaySetup = 80,
   kListener = 81,
@@ -73,6 +79,11 @@ enum class MessageType : std::uint16_t {
   kCommand = 124,
   kCommandDone = 125,
   kAppNotice = 126,
+  kReloadOrder = 128,
+  kReloadChange = 129,
+  kReloadDone = 130,
+  kAppUsage = 131,
+  kTenantUsage = 132,
 };
 
 enum class Peer : std::uint8_t { kKeeper, kSupervisor, kLoader, kSteward, kGateway, kControl };

@@ -1,4 +1,5 @@
 #include "proto/control_messages.h"
+#include "proto/reload_messages.h"
 
 namespace rowhouse::proto {
 
@@ -24,6 +25,26 @@ std::string_view worker_state_name(WorkerState state) {
     case WorkerState::kReady: return "ready";
     case WorkerState::kDraining: return "draining";
     case WorkerState::kDying: return "dying";
+  }
+  return "unknown";
+}
+
+std::string_view config_key_name(ConfigKey key) {
+  static constexpr std::string_view kNames[] = {
+      "plan",    "memory",    "memory_high", "swap",        "cpu",         "cpu_weight",
+      "pids",    "io_weight", "io",          "concurrency", "queue",       "workers",
+      "threads", "listen",    "gateway",     "control",     "directories", "uids",
+      "cgroup",  "isolation", "pythons",     "network",     "other"};
+  static_assert(std::size(kNames) == static_cast<std::size_t>(last_value(ConfigKey{})) + 1);
+  return kNames[static_cast<std::size_t>(key)];
+}
+
+std::string_view reload_effect_name(ReloadEffect effect) {
+  switch (effect) {
+    case ReloadEffect::kAppliedLive: return "applied_live";
+    case ReloadEffect::kNeedsRestart: return "needs_restart";
+    case ReloadEffect::kNeedsDaemonRestart: return "needs_daemon_restart";
+    case ReloadEffect::kNotApplied: return "not_applied";
   }
   return "unknown";
 }

@@ -22,10 +22,6 @@ std::uint32_t random_number() {
   return device();
 }
 
-CgroupLimits limits_of(const Plan& plan) {
-  return {plan.memory_bytes, plan.pids, plan.cpu_percent};
-}
-
 }  // namespace
 
 Result<std::unique_ptr<App>> App::create(const AppSurroundings& around, const TenantEntry& tenant,
@@ -159,24 +155,14 @@ void App::start_generation() {
   tell_condition();
 }
 
-Status App::prepare_cgroups() {
-  const std::string tenant_group = "tenants/t-" + tenant_.name;
-  const Plan& plan = around_.host->plans.at(tenant_.plan);
-  RH_ASSIGN(const Cgroup tenant, around_.cgroups->create(tenant_group));
-  RH_TRY(tenant.set_limits(limits_of(plan)));
-  RH_ASSIGN(const Cgroup app, around_.cgroups->create(tenant_group + "/a-" + name_));
-  return app.set_limits({newest_spec().settings.memory_bytes, 0, 0});
-}
-
 Result<std::unique_ptr<Sandbox>> App::build_sandbox() {
   // The last gate before a process becomes a tenant (THREATS S22).
   if (check_identity(tenant_.uid, tenant_.gid, *around_.host))
     return make_error(ErrorCode::kInvalid, "identity");
   const AppSpec& spec = newest_spec();
-  RH_TRY(prepare_cgroups());
+  RH_TRY(around_.limits->prepare(tenant_, spec.settings));
   SandboxOrder order;
-  const std::string path =
-      "tenants/t-" + tenant_.name + "/a-" + name_ + "/g" + std::to_string(last_generation_);
+  const std::string path = app_group(tenant_.name, name_) + "/g" + std::to_string(last_generation_);
   RH_ASSIGN(order.group, around_.cgroups->create_new(path));
   RH_ASSIGN(order.steward, around_.cgroups->create_new(path + "/steward"));
   order.loop = around_.loop;
@@ -190,7 +176,7 @@ Result<std::unique_ptr<Sandbox>> App::build_sandbox() {
   order.tenant = &tenant_;
   order.app = name_;
   order.worker_part = spec.worker_part.get();
-  order.network = around_.host->host.network;
+  order.network = network_of(tenant_, *around_.host);
   order.startup = milliseconds(spec.settings.startup_ms);
   order.graceful = milliseconds(spec.settings.graceful_ms);
   order.shutdown = milliseconds(spec.settings.shutdown_ms);
@@ -270,7 +256,8 @@ void App::try_again_later() {
 
 void App::on_sandbox_standing(Sandbox& sandbox) {
   if (&sandbox != next_.get()) return;
-  const std::uint32_t missing = around_.cgroups->missing_walls() | sandbox.missing_walls();
+  const std::uint32_t missing =
+      around_.cgroups->missing_walls() | around_.limits->missing(tenant_.name) | sandbox.missing_walls();
   if (!around_.host->host.strict || missing == 0) return top_up();
   // isolation.strict: no app without all its walls.
   const Ending ending{Cause::kSpawn, -static_cast<std::int32_t>(missing)};
@@ -298,6 +285,7 @@ void App::on_worker_lost(Sandbox& sandbox, Worker& worker) {
 
 void App::on_worker_gone(Sandbox& sandbox, std::uint32_t worker, Ending ending) {
   forget_log_pipes(sandbox.generation(), worker);
+  add_limit_facts(ending);
   note_death(sandbox.generation(), worker, ending);
   if (&sandbox == next_.get()) {
     if (serving_ != nullptr || command_ != nullptr) return on_start_failed(ending, worker);
@@ -309,6 +297,7 @@ void App::on_worker_gone(Sandbox& sandbox, std::uint32_t worker, Ending ending) 
 }
 
 void App::on_sandbox_failed(Sandbox& sandbox, Ending ending) {
+  add_limit_facts(ending);
   note_death(sandbox.generation(), 0, ending);
   if (&sandbox == next_.get()) {
     const bool restarting = serving_ != nullptr;
@@ -324,12 +313,15 @@ void App::on_sandbox_failed(Sandbox& sandbox, Ending ending) {
 
 void App::on_sandbox_closed(Sandbox& sandbox) {
   forget_log_pipes(sandbox.generation(), 0);
+  removed_ += sandbox.counters();
   const auto found = std::find_if(retired_.begin(), retired_.end(),
                                   [&](const auto& entry) { return entry.get() == &sandbox; });
   if (found != retired_.end()) {
     around_.graveyard->bury(std::move(*found));
     retired_.erase(found);
   }
+  // What it has given back may be what a lower limit was waiting for.
+  if (around_.limits->pending(tenant_.name)) around_.limits->renew(tenant_);
   check_quiet();
 }
 

@@ -29,6 +29,7 @@
 #include "supervisor/gateways.h"
 #include "supervisor/registry.h"
 #include "supervisor/sandbox.h"
+#include "supervisor/tenant_limits.h"
 
 namespace rowhouse::supervisor {
 
@@ -40,6 +41,7 @@ struct AppSurroundings {
   const Programs* programs = nullptr;
   Graveyard* graveyard = nullptr;
   CgroupTree* cgroups = nullptr;
+  TenantLimits* limits = nullptr;
   AppStore* store = nullptr;
   SharedRows* rows = nullptr;
   Gateways* gateways = nullptr;
@@ -90,6 +92,15 @@ class App final : public Mortal, public SandboxListener {
   [[nodiscard]] bool stopping() const { return stopped_ && busy(); }
   [[nodiscard]] proto::AppInfo describe() const;
   [[nodiscard]] std::vector<proto::WorkerInfo> describe_workers() const;
+  // From the kernel, now; nothing when the app has never been started.
+  [[nodiscard]] std::optional<proto::Usage> usage() const;
+  // What was counted where it happened, over all its generations.
+  [[nodiscard]] LeafCounters leaf_counters() const;
+
+  // --- its plan has changed, in this order; no process is touched
+  void lift_quota() const;
+  std::optional<LimitOutcome> renew_limits();
+  void renew_gateways();
 
  private:
   struct LogPipe {
@@ -104,7 +115,6 @@ class App final : public Mortal, public SandboxListener {
   // --- a generation
   void start_generation();
   Result<std::unique_ptr<Sandbox>> build_sandbox();
-  Status prepare_cgroups();
   void top_up();
   void promote_next();
   void retire(std::unique_ptr<Sandbox> sandbox, proto::Cause cause);
@@ -128,6 +138,8 @@ class App final : public Mortal, public SandboxListener {
   void tell_condition();
   [[nodiscard]] proto::AppConditionChange condition() const;
   void notice(proto::NoticeKind kind, std::uint32_t generation, std::uint32_t number = 0);
+  [[nodiscard]] bool reached_own_limit(const Cgroup& group);
+  void add_limit_facts(proto::Ending& ending);
   void note_death(std::uint32_t generation, std::uint32_t worker, proto::Ending ending);
   void forget_log_pipes(std::uint32_t generation, std::uint32_t worker);
   // What next_ is started with, or what serves.
@@ -154,6 +166,8 @@ class App final : public Mortal, public SandboxListener {
   std::unique_ptr<Sandbox> next_;
   bool switching_ = false;  // next_ is ready and the gateways are being told
   std::vector<std::unique_ptr<Sandbox>> retired_;
+  LeafCounters removed_;               // of the generations that are no more
+  std::uint64_t seen_limit_hits_ = 0;  // of its own memory limit, at the last death
   std::vector<LogPipe> log_pipes_;  // copies, for a fresh control process
   Backoff backoff_;
   Instant retry_at_{};

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/foreign_files.h"
 #include "base/log.h"
 #include "supervisor/app.h"
 
@@ -57,6 +58,8 @@ void App::introduce_to(Gateway& gateway) {
 void App::introduce_worker(Gateway& gateway, Sandbox& sandbox, Worker& worker) {
   auto channel = create_stream_pair();
   Status status = channel.ok() ? Status() : Status(channel.error());
+  // Before the worker has its end: nothing but bytes ever comes to the gateway.
+  if (status.ok()) refuse_descriptors(channel.value().ours.get());
   if (status.ok()) status = worker.send_channel(gateway.index(), channel.value().theirs.get());
   if (!status.ok()) {
     log_warning("cannot give a worker its channel", {{"worker", worker.id()}, {"reason", status.error()}});
@@ -99,7 +102,8 @@ void App::notice(proto::NoticeKind kind, std::uint32_t generation, std::uint32_t
 
 void App::note_death(std::uint32_t generation, std::uint32_t worker, proto::Ending ending) {
   const std::int64_t now_ms = around_.clock->wall_ms();
-  around_.control->send(proto::Death{number_, generation, worker, ending.cause, ending.argument, now_ms});
+  around_.control->send(proto::Death{number_, generation, worker, ending.cause, ending.argument, now_ms,
+                                    ending.limits});
   if (is_planned(ending.cause)) return;
   log_warning("worker died", {{"app", tenant_.name + "/" + name_},
                               {"generation", generation},
@@ -149,10 +153,12 @@ proto::AppInfo App::describe() const {
   info.exit_at_ms = last_exit_ms_;
   info.exit_generation = last_exit_generation_;
   info.exit_worker = last_exit_worker_;
+  info.exit_limits = last_exit_.limits;
   const Duration left = retry_.active() ? retry_at_ - around_.clock->now() : Duration::zero();
   info.retry_in_ms = static_cast<std::uint32_t>(std::max<std::int64_t>(0, left.count() / 1000));
-  info.missing_walls = around_.cgroups->missing_walls() | (current != nullptr ? current->missing_walls() : 0);
-  if (around_.host->host.network == proto::NetworkMode::kHost) {
+  info.missing_walls = around_.cgroups->missing_walls() | around_.limits->missing(tenant_.name) |
+                       (current != nullptr ? current->missing_walls() : 0);
+  if (network_of(tenant_, *around_.host).mode == proto::NetworkMode::kHost) {
     info.missing_walls |= static_cast<std::uint32_t>(proto::Wall::kPrivateNetwork);
   }
   return info;

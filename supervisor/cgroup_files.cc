@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <csignal>
 #include <cstdio>
@@ -35,6 +36,25 @@ UniqueFd open_group(int parent, const std::string& path) {
   return UniqueFd(::openat(parent, path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
 }
 
+bool has_file(int directory, const char* name) {
+  return ::faccessat(directory, name, F_OK, 0) == 0;
+}
+
+bool has_members(int directory) {
+  if (!read_pids(directory).empty()) return true;
+  const std::vector<std::string> names = subdirectories(directory);
+  return std::any_of(names.begin(), names.end(),
+                     [&](const std::string& name) { return has_members(open_group(directory, name).get()); });
+}
+
+// Every process of the group and of those below it stands still.
+bool is_frozen(int directory) {
+  if (has_file(directory, "cgroup.freeze"))
+    return read_keyed_number(directory, "cgroup.events", "frozen") == 1;
+  const auto state = read_file(directory, "freezer.state", kMaxFileBytes);
+  return state.ok() && state.value().starts_with("FROZEN");
+}
+
 void kill_members(int directory) {
   for (const pid_t pid : read_pids(directory)) ::kill(pid, SIGKILL);
   for (const std::string& name : subdirectories(directory)) kill_members(open_group(directory, name).get());
@@ -62,13 +82,35 @@ std::uint64_t read_number(int directory, const char* file) {
 
 std::uint64_t read_keyed_number(int directory, const char* file, std::string_view key) {
   const auto content = read_file(directory, file, kMaxFileBytes);
-  if (!content.ok()) return 0;
-  std::istringstream lines(content.value());
+  return content.ok() ? find_keyed_number(content.value(), key).value_or(0) : 0;
+}
+
+std::optional<std::uint64_t> find_keyed_number(const std::string& text, std::string_view key) {
+  std::istringstream lines(text);
   std::uint64_t number = 0;
   for (std::string name; lines >> name >> number;) {
     if (name == key) return number;
   }
-  return 0;
+  return std::nullopt;
+}
+
+pid_t parent_of(pid_t pid) {
+  const auto content = read_file(AT_FDCWD, ("/proc/" + std::to_string(pid) + "/stat").c_str(), kMaxFileBytes);
+  if (!content.ok()) return 0;
+  // "pid (name) state parent ...", where the name may hold anything.
+  std::istringstream rest(content.value().substr(content.value().rfind(')') + 1));
+  std::string state;
+  pid_t parent = 0;
+  rest >> state >> parent;
+  return parent;
+}
+
+Result<std::vector<std::string>> read_controllers(int directory) {
+  RH_ASSIGN(const std::string content, read_file(directory, "cgroup.controllers", kMaxFileBytes));
+  std::istringstream words(content);
+  std::vector<std::string> names;
+  for (std::string name; words >> name;) names.push_back(name);
+  return names;
 }
 
 Status enable_controllers(int directory) {
@@ -86,12 +128,31 @@ Status enable_controllers(int directory) {
 }
 
 Status kill_group(int directory) {
-  if (::faccessat(directory, "cgroup.kill", F_OK, 0) == 0) return write_kernel_file(directory, "cgroup.kill", "1");
-  const bool freezes = ::faccessat(directory, "freezer.state", F_OK, 0) == 0;
-  if (freezes) RH_TRY(write_kernel_file(directory, "freezer.state", "FROZEN"));
+  if (has_file(directory, "cgroup.kill")) return write_kernel_file(directory, "cgroup.kill", "1");
+  return freeze_and_kill(directory);
+}
+
+Status freeze_and_kill(int directory) {
+  const bool v2 = has_file(directory, "cgroup.freeze");
+  if (!v2 && !has_file(directory, "freezer.state")) {
+    kill_members(directory);
+    return has_members(directory) ? make_error(ErrorCode::kWouldBlock, "kill cgroup") : Status();
+  }
+  RH_TRY(v2 ? write_kernel_file(directory, "cgroup.freeze", "1")
+            : write_kernel_file(directory, "freezer.state", "FROZEN"));
   kill_members(directory);
-  if (freezes) RH_TRY(write_kernel_file(directory, "freezer.state", "THAWED"));
+  if (!is_frozen(directory) && has_members(directory))
+    return make_error(ErrorCode::kWouldBlock, "freeze cgroup");
+  // Nothing forks any more: whoever was born since the last list is in this one.
+  kill_members(directory);
+  if (v2) return write_kernel_file(directory, "cgroup.freeze", "0");
+  thaw_group(directory);
   return {};
+}
+
+void thaw_group(int directory) {
+  [[maybe_unused]] const Status thawed = write_kernel_file(directory, "freezer.state", "THAWED");
+  for (const std::string& name : subdirectories(directory)) thaw_group(open_group(directory, name).get());
 }
 
 Status remove_group(int parent, const std::string& path) {

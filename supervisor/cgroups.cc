@@ -9,63 +9,51 @@
 #include <csignal>
 #include <sstream>
 
+#include "base/cgroup_mounts.h"
 #include "base/files.h"
-#include "supervisor/cgroup_files.h"
-#include "supervisor/cgroup_mounts.h"
 #include "proto/jail_messages.h"
+#include "supervisor/cgroup_files.h"
 
 namespace rowhouse::supervisor {
 namespace {
 
 constexpr const char* kSupervisorLeaf = "supervisor";
-constexpr std::uint64_t kCpuPeriodUs = 100'000;
 constexpr useconds_t kRemovePauseUs = 2'000;
 
-std::string or_max(std::uint64_t value) { return value == 0 ? "max" : std::to_string(value); }
+std::uint32_t bit(proto::Wall wall) {
+  return static_cast<std::uint32_t>(wall);
+}
 
-std::uint32_t bit(proto::Wall wall) { return static_cast<std::uint32_t>(wall); }
-
-Status set_v1_memory(int directory, std::uint64_t bytes) {
-  const std::string limit = bytes == 0 ? "-1" : std::to_string(bytes);
-  // memory+swap may never be below memory: lifted first, and set last so that no swap is left.
-  const bool counts_swap = ::faccessat(directory, "memory.memsw.limit_in_bytes", F_OK, 0) == 0;
-  if (counts_swap) RH_TRY(write_kernel_file(directory, "memory.memsw.limit_in_bytes", "-1"));
-  RH_TRY(write_kernel_file(directory, "memory.limit_in_bytes", limit));
-  if (counts_swap) RH_TRY(write_kernel_file(directory, "memory.memsw.limit_in_bytes", limit));
-  return {};
+// We, the keeper, and the keeper's other children: the loader of the host file may still be there.
+bool is_ours(pid_t pid) {
+  const pid_t keeper = ::getppid();
+  return pid == ::getpid() || pid == keeper || parent_of(pid) == keeper;
 }
 
 }  // namespace
 
 // --- one group ---------------------------------------------------------------------------------------------
 
-Status Cgroup::set_limits(const CgroupLimits& limits) const {
-  const std::uint64_t quota_us = limits.cpu_percent * kCpuPeriodUs / 100;
+LimitOutcome Cgroup::set_limits(const CgroupLimits& limits) const {
+  LimitOutcome outcome;
+  outcome.missing = asked_walls(limits);
   for (const Member& member : members_) {
     const CgroupTree::Hierarchy& hierarchy = tree_->hierarchies_[member.hierarchy];
-    const int directory = member.directory.get();
-    if (hierarchy.pids) RH_TRY(write_kernel_file(directory, "pids.max", or_max(limits.pids)));
-    if (hierarchy.version == CgroupTree::Version::kV1) {
-      if (hierarchy.memory) RH_TRY(set_v1_memory(directory, limits.memory_bytes));
-      const std::string quota = quota_us == 0 ? "-1" : std::to_string(quota_us);
-      if (hierarchy.cpu) RH_TRY(write_kernel_file(directory, "cpu.cfs_quota_us", quota));
-      continue;
-    }
-    if (hierarchy.memory) {
-      RH_TRY(write_kernel_file(directory, "memory.max", or_max(limits.memory_bytes)));
-      if (::faccessat(directory, "memory.swap.max", F_OK, 0) == 0) {
-        RH_TRY(write_kernel_file(directory, "memory.swap.max", "0"));
-      }
-    }
-    const std::string cpu_max = or_max(quota_us) + " " + std::to_string(kCpuPeriodUs);
-    if (hierarchy.cpu) RH_TRY(write_kernel_file(directory, "cpu.max", cpu_max));
+    write_limits(member.directory.get(), hierarchy.version, hierarchy.has, limits, outcome);
   }
-  return {};
+  return outcome;
+}
+
+Status Cgroup::die_together() const {
+  const int directory = v2_directory();
+  if (directory < 0 || ::faccessat(directory, "memory.oom.group", F_OK, 0) != 0) return {};
+  return write_kernel_file(directory, "memory.oom.group", "1");
 }
 
 int Cgroup::v2_directory() const {
   for (const Member& member : members_) {
-    if (tree_->hierarchies_[member.hierarchy].version == CgroupTree::Version::kV2) return member.directory.get();
+    if (tree_->hierarchies_[member.hierarchy].version == CgroupTree::Version::kV2)
+      return member.directory.get();
   }
   return -1;
 }
@@ -95,34 +83,60 @@ bool Cgroup::contains(pid_t pid) const {
 }
 
 Status Cgroup::kill() const {
+  const Member* with_freezer = nullptr;
   for (const Member& member : members_) {
-    const CgroupTree::Hierarchy& hierarchy = tree_->hierarchies_[member.hierarchy];
-    if (hierarchy.version == CgroupTree::Version::kV2) return kill_group(member.directory.get());
+    if (tree_->hierarchies_[member.hierarchy].has.freezer) with_freezer = &member;
   }
-  for (const Member& member : members_) {
-    if (tree_->hierarchies_[member.hierarchy].freezer) return kill_group(member.directory.get());
+  if (tree_ != nullptr) tree_->thaw_above(path_);
+  const int unified = v2_directory();
+  if (unified >= 0) {
+    const Status killed = kill_group(unified);
+    if (with_freezer != nullptr) thaw_group(with_freezer->directory.get());
+    return killed;
   }
-  return members_.empty() ? Status() : kill_group(members_.front().directory.get());
+  if (with_freezer != nullptr) return freeze_and_kill(with_freezer->directory.get());
+  return members_.empty() ? Status() : freeze_and_kill(members_.front().directory.get());
 }
 
 std::uint64_t Cgroup::memory_bytes() const {
   for (const Member& member : members_) {
     const CgroupTree::Hierarchy& hierarchy = tree_->hierarchies_[member.hierarchy];
-    if (!hierarchy.memory) continue;
+    if (!hierarchy.has.memory) continue;
     const bool v2 = hierarchy.version == CgroupTree::Version::kV2;
     return read_number(member.directory.get(), v2 ? "memory.current" : "memory.usage_in_bytes");
   }
   return 0;
 }
 
-std::uint64_t Cgroup::oom_kills() const {
+std::uint64_t Cgroup::peak_memory_bytes() const {
+  const std::uint64_t peak = usage().memory_peak_bytes;
+  return peak == proto::kUnknownCount ? 0 : peak;
+}
+
+proto::Usage Cgroup::usage() const {
+  proto::Usage usage;
   for (const Member& member : members_) {
     const CgroupTree::Hierarchy& hierarchy = tree_->hierarchies_[member.hierarchy];
-    if (!hierarchy.memory) continue;
-    const bool v2 = hierarchy.version == CgroupTree::Version::kV2;
-    return read_keyed_number(member.directory.get(), v2 ? "memory.events" : "memory.oom_control", "oom_kill");
+    read_usage(member.directory.get(), hierarchy.version, hierarchy.has, usage);
   }
-  return 0;
+  return usage;
+}
+
+LeafCounters Cgroup::counters() const {
+  LeafCounters counters;
+  for (const Member& member : members_) {
+    const CgroupTree::Hierarchy& hierarchy = tree_->hierarchies_[member.hierarchy];
+    counters += read_leaf_counters(member.directory.get(), hierarchy.version, hierarchy.has);
+  }
+  return counters;
+}
+
+std::optional<std::uint64_t> Cgroup::memory_limit_hits() const {
+  for (const Member& member : members_) {
+    const CgroupTree::Hierarchy& hierarchy = tree_->hierarchies_[member.hierarchy];
+    if (hierarchy.has.memory) return read_memory_limit_hits(member.directory.get(), hierarchy.version);
+  }
+  return std::nullopt;
 }
 
 Status Cgroup::remove() {
@@ -155,11 +169,13 @@ Status CgroupTree::find_hierarchies() {
     Hierarchy hierarchy;
     hierarchy.version = mount.unified ? Version::kV2 : Version::kV1;
     hierarchy.mount = mount.path;
-    hierarchy.memory = mount.has("memory");
-    hierarchy.pids = mount.has("pids");
-    hierarchy.cpu = mount.has("cpu");
-    hierarchy.freezer = mount.has("freezer");
-    const bool useful = hierarchy.memory || hierarchy.pids || hierarchy.cpu || hierarchy.freezer || mount.unified;
+    hierarchy.has.memory = mount.has("memory");
+    hierarchy.has.pids = mount.has("pids");
+    hierarchy.has.cpu = mount.has("cpu");
+    hierarchy.has.io = mount.has(mount.unified ? "io" : "blkio");
+    hierarchy.has.freezer = mount.has("freezer");
+    const Controllers& has = hierarchy.has;
+    const bool useful = has.memory || has.pids || has.cpu || has.io || has.freezer || mount.unified;
     if (useful) hierarchies_.push_back(std::move(hierarchy));
   };
   if (unified != mounts.end()) {
@@ -174,7 +190,7 @@ Status CgroupTree::find_hierarchies() {
 Status CgroupTree::open_parents(const std::string& configured, const std::string& run_directory) {
   std::string path = configured;
   if (path.empty()) {
-    if (hierarchies_.front().memory && hierarchies_.front().version == Version::kV2 &&
+    if (hierarchies_.front().has.memory && hierarchies_.front().version == Version::kV2 &&
         try_own_unified_group(hierarchies_.front())) {
       made_parent_ = false;
       description_ = "cgroup v2, " + hierarchies_.front().parent;
@@ -183,7 +199,7 @@ Status CgroupTree::open_parents(const std::string& configured, const std::string
     path = "/rowhouse-" + name_hash(run_directory);
   }
   for (Hierarchy& hierarchy : hierarchies_) RH_TRY(open_parent(hierarchy, path));
-  const bool unified = hierarchies_.front().version == Version::kV2 && hierarchies_.front().memory;
+  const bool unified = hierarchies_.front().version == Version::kV2 && hierarchies_.front().has.memory;
   description_ = (unified ? "cgroup v2, " : "cgroup v1, ") + path;
   return {};
 }
@@ -192,7 +208,26 @@ Status CgroupTree::open_parent(Hierarchy& hierarchy, const std::string& path) co
   hierarchy.parent = path;
   hierarchy.directory.reset(::open(hierarchy.mount.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!hierarchy.directory.valid()) return system_error("open cgroup mount");
+  // Only the last component is ours to make (`rowhouse doctor` says so beforehand).
+  const std::string above = path.substr(1, std::max<std::size_t>(path.rfind('/'), 1) - 1);
+  if (!above.empty() && ::faccessat(hierarchy.directory.get(), above.c_str(), F_OK, 0) != 0) {
+    return make_error(ErrorCode::kNotFound, "cgroup.parent: the group above it does not exist");
+  }
   RH_ASSIGN(hierarchy.directory, create_below(hierarchy, path.substr(1)));
+  return keep_given_controllers(hierarchy);
+}
+
+// A group of cgroup v2 has the controllers that the one above gives it, which may be fewer than the kernel's.
+Status CgroupTree::keep_given_controllers(Hierarchy& hierarchy) {
+  if (hierarchy.version != Version::kV2) return {};
+  RH_ASSIGN(const std::vector<std::string> given, read_controllers(hierarchy.directory.get()));
+  const auto is_given = [&](const char* name) {
+    return std::find(given.begin(), given.end(), name) != given.end();
+  };
+  hierarchy.has.memory = hierarchy.has.memory && is_given("memory");
+  hierarchy.has.pids = hierarchy.has.pids && is_given("pids");
+  hierarchy.has.cpu = hierarchy.has.cpu && is_given("cpu");
+  hierarchy.has.io = hierarchy.has.io && is_given("io");
   return {};
 }
 
@@ -204,18 +239,17 @@ bool CgroupTree::try_own_unified_group(Hierarchy& hierarchy) {
   if (own.size() <= 1) return false;
   UniqueFd directory(::open((hierarchy.mount + own).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory.valid()) return false;
-  const std::vector<pid_t> ours = {::getpid(), ::getppid()};
   const std::vector<pid_t> members = read_pids(directory.get());
-  const auto is_ours = [&](pid_t pid) { return std::find(ours.begin(), ours.end(), pid) != ours.end(); };
   if (!std::all_of(members.begin(), members.end(), is_ours)) return false;
   if (::mkdirat(directory.get(), kSupervisorLeaf, 0755) != 0 && errno != EEXIST) return false;
   const UniqueFd leaf(::openat(directory.get(), kSupervisorLeaf, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  for (const pid_t pid : ours) {
-    if (!write_kernel_file(leaf.get(), "cgroup.procs", std::to_string(pid)).ok()) return false;
+  for (const pid_t pid : members) {
+    const Status moved = write_kernel_file(leaf.get(), "cgroup.procs", std::to_string(pid));
+    if (!moved.ok() && moved.error().system_errno != ESRCH) return false;
   }
   hierarchy.parent = own;
   hierarchy.directory = std::move(directory);
-  return true;
+  return keep_given_controllers(hierarchy).ok();
 }
 
 Result<UniqueFd> CgroupTree::create_below(const Hierarchy& hierarchy, const std::string& path) const {
@@ -223,18 +257,46 @@ Result<UniqueFd> CgroupTree::create_below(const Hierarchy& hierarchy, const std:
   if (!directory.valid()) return system_error("openat cgroup");
   std::istringstream components(path);
   for (std::string name; std::getline(components, name, '/');) {
-    const bool has_controllers = hierarchy.memory || hierarchy.pids || hierarchy.cpu;
+    const bool has_controllers =
+        hierarchy.has.memory || hierarchy.has.pids || hierarchy.has.cpu || hierarchy.has.io;
     if (hierarchy.version == Version::kV2 && has_controllers) RH_TRY(enable_controllers(directory.get()));
-    if (::mkdirat(directory.get(), name.c_str(), 0755) != 0 && errno != EEXIST) return system_error("mkdirat cgroup");
+    if (::mkdirat(directory.get(), name.c_str(), 0755) != 0 && errno != EEXIST)
+      return system_error("mkdirat cgroup");
     UniqueFd next(::openat(directory.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
     if (!next.valid()) return system_error("openat cgroup");
-    if (hierarchy.version == Version::kV1 && hierarchy.memory) {
+    if (hierarchy.version == Version::kV1 && hierarchy.has.memory) {
       // Gone from newer kernels, where every v1 memory group is hierarchical.
       [[maybe_unused]] const Status ignored = write_kernel_file(next.get(), "memory.use_hierarchy", "1");
     }
     directory = std::move(next);
   }
   return directory;
+}
+
+Result<Cgroup> CgroupTree::open_existing(const std::string& path) const {
+  Cgroup group;
+  group.tree_ = this;
+  group.path_ = path;
+  for (std::size_t i = 0; i < hierarchies_.size(); ++i) {
+    UniqueFd directory(::openat(hierarchies_[i].directory.get(), path.c_str(),
+                                O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+    if (!directory.valid()) return make_error(ErrorCode::kNotFound, "cgroup");
+    group.members_.push_back({i, std::move(directory)});
+  }
+  return group;
+}
+
+// The tree is ours: whoever froze one of its groups does not keep us from ending what is in it.
+void CgroupTree::thaw_above(const std::string& path) const {
+  for (const Hierarchy& hierarchy : hierarchies_) {
+    const bool v2 = hierarchy.version == Version::kV2;
+    if (!v2 && !hierarchy.has.freezer) continue;
+    for (std::size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+      const std::string file = path.substr(0, slash) + (v2 ? "/cgroup.freeze" : "/freezer.state");
+      [[maybe_unused]] const Status thawed =
+          write_kernel_file(hierarchy.directory.get(), file.c_str(), v2 ? "0" : "THAWED");
+    }
+  }
 }
 
 Result<Cgroup> CgroupTree::create(const std::string& path) const {
@@ -248,12 +310,14 @@ Result<Cgroup> CgroupTree::create(const std::string& path) const {
   return group;
 }
 
+bool CgroupTree::exists(const std::string& path) const {
+  return std::any_of(hierarchies_.begin(), hierarchies_.end(), [&](const Hierarchy& hierarchy) {
+    return ::faccessat(hierarchy.directory.get(), path.c_str(), F_OK, 0) == 0;
+  });
+}
+
 Result<Cgroup> CgroupTree::create_new(const std::string& path) const {
-  for (const Hierarchy& hierarchy : hierarchies_) {
-    if (::faccessat(hierarchy.directory.get(), path.c_str(), F_OK, 0) == 0) {
-      return make_error(ErrorCode::kInvalid, "cgroup of this generation exists already");
-    }
-  }
+  if (exists(path)) return make_error(ErrorCode::kInvalid, "cgroup of this generation exists already");
   return create(path);
 }
 
@@ -263,10 +327,12 @@ Status CgroupTree::clear(int patience_ms) {
     Status status;
     for (const Hierarchy& hierarchy : hierarchies_) {
       for (const std::string& name : ours) {
-        const UniqueFd group(::openat(hierarchy.directory.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        const UniqueFd group(
+            ::openat(hierarchy.directory.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         if (!group.valid()) continue;
         [[maybe_unused]] const Status killed = kill_group(group.get());
-        if (const Status removed = remove_group(hierarchy.directory.get(), name); !removed.ok()) status = removed;
+        if (const Status removed = remove_group(hierarchy.directory.get(), name); !removed.ok())
+          status = removed;
       }
     }
     if (status.ok() || waited_us >= patience_ms * 1000) return status;
@@ -283,16 +349,23 @@ Status CgroupTree::remove_parent() {
   return {};
 }
 
+// REQUIRES: the hierarchy has the memory controller.
+bool CgroupTree::limits_swap(const Hierarchy& hierarchy) {
+  const char* file = hierarchy.version == Version::kV2 ? "memory.swap.max" : "memory.memsw.limit_in_bytes";
+  return ::faccessat(hierarchy.directory.get(), file, F_OK, 0) == 0;
+}
+
 void CgroupTree::note_missing_walls() {
-  missing_walls_ = bit(proto::Wall::kMemoryLimit) | bit(proto::Wall::kPidsLimit) | bit(proto::Wall::kCpuLimit) |
-                   bit(proto::Wall::kCgroupKill);
+  missing_walls_ = bit(proto::Wall::kMemoryLimit) | bit(proto::Wall::kPidsLimit) |
+                   bit(proto::Wall::kCpuLimit) | bit(proto::Wall::kCgroupKill);
   for (const Hierarchy& hierarchy : hierarchies_) {
-    if (hierarchy.memory) missing_walls_ &= ~bit(proto::Wall::kMemoryLimit);
-    if (hierarchy.pids) missing_walls_ &= ~bit(proto::Wall::kPidsLimit);
-    if (hierarchy.cpu) missing_walls_ &= ~bit(proto::Wall::kCpuLimit);
+    if (hierarchy.has.memory) missing_walls_ &= ~bit(proto::Wall::kMemoryLimit);
+    if (hierarchy.has.pids) missing_walls_ &= ~bit(proto::Wall::kPidsLimit);
+    if (hierarchy.has.cpu) missing_walls_ &= ~bit(proto::Wall::kCpuLimit);
     const bool kills = hierarchy.version == Version::kV2 &&
                        ::faccessat(hierarchy.directory.get(), "cgroup.kill", F_OK, 0) == 0;
     if (kills) missing_walls_ &= ~bit(proto::Wall::kCgroupKill);
+    if (hierarchy.has.memory && !limits_swap(hierarchy)) missing_walls_ |= bit(proto::Wall::kSwapLimit);
   }
 }
 

@@ -1,9 +1,9 @@
-// cgroups behind one interface for both worlds (cgroup-v2.rst, cgroup-v1/): unified v2, and v1 controllers with or
-// without an empty v2 tree beside them, which then serves for killing (cgroup.kill).
+// cgroups behind one interface for both worlds (cgroup-v2.rst, cgroup-v1/): unified v2, and v1 controllers
+// with or without an empty v2 tree beside them, which then serves for killing (cgroup.kill).
 //
-// Layout below the parent: tenants/t-<tenant>/a-<app>/g<generation>/{steward,w<id>}, gateway, control, loader.
-// Kernel files that hold a limit are written before a process enters.  A group's name is used again only after
-// its directory could be removed, which the kernel allows only when it is empty.
+// Layout below the parent: tenants/t-<tenant>/a-<app>/g<generation>/{steward,w<id>}, gateway, control,
+// loader. Kernel files that hold a limit are written before a process enters.  A group's name is used again
+// only after its directory could be removed, which the kernel allows only when it is empty.
 #pragma once
 
 #include <sys/types.h>
@@ -16,14 +16,10 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "supervisor/cgroup_limits.h"
+#include "supervisor/cgroup_usage.h"
 
 namespace rowhouse::supervisor {
-
-struct CgroupLimits {
-  std::uint64_t memory_bytes = 0;  // 0: none
-  std::uint32_t pids = 0;          // 0: none
-  std::uint32_t cpu_percent = 0;   // of one core; 0: none
-};
 
 class CgroupTree;
 
@@ -32,7 +28,9 @@ class Cgroup {
  public:
   Cgroup() = default;
 
-  Status set_limits(const CgroupLimits& limits) const;
+  [[nodiscard]] LimitOutcome set_limits(const CgroupLimits& limits) const;
+  // v2: out of memory, the kernel ends the whole group and not one process of it.  For worker leaves.
+  Status die_together() const;
   // For CLONE_INTO_CGROUP; -1 where there is no v2 tree.
   [[nodiscard]] int v2_directory() const;
   // cgroup.procs of each v1 hierarchy, opened for writing: for a child that joins by itself.
@@ -41,10 +39,16 @@ class Cgroup {
   Status attach(pid_t pid) const;
   // True when `pid` is a member of this very group (in every hierarchy).
   [[nodiscard]] bool contains(pid_t pid) const;
-  // Kills every process in this group and below it; they are gone when remove() succeeds.
+  // Kills every process in this group and below it, also stopped and frozen ones; they are gone when remove()
+  // succeeds.  kWouldBlock: call again soon.
   Status kill() const;
-  [[nodiscard]] std::uint64_t memory_bytes() const;  // 0 when unknown
-  [[nodiscard]] std::uint64_t oom_kills() const;     // since the group was made
+  [[nodiscard]] std::uint64_t memory_bytes() const;       // 0 when unknown
+  [[nodiscard]] std::uint64_t peak_memory_bytes() const;  // 0 when unknown
+  // What the kernel counts for this group and those below it, but for what it counts in leaves only.
+  [[nodiscard]] proto::Usage usage() const;
+  // Of this group alone, since it was made.
+  [[nodiscard]] LeafCounters counters() const;
+  [[nodiscard]] std::optional<std::uint64_t> memory_limit_hits() const;
   // Removes the group and the groups below it; kWouldBlock while a process is left.
   Status remove();
   [[nodiscard]] bool exists() const { return !path_.empty(); }
@@ -63,15 +67,19 @@ class Cgroup {
 
 class CgroupTree {
  public:
-  // `configured` is an absolute path below the hierarchies, or empty for auto; `run_directory` names the group
-  // that auto makes.
+  // `configured` is an absolute path below the hierarchies, or empty for auto; `run_directory` names the
+  // group that auto makes.
   static Result<std::unique_ptr<CgroupTree>> open(const std::string& configured,
                                                   const std::string& run_directory);
 
+  // kNotFound when the group is not there.
+  Result<Cgroup> open_existing(const std::string& path) const;
   // Makes the group and those above it; an existing one is opened.
   Result<Cgroup> create(const std::string& path) const;
   // Like create, but kInvalid when the group exists: a generation's number is never used twice.
   Result<Cgroup> create_new(const std::string& path) const;
+  // True when the group is there in one of the hierarchies.
+  [[nodiscard]] bool exists(const std::string& path) const;
   // Kills and removes everything of ours below the parent; waits up to `patience_ms` until it is gone.
   Status clear(int patience_ms);
   // Removes the parent itself where we made it.  REQUIRES: clear() succeeded.
@@ -81,11 +89,11 @@ class CgroupTree {
 
  private:
   friend class Cgroup;
-  enum class Version : std::uint8_t { kV1, kV2 };
+  using Version = CgroupVersion;
   struct Hierarchy {
     Version version = Version::kV1;
     std::string mount;
-    bool memory = false, pids = false, cpu = false, freezer = false;
+    Controllers has;
     std::string parent;  // path of our parent below the mount
     UniqueFd directory;  // of the parent
   };
@@ -94,7 +102,10 @@ class CgroupTree {
   Status open_parents(const std::string& configured, const std::string& run_directory);
   Status open_parent(Hierarchy& hierarchy, const std::string& path) const;
   bool try_own_unified_group(Hierarchy& hierarchy);
+  static Status keep_given_controllers(Hierarchy& hierarchy);
   Result<UniqueFd> create_below(const Hierarchy& hierarchy, const std::string& path) const;
+  [[nodiscard]] static bool limits_swap(const Hierarchy& hierarchy);
+  void thaw_above(const std::string& path) const;
   void note_missing_walls();
 
   std::vector<Hierarchy> hierarchies_;

@@ -55,23 +55,41 @@ Result<std::unique_ptr<LoaderSession>> Configuration::start_session(LaunchUser u
   return LoaderSession::start(loop_, launcher_, program_, user, cgroup_);
 }
 
-void Configuration::load_host(std::string path, std::function<void(ProblemText)> on_done) {
+void Configuration::read_host(std::string path, HostCallback on_done) {
   std::string problem;
   const auto file = open_trusted_file(path, problem);
-  if (!file.ok()) return on_done(problem_text(problem));
+  if (!file.ok()) return on_done(problem_text(problem), {});
   auto session = start_session(kNobody);
-  if (!session.ok()) return on_done(problem_text("cannot start rowhouse-loader: " + describe(session.error())));
+  if (!session.ok()) {
+    return on_done(problem_text("cannot start rowhouse-loader: " + describe(session.error())), {});
+  }
   session_ = std::move(session).value();
   const auto on_outcome = [this, path, on_done = std::move(on_done)](LoadOutcome outcome) {
-    if (!outcome.loaded) return on_done(problem_of(outcome, path));
-    auto host = read_host_records(outcome.records);
-    if (auto* refused = std::get_if<Problem>(&host)) return on_done(problem_text(path + ": " + refused->sentence));
-    host_ = std::move(std::get<HostConfiguration>(host));
-    if (host_.pythons.empty()) host_.pythons = built_pythons_;
-    if (host_.pythons.empty()) return on_done(problem_text(path + ": no worker was built for any Python"));
-    on_done(ProblemText());
+    if (!outcome.loaded) return on_done(problem_of(outcome, path), {});
+    auto records = read_host_records(outcome.records);
+    if (auto* refused = std::get_if<Problem>(&records)) {
+      return on_done(problem_text(path + ": " + refused->sentence), {});
+    }
+    HostConfiguration host = std::move(std::get<HostConfiguration>(records));
+    if (host.pythons.empty()) host.pythons = built_pythons_;
+    if (host.pythons.empty()) return on_done(problem_text(path + ": no worker was built for any Python"), {});
+    on_done(ProblemText(), std::move(host));
   };
   session_->load(proto::LoadHost{proto::Path::cut(path)}, {file.value().get()}, on_outcome);
+}
+
+void Configuration::load_host(std::string path, std::function<void(ProblemText)> on_done) {
+  read_host(std::move(path), [this, on_done = std::move(on_done)](ProblemText problem, HostConfiguration host) {
+    if (!problem.valid()) host_ = std::move(host);
+    on_done(std::move(problem));
+  });
+}
+
+void Configuration::read_host_again(std::string path, HostCallback on_done) {
+  read_host(std::move(path), [this, on_done = std::move(on_done)](ProblemText problem, HostConfiguration host) {
+    graveyard_.bury(std::move(session_));
+    on_done(std::move(problem), std::move(host));
+  });
 }
 
 void Configuration::load_tenants(int directory, std::vector<std::string> names,
@@ -123,6 +141,9 @@ void Configuration::on_tenant_outcome(const std::string& name, LoadOutcome outco
     on_tenant_(name, problem_of(outcome, path));
   } else {
     auto tenant = read_tenant_records(name, outcome.records, host_, tenants_);
+    if (auto* entry = std::get_if<TenantEntry>(&tenant); entry != nullptr && gate_) {
+      if (auto refused = gate_(*entry)) tenant = *std::move(refused);
+    }
     if (auto* refused = std::get_if<Problem>(&tenant)) {
       on_tenant_(name, problem_text(path + ": " + refused->sentence));
     } else {

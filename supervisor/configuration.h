@@ -40,8 +40,17 @@ class Configuration {
   // Loaders run in this group from now on.  Before: in ours.
   void set_cgroup(Cgroup cgroup) { cgroup_ = std::move(cgroup); }
 
+  // Asked after all other checks whether a tenant may have its ids.
+  using Gate = std::function<std::optional<Problem>(const TenantEntry&)>;
+  void set_gate(Gate gate) { gate_ = std::move(gate); }
+
   // `on_done` gets the problem, invalid when the host file is good.
   void load_host(std::string path, std::function<void(ProblemText)> on_done);
+  // Reads the host file again and changes nothing.  REQUIRES: no tenant is being loaded.
+  using HostCallback = std::function<void(ProblemText, HostConfiguration)>;
+  void read_host_again(std::string path, HostCallback on_done);
+  // The plans of a newer host file are in force from now on.  REQUIRES: every tenant's plan is among them.
+  void set_plans(std::map<std::string, Plan> plans) { host_.plans = std::move(plans); }
   // Loads tenants one after the other: `on_tenant` for each, with a problem or an accepted entry; then `on_done`.
   void load_tenants(int directory, std::vector<std::string> names,
                     std::function<void(const std::string& name, ProblemText)> on_tenant,
@@ -53,6 +62,7 @@ class Configuration {
 
   [[nodiscard]] const HostConfiguration& host() const { return host_; }
   [[nodiscard]] const std::map<std::string, TenantEntry>& tenants() const { return tenants_.all(); }
+  [[nodiscard]] const TenantIndex& tenant_index() const { return tenants_; }
 
  private:
   struct ManifestLoad {
@@ -61,6 +71,7 @@ class Configuration {
   };
 
   Result<std::unique_ptr<LoaderSession>> start_session(LaunchUser user);
+  void read_host(std::string path, HostCallback on_done);
   // REQUIRES: load_host() has succeeded; its loader is used.
   void load_next_tenant();
   void fail_remaining_tenants(const std::string& first);
@@ -75,6 +86,7 @@ class Configuration {
   std::vector<std::string> built_pythons_;
   Cgroup cgroup_;
   HostConfiguration host_;
+  Gate gate_;
   TenantIndex tenants_;
   std::unique_ptr<LoaderSession> session_;  // as nobody
   int tenants_directory_ = -1;

@@ -67,6 +67,11 @@ void ControlLink::on_message(proto::IncomingMessage& message) {
       if (!command.ok()) return on_closed("sent a malformed message");
       return listener_.on_command(command.value());
     }
+    case static_cast<int>(proto::MessageType::kReloadOrder): {
+      const auto order = proto::decode_message<proto::ReloadOrder>(message);
+      if (!order.ok()) return on_closed("sent a malformed message");
+      return listener_.on_reload_order(order.value());
+    }
     default: return;
   }
 }

@@ -6,7 +6,8 @@
 
 #include "base/clock.h"
 #include "base/loop.h"
-#include "proto/control_messages.h"
+#include "proto/reload_messages.h"
+#include "proto/usage_messages.h"
 #include "supervisor/backoff.h"
 #include "supervisor/cgroups.h"
 #include "supervisor/graveyard.h"
@@ -22,6 +23,7 @@ class ControlListener {
   virtual void on_control_started() = 0;
   virtual void on_query(const proto::Query& query) = 0;
   virtual void on_command(const proto::Command& command) = 0;
+  virtual void on_reload_order(const proto::ReloadOrder& order) = 0;
 };
 
 class ControlLink {

@@ -16,6 +16,8 @@
 #include <memory>
 #include <sstream>
 
+#include "base/trusted_path.h"
+
 namespace rowhouse::supervisor {
 namespace {
 
@@ -24,9 +26,7 @@ constexpr std::string_view kTenantEnding = ".yaml";
 
 bool is_trusted(int directory) {
   struct stat status {};
-  if (::fstat(directory, &status) != 0 || status.st_uid != 0) return false;
-  const bool open_to_others = (status.st_mode & (S_IWGRP | S_IWOTH)) != 0;
-  return !open_to_others || (status.st_mode & S_ISVTX) != 0;
+  return ::fstat(directory, &status) == 0 && is_trusted_directory(status.st_uid, status.st_mode);
 }
 
 constexpr unsigned kDoNotMake = 0;
@@ -119,10 +119,12 @@ Result<HostDirectories> open_host_directories(const HostConfiguration& host, std
     problem = "cannot make \"" + record.logs.str() + "/apps\": " + std::strerror(errno);
     return system_error("mkdirat");
   }
-  directories.logs.reset(::openat(above_logs.get(), "apps", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
-  if (!directories.logs.valid() || ::fchown(directories.logs.get(), record.control_uid, record.control_gid) != 0) {
+  // O_PATH: only control may read it, also when we lack CAP_DAC_OVERRIDE.
+  directories.logs.reset(::openat(above_logs.get(), "apps", O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+  if (!directories.logs.valid() ||
+      ::fchownat(directories.logs.get(), "", record.control_uid, record.control_gid, AT_EMPTY_PATH) != 0) {
     problem = "cannot give \"" + record.logs.str() + "/apps\" to the control user: " + std::strerror(errno);
-    return system_error("fchown");
+    return system_error("fchownat");
   }
   if (::flock(directories.run.get(), LOCK_EX | LOCK_NB) != 0) {
     problem = "another rowhoused is running with the run directory \"" + record.run.str() + "\"";

@@ -9,7 +9,9 @@ namespace rowhouse::supervisor {
 using proto::Cause;
 using proto::Ending;
 
-Ending classify_ending(const WorkerFacts& facts) {
+namespace {
+
+Ending find_cause(const WorkerFacts& facts) {
   if (facts.decided != Cause::kNone) return {facts.decided, 0};
   if (facts.oom_killed) return {Cause::kOom, 0};
   if (facts.seccomp) return {Cause::kSeccomp, static_cast<std::int32_t>(*facts.seccomp)};
@@ -18,6 +20,15 @@ Ending classify_ending(const WorkerFacts& facts) {
   if (!facts.wait_status) return {Cause::kSignal, SIGKILL};
   if (WIFSIGNALED(*facts.wait_status)) return {Cause::kSignal, WTERMSIG(*facts.wait_status)};
   return {Cause::kExit, WEXITSTATUS(*facts.wait_status)};
+}
+
+}  // namespace
+
+Ending classify_ending(const WorkerFacts& facts) {
+  Ending ending = find_cause(facts);
+  if (ending.cause == Cause::kOom) ending.limits.memory_bytes = facts.memory_bytes;
+  if (!is_planned(ending.cause)) ending.limits.forks_refused = facts.forks_refused;
+  return ending;
 }
 
 bool is_planned(Cause cause) {

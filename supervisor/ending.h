@@ -10,16 +10,19 @@
 namespace rowhouse::supervisor {
 
 struct WorkerFacts {
-  proto::Cause decided = proto::Cause::kNone;  // we killed it, and why
-  bool oom_killed = false;                     // its leaf's counter has grown
-  std::optional<std::uint32_t> seccomp;        // SECCOMP on the lifeline
-  std::optional<proto::StartStep> failed_step; // FAILED on the lifeline
-  bool drained = false;                        // DRAINED on the lifeline
-  std::optional<int> wait_status;              // of waitpid(2), from the steward; none when it died first
+  proto::Cause decided = proto::Cause::kNone;   // we killed it, and why
+  bool oom_killed = false;                      // its leaf's counter has grown
+  std::uint64_t memory_bytes = 0;               // what its leaf had at most
+  std::uint64_t forks_refused = 0;              // by a pids limit, in its leaf
+  std::optional<std::uint32_t> seccomp;         // SECCOMP on the lifeline
+  std::optional<proto::StartStep> failed_step;  // FAILED on the lifeline
+  bool drained = false;                         // DRAINED on the lifeline
+  std::optional<int> wait_status;               // of waitpid(2), from the steward; none when it died first
 };
 
-// kOom before what we decided ourselves, except for deaths that we caused for another reason before the kernel
-// did; a worker that ended in order after DRAIN has the decided cause.
+// The limits of the ending are what the leaf shows; whose limit it was, the app knows.  kOom before what we
+// decided ourselves, except for deaths that we caused for another reason before the kernel did; a worker that
+// ended in order after DRAIN has the decided cause.
 [[nodiscard]] proto::Ending classify_ending(const WorkerFacts& facts);
 
 // True for endings that nobody has to be told as a failure: restart, stop, shutdown ...

@@ -69,7 +69,7 @@ Status Gateways::launch(std::uint32_t index) {
                                               std::move(events));
   unanswered_pings_[index] = 0;
   Gateway& gateway = *running_[index];
-  gateway.link().send(proto::GatewaySetup{index, order_.count}, {access.theirs.get(), order_.rows->memory()});
+  gateway.link().send(proto::GatewaySetup{index, order_.count, order_.connections_per_address}, {access.theirs.get(), order_.rows->memory()});
   for (std::uint32_t i = 0; i < order_.listeners.size(); ++i) {
     gateway.link().send(proto::Listener{i}, {order_.listeners[i].get()});
   }

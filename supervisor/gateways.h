@@ -62,6 +62,7 @@ class Gateways {
     LaunchUser user;
     Cgroup cgroup;
     std::uint32_t count = 1;
+    std::uint32_t connections_per_address = 0;  // as in proto::GatewaySetup
     std::vector<UniqueFd> listeners;
   };
   Gateways(Order order, GatewaysListener& listener);

@@ -32,7 +32,9 @@ constexpr std::uint64_t kSupervisorTag = 3;
 constexpr seconds kStopDeadline{90};
 constexpr int kMaxQuickDeaths = 6;
 
-int pidfd_kill(int pidfd) { return static_cast<int>(::syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0)); }
+int pidfd_kill(int pidfd) {
+  return static_cast<int>(::syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0));
+}
 
 Status watch(int epoll, int fd, std::uint64_t tag) {
   epoll_event event{};
@@ -60,10 +62,8 @@ Status watch(int epoll, int fd, std::uint64_t tag) {
 }  // namespace
 
 int Keeper::run() {
-  Status status = open_signals();
-  if (status.ok()) status = start_supervisor();
-  if (!status.ok()) {
-    log_error("cannot start", {{"reason", status.error()}});
+  if (const Status opened = open(); !opened.ok()) {
+    log_error("cannot start", {{"reason", opened.error()}});
     return 1;
   }
   while (!finished_) {
@@ -83,11 +83,18 @@ int Keeper::run() {
   return exit_status_;
 }
 
+Status Keeper::open() {
+  RH_TRY(manager_.open());
+  RH_TRY(open_signals());
+  return start_supervisor();
+}
+
 Status Keeper::open_signals() {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGHUP);
   if (::sigprocmask(SIG_BLOCK, &set, nullptr) != 0) return system_error("sigprocmask");
   signals_.reset(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals_.valid()) return system_error("signalfd");
@@ -123,15 +130,25 @@ Status Keeper::start_supervisor() {
 void Keeper::on_signal() {
   signalfd_siginfo info{};
   if (::read(signals_.get(), &info, sizeof info) != sizeof info) return;
-  if (stopping_ || !supervisor_.pidfd.valid()) {  // asked twice, or nobody is there to do it in order
-    stop_deadline_ = clock_.now();
-    stopping_ = true;
-    return;
-  }
-  stopping_ = true;
-  stop_deadline_ = clock_.now() + kStopDeadline;
+  if (info.ssi_signo == SIGHUP) return pass_reload();
+  const Instant now = clock_.now();
+  // Asked twice, or nobody is there to do it in order.
+  if (stopping_ || !supervisor_.pidfd.valid()) return begin_stopping(now);
   const Status sent = proto::send_control(socket_.get(), proto::Shutdown{});
-  if (!sent.ok()) stop_deadline_ = clock_.now();
+  begin_stopping(sent.ok() ? now + kStopDeadline : now);
+}
+
+void Keeper::pass_reload() {
+  // A supervisor that is just being started reads the file anyway.
+  if (stopping_ || !supervisor_.pidfd.valid()) return;
+  const Status sent = proto::send_control(socket_.get(), proto::Reload{});
+  if (!sent.ok()) log_warning("reload not passed on", {{"reason", sent.error()}});
+}
+
+void Keeper::begin_stopping(Instant deadline) {
+  stopping_ = true;
+  stop_deadline_ = deadline;
+  manager_.tell_stopping();
 }
 
 void Keeper::on_supervisor_message() {
@@ -146,6 +163,7 @@ void Keeper::on_supervisor_message() {
   proto::IncomingMessage& message = received.value();
   if (message.type == proto::MessageType::kSupervisorReady) {
     quick_deaths_ = 0;
+    manager_.tell_ready();
     return;
   }
   const auto child = proto::decode_message<proto::Child>(message);
@@ -176,7 +194,8 @@ void Keeper::report_exit(std::uint64_t child, int code, int status) {
 void Keeper::flush_reports() {
   std::size_t sent = 0;
   for (const Report& report : unsent_) {
-    if (!proto::send_control(socket_.get(), proto::ChildExited{report.child, report.code, report.status}).ok()) {
+    if (!proto::send_control(socket_.get(), proto::ChildExited{report.child, report.code, report.status})
+             .ok()) {
       break;
     }
     ++sent;
@@ -194,8 +213,7 @@ void Keeper::on_supervisor_exit() {
   const bool in_order = info.si_code == CLD_EXITED && info.si_status <= 1;
   if (in_order || stopping_) {
     exit_status_ = in_order ? info.si_status : 1;
-    stopping_ = true;
-    stop_deadline_ = clock_.now();
+    begin_stopping(clock_.now());
   } else {
     log_error("supervisor died", {{"code", info.si_code}, {"status", info.si_status}});
     quick_deaths_ = std::min(quick_deaths_ + 1, kMaxQuickDeaths);
@@ -222,12 +240,14 @@ void Keeper::reap_strangers() {
 
 int Keeper::wait_ms() const {
   if (stopping_ || restart_at_ != Instant{} || !unsent_.empty()) return 20;
-  return 10'000;
+  const Duration wait = manager_.time_to_alive(clock_.now(), seconds(10));
+  return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(wait).count());
 }
 
 void Keeper::on_time() {
   reap_strangers();
   const Instant now = clock_.now();
+  manager_.tell_alive(now);
   if (stopping_ && now >= stop_deadline_) {
     if (supervisor_.pidfd.valid()) pidfd_kill(supervisor_.pidfd.get());
     kill_children();

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "supervisor/service_manager.h"
 
 namespace rowhouse::supervisor {
 
@@ -33,14 +34,17 @@ class Keeper {
     UniqueFd pidfd;
   };
 
+  Status open();
   Status open_signals();
   Status start_supervisor();
   void on_signal();
+  void pass_reload();
   void on_supervisor_message();
   void on_child_exit(std::uint64_t child);
   void on_supervisor_exit();
   void report_exit(std::uint64_t child, int code, int status);
   void flush_reports();
+  void begin_stopping(Instant deadline);
   void kill_children();
   void reap_strangers();
   [[nodiscard]] int wait_ms() const;
@@ -48,6 +52,7 @@ class Keeper {
 
   std::vector<std::string> arguments_;
   SystemClock clock_;
+  ServiceManager manager_;
   UniqueFd epoll_;
   UniqueFd signals_;
   UniqueFd socket_;  // to the supervisor

@@ -91,6 +91,7 @@ Result<LaunchedProcess> Launcher::launch(const LaunchOrder& order) {
   clone_args arguments{};
   arguments.flags = CLONE_PARENT | CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
   if (order.kind == LaunchKind::kSandbox) arguments.flags |= kSandboxNamespaces;
+  if (order.network == proto::NetworkMode::kPrivate) arguments.flags |= CLONE_NEWNET;
   if (order.cgroup_v2 >= 0) {
     arguments.flags |= CLONE_INTO_CGROUP;
     arguments.cgroup = static_cast<std::uint64_t>(order.cgroup_v2);

@@ -1,6 +1,7 @@
-// Starts programs.  Every child is cloned with CLONE_PARENT, so the keeper is its parent from birth and its exit
-// status survives us; it is known by its pidfd.  Between clone and exec the child only joins its cgroups, places
-// its descriptors and, where it is no jail, becomes its user; nothing of root's memory passes the exec.
+// Starts programs.  Every child is cloned with CLONE_PARENT, so the keeper is its parent from birth and its
+// exit status survives us; it is known by its pidfd.  Between clone and exec the child only joins its
+// cgroups, places its descriptors and, where it is no jail, becomes its user; nothing of root's memory passes
+// the exec.
 #pragma once
 
 #include <sys/types.h>
@@ -11,6 +12,7 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "proto/loader_messages.h"
 
 namespace rowhouse::supervisor {
 
@@ -21,19 +23,21 @@ struct LaunchUser {
 
 enum class LaunchKind : std::uint8_t {
   kProgram,  // becomes its user before exec
-  kSandbox,  // new pid, mount, ipc, uts and cgroup namespaces; stays root: rowhouse-jail drops it
+  kSandbox,  // new pid, mount, ipc, uts, cgroup and, where private, network namespaces; stays root:
+             // rowhouse-jail drops it
 };
 
 struct LaunchOrder {
   LaunchKind kind = LaunchKind::kProgram;
-  int program = -1;                 // opened for reading; exec-ed by descriptor
+  int program = -1;  // opened for reading; exec-ed by descriptor
   std::vector<std::string> arguments;
   std::vector<std::string> environment;
-  LaunchUser user;                  // kProgram only; never 0
-  int control = -1;                 // becomes proto::kControlFd
-  int output = -1;                  // becomes 1 and 2; -1: ours
-  int cgroup_v2 = -1;               // directory for CLONE_INTO_CGROUP; -1: none
-  std::vector<int> cgroup_v1_procs; // cgroup.procs files that the child writes itself into
+  LaunchUser user;                                         // kProgram only; never 0
+  proto::NetworkMode network = proto::NetworkMode::kHost;  // kSandbox only
+  int control = -1;                                        // becomes proto::kControlFd
+  int output = -1;                                         // becomes 1 and 2; -1: ours
+  int cgroup_v2 = -1;                                      // directory for CLONE_INTO_CGROUP; -1: none
+  std::vector<int> cgroup_v1_procs;  // cgroup.procs files that the child writes itself into
 };
 
 struct LaunchedProcess {

@@ -4,6 +4,7 @@
 //   rowhoused --config FILE --check    reads everything, prints what is wrong, exits 0 or 1
 //   rowhoused --version
 // Exit status 2 means that the command line was wrong.
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <climits>
@@ -60,9 +61,13 @@ std::string absolute(const std::string& path) {
 
 int run_keeper(const CommandLine& line) {
   rowhouse::set_log_program("keeper");
+  // Every file and directory of ours is made with the mode that it needs, whatever our starter's umask takes
+  // away.
+  ::umask(022);
   if (::geteuid() != 0) {
-    std::fputs("rowhoused must be started as root: it starts every customer's processes under their own user\n",
-               stderr);
+    std::fputs(
+        "rowhoused must be started as root: it starts every customer's processes under their own user\n",
+        stderr);
     return 1;
   }
   std::vector<std::string> arguments = {"--config", absolute(line.config)};

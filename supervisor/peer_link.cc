@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <utility>
 
+#include "base/foreign_files.h"
 #include "base/log.h"
 
 namespace rowhouse::supervisor {
@@ -24,6 +26,11 @@ PeerLink::PeerLink(uv_loop_t* loop, UniqueFd socket, proto::Peer peer, Events ev
       poll_(loop, socket_.get(), [this](int ready) { on_ready(ready); }) {
   [[maybe_unused]] const Status nonblocking = set_nonblocking(socket_.get());
   poll_.watch(UV_READABLE);
+}
+
+PeerLink::~PeerLink() {
+  poll_.stop();
+  close_foreign_socket(std::move(socket_));
 }
 
 void PeerLink::send_bytes(ByteSpan bytes, std::span<const int> descriptors) {
@@ -92,6 +99,14 @@ bool PeerLink::receive_one() {
   if (!proto::is_permitted(peer_, phase_, received.value().type)) {
     log_error("message not permitted", {{"type", static_cast<int>(received.value().type)}});
     close("sent a message that it may not send");
+    return false;
+  }
+  // A loader of manifests is the tenant's process; what it sends is closed here, some time.
+  const auto& descriptors = received.value().descriptors;
+  if (peer_ == proto::Peer::kLoader &&
+      !std::all_of(descriptors.begin(), descriptors.end(),
+                   [](const UniqueFd& fd) { return is_quick_to_close(fd.get()); })) {
+    close("sent a descriptor that is neither a directory nor a memory file");
     return false;
   }
   events_.on_message(received.value());

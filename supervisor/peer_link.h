@@ -23,6 +23,9 @@ class PeerLink {
   };
 
   PeerLink(uv_loop_t* loop, UniqueFd socket, proto::Peer peer, Events events);
+  ~PeerLink();
+  PeerLink(const PeerLink&) = delete;
+  PeerLink& operator=(const PeerLink&) = delete;
 
   // Queues or sends.  Dropped silently once the link is closed: its owner has been told.
   template <proto::ControlMessage M>

@@ -6,12 +6,10 @@
 #include <array>
 
 #include "base/files.h"
+#include "proto/python_table.h"
 
 namespace rowhouse::supervisor {
 namespace {
-
-constexpr std::size_t kMaxTableBytes = 16 * 1024;
-constexpr const char* kPythonTable = "pythons.table";
 
 Result<UniqueFd> open_directory_of_self() {
   std::array<char, 4096> target{};
@@ -33,13 +31,6 @@ Status open_program(int directory, const std::string& name, UniqueFd& program, s
   return system_error("openat program");
 }
 
-std::string_view next_word(std::string_view& line) {
-  const std::size_t end = line.find(' ');
-  const std::string_view word = line.substr(0, end);
-  line.remove_prefix(end == std::string_view::npos ? line.size() : end + 1);
-  return word;
-}
-
 }  // namespace
 
 const PythonProgram* Programs::find_python(std::string_view version) const {
@@ -47,24 +38,6 @@ const PythonProgram* Programs::find_python(std::string_view version) const {
     if (python.version == version) return &python;
   }
   return nullptr;
-}
-
-Result<std::vector<PythonRow>> parse_python_table(std::string_view table) {
-  std::vector<PythonRow> rows;
-  while (!table.empty()) {
-    std::string_view line = table.substr(0, table.find('\n'));
-    table.remove_prefix(std::min(table.size(), line.size() + 1));
-    if (line.empty()) continue;
-    PythonRow row;
-    row.version = next_word(line);
-    row.program = next_word(line);
-    row.prefix = line;
-    const bool valid = !row.version.empty() && !row.program.empty() &&
-                       row.program.find('/') == std::string::npos && row.prefix.starts_with('/');
-    if (!valid) return make_error(ErrorCode::kInvalid, kPythonTable);
-    rows.push_back(std::move(row));
-  }
-  return rows;
 }
 
 Result<Programs> open_programs(std::string& problem) {
@@ -76,9 +49,9 @@ Result<Programs> open_programs(std::string& problem) {
   RH_TRY(open_program(directory.get(), "rowhouse-control", programs.control, problem));
   RH_TRY(open_program(directory.get(), "rowhouse-loader", programs.loader, problem));
   problem = "pythons.table is missing or malformed beside the other programs";
-  RH_ASSIGN(const std::string table, read_file(directory.get(), kPythonTable, kMaxTableBytes));
-  RH_ASSIGN(const std::vector<PythonRow> rows, parse_python_table(table));
-  for (const PythonRow& row : rows) {
+  RH_ASSIGN(const std::string table, read_file(directory.get(), proto::kPythonTableFile, proto::kMaxPythonTableBytes));
+  RH_ASSIGN(const std::vector<proto::PythonRow> rows, proto::parse_python_table(table));
+  for (const proto::PythonRow& row : rows) {
     PythonProgram python{row.version, row.prefix, {}};
     RH_TRY(open_program(directory.get(), row.program, python.program, problem));
     programs.pythons.push_back(std::move(python));

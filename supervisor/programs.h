@@ -30,12 +30,4 @@ struct Programs {
 // Looks beside our own executable, then in ../libexec/rowhouse.  `problem` gets a sentence on failure.
 Result<Programs> open_programs(std::string& problem);
 
-// One line of pythons.table: "3.11 rowhouse-worker-python3.11 /usr".
-struct PythonRow {
-  std::string version;
-  std::string program;
-  std::string prefix;
-};
-[[nodiscard]] Result<std::vector<PythonRow>> parse_python_table(std::string_view table);
-
 }  // namespace rowhouse::supervisor

@@ -117,6 +117,10 @@ std::optional<Problem> check_app(const proto::AppRecord& app, const TenantEntry&
   if (app.memory_bytes > plan.memory_bytes) {
     return over_plan(name, "limits.memory", app.memory_bytes, plan.memory_bytes, tenant.plan);
   }
+  if (plan.cpu_percent != 0 && app.cpu_percent > plan.cpu_percent) {
+    return over_plan(name, "limits.cpu (percent)", app.cpu_percent, plan.cpu_percent, tenant.plan);
+  }
+  if (app.pids > plan.pids) return over_plan(name, "limits.pids", app.pids, plan.pids, tenant.plan);
   return check_timeouts(app);
 }
 
@@ -212,15 +216,35 @@ bool take_host_record(const IncomingMessage& record, HostConfiguration& host, bo
     case static_cast<int>(MessageType::kPlanRecord): {
       auto plan = proto::decode_message<proto::PlanRecord>(record);
       if (!plan.ok() || !is_name(plan.value().name.view())) return false;
-      const proto::PlanRecord& p = plan.value();
-      host.plans[p.name.str()] = {p.memory_bytes, p.cpu_percent, p.pids, p.workers, p.threads, p.concurrency, p.queue};
+      host.plans[plan.value().name.str()] = plan.value();
       return true;
+    }
+    case static_cast<int>(MessageType::kPrivilegedGroupRecord): {
+      auto group = proto::decode_message<proto::PrivilegedGroupRecord>(record);
+      if (group.ok()) host.privileged_groups[group.value().gid] = group.value().name.str();
+      return group.ok();
     }
     default: return false;
   }
 }
 
+// Where the network records after `record` belong; null when it has none.
+std::optional<NetworkAccess>* network_slot(const IncomingMessage& record, HostConfiguration& host) {
+  if (record.type == MessageType::kHostRecord) return &host.network;
+  if (record.type != MessageType::kPlanRecord) return nullptr;
+  const auto plan = proto::decode_message<proto::PlanRecord>(record);
+  return plan.ok() ? &host.plan_networks[plan.value().name.str()] : nullptr;
+}
+
 }  // namespace
+
+const NetworkAccess& network_of(const TenantEntry& tenant, const HostConfiguration& host) {
+  static const NetworkAccess kHostNetwork;
+  if (tenant.network) return *tenant.network;
+  const auto plan = host.plan_networks.find(tenant.plan);
+  if (plan != host.plan_networks.end() && plan->second) return *plan->second;
+  return host.network ? *host.network : kHostNetwork;
+}
 
 void TenantIndex::add(TenantEntry tenant) {
   uids_[tenant.uid] = tenant.name;
@@ -276,6 +300,10 @@ std::optional<Problem> check_identity(std::uint32_t uid, std::uint32_t gid, cons
   const proto::HostRecord& record = host.host;
   if (is_reserved_id(uid)) return Problem{"uid " + number(uid) + " can never be a tenant"};
   if (is_reserved_id(gid)) return Problem{"gid " + number(gid) + " can never be a tenant's group"};
+  if (const auto group = host.privileged_groups.find(gid); group != host.privileged_groups.end()) {
+    return Problem{"gid " + number(gid) + " is the host's group " + group->second +
+                   ", which has power over it; give the tenant a group of its own"};
+  }
   if (uid < record.uid_min) {
     return Problem{"uid " + number(uid) + " is below uids.min (" + number(record.uid_min) + ")"};
   }
@@ -293,9 +321,16 @@ std::optional<Problem> check_identity(std::uint32_t uid, std::uint32_t gid, cons
 OrProblem<HostConfiguration> read_host_records(const std::vector<IncomingMessage>& records) {
   HostConfiguration host;
   bool has_host = false;
+  std::optional<NetworkAccess>* network = nullptr;  // of the host or plan before it
   for (const IncomingMessage& record : records) {
+    if (is_network_record(record.type)) {
+      if (!take_network_record(record, network)) return kMalformed;
+      continue;
+    }
     if (!take_host_record(record, host, has_host)) return kMalformed;
+    network = network_slot(record, host);
   }
+  if (!host.network) return kMalformed;
   if (!has_host || host.listen.empty()) return kMalformed;
   if (host.host.gateway_uid == 0 || host.host.control_uid == 0 || host.host.gateway_processes > proto::kMaxGateways) {
     return kMalformed;
@@ -319,6 +354,10 @@ OrProblem<TenantEntry> read_tenant_records(const std::string& name, const std::v
   tenant.plan = record->plan.str();
   tenant.manifest = record->manifest.str();
   for (std::size_t i = 1; i < records.size(); ++i) {
+    if (is_network_record(records[i].type)) {
+      if (!take_network_record(records[i], &tenant.network)) return kMalformed;
+      continue;
+    }
     auto domain = proto::decode_message<proto::DomainRecord>(records[i]);
     if (!domain.ok() || tenant.domains.size() >= proto::kMaxDomainsPerTenant) return kMalformed;
     tenant.domains.push_back({domain.value().host.str(), domain.value().wildcard});

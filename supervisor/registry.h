@@ -16,6 +16,7 @@
 
 #include "base/unique_fd.h"
 #include "proto/loader_messages.h"
+#include "supervisor/network.h"
 
 namespace rowhouse::supervisor {
 
@@ -26,10 +27,7 @@ struct Problem {
 template <typename T>
 using OrProblem = std::variant<T, Problem>;
 
-struct Plan {
-  std::uint64_t memory_bytes = 0;
-  std::uint32_t cpu_percent = 0, pids = 0, workers = 0, threads = 0, concurrency = 0, queue = 0;
-};
+using Plan = proto::PlanRecord;
 
 struct HostConfiguration {
   proto::HostRecord host;
@@ -37,6 +35,9 @@ struct HostConfiguration {
   std::vector<std::uint32_t> admins;
   std::vector<std::string> pythons;  // the first is the default; as loaded: empty means all that were built
   std::map<std::string, Plan> plans;
+  std::optional<NetworkAccess> network;                            // of isolation; always there once loaded
+  std::map<std::string, std::optional<NetworkAccess>> plan_networks;  // of the plans that have one
+  std::map<std::uint32_t, std::string> privileged_groups;  // gid to name: groups with power over this host
 };
 
 struct Domain {
@@ -53,6 +54,7 @@ struct TenantEntry {
   std::string plan;
   std::string manifest;
   std::vector<Domain> domains;
+  std::optional<NetworkAccess> network;  // of its own
 };
 
 // The accepted tenants, and who has which uid, gid and domain: checking one more costs the same however many
@@ -98,6 +100,9 @@ struct AppSpec {
                                                          const std::vector<proto::IncomingMessage>& records,
                                                          const HostConfiguration& host,
                                                          const TenantIndex& accepted);
+
+// The tenant's own, else its plan's, else the host's.
+[[nodiscard]] const NetworkAccess& network_of(const TenantEntry& tenant, const HostConfiguration& host);
 
 // The last gate before a process becomes a tenant: numbers that no tenant may have, whatever the registry says.
 [[nodiscard]] std::optional<Problem> check_identity(std::uint32_t uid, std::uint32_t gid,

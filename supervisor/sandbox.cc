@@ -1,7 +1,6 @@
 #include "supervisor/sandbox.h"
 
 #include <fcntl.h>
-#include <linux/mount.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -10,6 +9,7 @@
 #include <algorithm>
 #include <csignal>
 
+#include "base/foreign_files.h"
 #include "base/log.h"
 
 namespace rowhouse::supervisor {
@@ -20,7 +20,8 @@ using proto::Ending;
 using proto::JailStep;
 
 constexpr std::chrono::seconds kBuildDeadline{10};
-constexpr std::chrono::milliseconds kSweepPeriod{5};
+// Between two looks at groups that the kernel does not let go of yet; doubled each time.
+constexpr std::chrono::milliseconds kFirstSweepPause{5}, kLastSweepPause{100};
 constexpr std::uint32_t kOpenFiles = 4096;
 constexpr std::uint64_t kTemporaryBytes = 64 * 1024 * 1024;
 constexpr std::uint32_t kTemporaryInodes = 16 * 1024;
@@ -40,18 +41,11 @@ Result<Pipe> create_log_pipe(const TenantEntry& tenant) {
   return pipe;
 }
 
-// A mount of a file or directory that the jail can place, whatever the way to it looks like from the tenant.
-Result<UniqueFd> detach_mount(int fd) {
-  UniqueFd mount(static_cast<int>(
-      ::syscall(SYS_open_tree, fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH)));
-  if (!mount.valid()) return system_error("open_tree");
-  return mount;
-}
-
 Result<LaunchedProcess> launch_jail(const SandboxOrder& order, int control, int output) {
   RH_ASSIGN(const std::vector<UniqueFd> procs, order.steward.open_v1_procs());
   LaunchOrder launch;
   launch.kind = LaunchKind::kSandbox;
+  launch.network = order.network.mode;
   launch.program = order.programs->jail.get();
   launch.arguments = {"rowhouse-jail", order.tenant->name + "/" + order.app};
   launch.control = control;
@@ -79,23 +73,37 @@ Sandbox::Sandbox(SandboxOrder order, SandboxListener& listener, LaunchedProcess 
       listener_(listener),
       steward_process_(std::move(steward)),
       deadline_(order_.loop, [this] { on_deadline(); }),
-      sweep_(order_.loop, [this] { try_close(); }),
+      sweep_(order_.loop, [this] { on_sweep(); }),
       link_(order_.loop, std::move(control), proto::Peer::kSteward,
             {[this](proto::IncomingMessage& message) { on_message(message); },
-             [this](const char*) { fail({Cause::kSpawn, 0}); }}) {
+             [this](const char*) {
+               fail({Cause::kSpawn, 0});
+             }}) {
   deadline_.start(kBuildDeadline);
 }
 
 void Sandbox::send_setup() {
   const auto worker = detach_mount(order_.python->program.get());
-  if (!worker.ok()) return fail({Cause::kSpawn, static_cast<int>(JailStep::kReceiveSetup)});
+  if (!worker.ok()) return fail_soon(JailStep::kReceiveSetup);
   link_.send(proto::JailMount{proto::Path::cut(proto::kWorkerPathInSandbox)}, {worker.value().get()});
   if (order_.python->prefix != kSystemPrefix) {
     const UniqueFd prefix(::open(order_.python->prefix.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     const auto mount = detach_mount(prefix.get());
-    if (!mount.ok()) return fail({Cause::kSpawn, static_cast<int>(JailStep::kReceiveSetup)});
+    if (!mount.ok()) return fail_soon(JailStep::kReceiveSetup);
     link_.send(proto::JailMount{proto::Path::cut(order_.python->prefix)}, {mount.value().get()});
   }
+  std::string problem;
+  const auto directories = open_socket_directories(order_.network, problem);
+  if (!directories.ok()) {
+    log_error("cannot start a sandbox", {{"app", order_.tenant->name + "/" + order_.app},
+                                         {"problem", problem},
+                                         {"reason", directories.error()}});
+    return fail_soon(JailStep::kNetwork);
+  }
+  for (const SocketDirectory& directory : directories.value()) {
+    link_.send(proto::JailMount{proto::Path::cut(directory.path)}, {directory.mount.get()});
+  }
+  for (const std::uint16_t port : order_.network.ports) link_.send(proto::JailPort{port});
   proto::JailSetup setup;
   setup.uid = order_.tenant->uid;
   setup.gid = order_.tenant->gid;
@@ -103,7 +111,7 @@ void Sandbox::send_setup() {
   setup.app = proto::Name::cut(order_.app);
   setup.user = proto::Name::cut(order_.tenant->user);
   setup.home = proto::Path::cut(order_.tenant->home);
-  setup.network = order_.network;
+  setup.network = order_.network.mode;
   setup.open_files = kOpenFiles;
   setup.tmp_bytes = kTemporaryBytes;
   setup.tmp_inodes = kTemporaryInodes;
@@ -128,6 +136,7 @@ Status Sandbox::spawn_worker() {
   if (::setsockopt(lifeline.ours.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0) {
     return system_error("setsockopt SO_PASSCRED");
   }
+  refuse_descriptors(lifeline.ours.get());
   RH_TRY(set_nonblocking(lifeline.ours.get()));
   RH_ASSIGN(Pipe log, create_log_pipe(*order_.tenant));
   WorkerOrder worker;
@@ -137,6 +146,7 @@ Status Sandbox::spawn_worker() {
   worker.startup = order_.startup;
   worker.lifeline = std::move(lifeline.ours);
   RH_ASSIGN(worker.leaf, order_.cgroups->create_new(order_.group.path() + "/w" + std::to_string(id)));
+  RH_TRY(worker.leaf.die_together());
   workers_.emplace(id, std::make_unique<Worker>(order_.loop, std::move(worker), *this));
   link_.send(proto::Spawn{id}, {lifeline.theirs.get(), log.write_end.get(), order_.worker_part});
   listener_.on_log_pipe(*this, id, std::move(log.read_end));
@@ -162,7 +172,7 @@ void Sandbox::kill(Cause cause) {
 }
 
 void Sandbox::on_deadline() {
-  if (phase_ == Phase::kBuilding) return fail({Cause::kSpawn, 0});
+  if (phase_ == Phase::kBuilding) return fail({Cause::kSpawn, static_cast<int>(failed_step_)});
   if (!terminated_) {
     terminated_ = true;
     deadline_.start(order_.shutdown);
@@ -225,6 +235,11 @@ void Sandbox::on_steward_exit(int code, int status) {
   try_close();
 }
 
+void Sandbox::fail_soon(JailStep step) {
+  failed_step_ = step;
+  deadline_.start(std::chrono::milliseconds(0));
+}
+
 void Sandbox::fail(Ending ending) {
   if (phase_ == Phase::kClosing || phase_ == Phase::kClosed) return;
   const bool expected = closing_cause_ != Cause::kNone;
@@ -235,6 +250,8 @@ void Sandbox::fail(Ending ending) {
   std::vector<Worker*> workers;
   for (const auto& [id, worker] : workers_) workers.push_back(worker.get());
   for (Worker* worker : workers) worker->on_steward_lost();
+  // A limit that is lowered below what is used may end the steward too.
+  if (order_.steward.counters().oom_kills > 0) ending = {Cause::kOom, 0};
   if (!expected) listener_.on_sandbox_failed(*this, ending);
   try_close();
 }
@@ -248,22 +265,67 @@ void Sandbox::try_close() {
   if (!workers_.empty()) return;
   const Status killed = order_.group.exists() ? order_.group.kill() : Status();
   signal_process(steward_process_.pidfd, SIGKILL);
-  const Status removed = order_.group.exists() && steward_reaped_ ? order_.group.remove() : Status();
-  if (!killed.ok() || !removed.ok() || !steward_reaped_) return sweep_.start(kSweepPeriod);
+  // Whoever could count in it has been reaped or is about to be: what it counted is taken over before it
+  // goes.
+  if (steward_reaped_ && order_.group.exists()) {
+    last_.raise_to(counters());
+    if (order_.group.remove().ok()) removed_ = last_;
+  }
+  if (!killed.ok() || order_.group.exists() || !steward_reaped_) return sweep_later();
+  old_leaves_.clear();
   phase_ = Phase::kClosed;
   listener_.on_sandbox_closed(*this);
 }
 
-void Sandbox::on_worker_ready(Worker& worker) { listener_.on_worker_ready(*this, worker); }
-void Sandbox::on_worker_lost(Worker& worker) { listener_.on_worker_lost(*this, worker); }
+LeafCounters Sandbox::counters() const {
+  LeafCounters sum = removed_;
+  if (!order_.group.exists()) return sum;
+  for (const auto& [id, worker] : workers_) sum += worker->counters();
+  for (const OldLeaf& leaf : old_leaves_) sum += leaf.counted;
+  return sum += order_.steward.counters();
+}
+
+// A leaf whose process has ended may still hold others: what the kernel does not let us remove is killed
+// again.
+void Sandbox::remove_old_leaves() {
+  std::erase_if(old_leaves_, [this](OldLeaf& leaf) {
+    leaf.counted.raise_to(leaf.group.counters());
+    if (!leaf.group.remove().ok()) {
+      [[maybe_unused]] const Status killed = leaf.group.kill();
+      return false;
+    }
+    removed_ += leaf.counted;
+    return true;
+  });
+  if (!old_leaves_.empty() && !sweep_.active()) sweep_later();
+}
+
+void Sandbox::sweep_later() {
+  sweep_pause_ = std::clamp(2 * sweep_pause_, kFirstSweepPause, kLastSweepPause);
+  sweep_.start(sweep_pause_);
+}
+
+void Sandbox::on_sweep() {
+  if (order_.group.exists()) remove_old_leaves();
+  if (phase_ == Phase::kStanding && old_leaves_.empty()) sweep_pause_ = {};
+  try_close();
+}
+
+void Sandbox::on_worker_ready(Worker& worker) {
+  listener_.on_worker_ready(*this, worker);
+}
+void Sandbox::on_worker_lost(Worker& worker) {
+  listener_.on_worker_lost(*this, worker);
+}
 
 void Sandbox::on_worker_gone(Worker& worker, Ending ending) {
   const std::uint32_t id = worker.id();
   const auto found = workers_.find(id);
   order_.graveyard->bury(std::move(found->second));
   workers_.erase(found);
-  old_leaves_.push_back(worker.take_leaf());
-  std::erase_if(old_leaves_, [](Cgroup& leaf) { return leaf.remove().ok(); });
+  const LeafCounters counted = worker.counters();
+  old_leaves_.push_back({worker.take_leaf(), counted});
+  remove_old_leaves();
   const bool steward_hangs = worker.pid() == 0 && ending.cause == Cause::kStartTimeout;
   listener_.on_worker_gone(*this, id, ending);
   if (steward_hangs) fail(ending);  // it could not even fork: only a new sandbox helps

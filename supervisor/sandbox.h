@@ -1,7 +1,8 @@
 // One sandbox: one generation of one app.  Owns its cgroup, its steward and its workers.
 //
 //              StewardReady            close() or death of the steward
-//   building ----------------> standing ------------------------------> closing ---> closed (on_sandbox_closed)
+//   building ----------------> standing ------------------------------> closing ---> closed
+//   (on_sandbox_closed)
 //       |                                                                  ^
 //       +----------- JailFailed, exit, no answer in time ------------------+
 #pragma once
@@ -53,7 +54,7 @@ struct SandboxOrder {
   const TenantEntry* tenant = nullptr;
   std::string app;
   int worker_part = -1;
-  proto::NetworkMode network = proto::NetworkMode::kHost;
+  NetworkAccess network;
   std::chrono::milliseconds startup{}, graceful{}, shutdown{};
 };
 
@@ -78,6 +79,8 @@ class Sandbox final : public Mortal, public WorkerListener {
   [[nodiscard]] const std::map<std::uint32_t, std::unique_ptr<Worker>>& workers() const { return workers_; }
   [[nodiscard]] Worker* find_worker(std::uint32_t id) const;
   [[nodiscard]] std::size_t ready_workers() const;
+  // Of all its leaves, also of those that were removed.
+  [[nodiscard]] LeafCounters counters() const;
 
  private:
   enum class Phase : std::uint8_t { kBuilding, kStanding, kClosing, kClosed };
@@ -87,8 +90,13 @@ class Sandbox final : public Mortal, public WorkerListener {
   void on_message(proto::IncomingMessage& message);
   void on_worker_exited(const proto::IncomingMessage& message);
   void on_spawn_failed(const proto::IncomingMessage& message);
+  // From the loop's next turn: the listener does not know this sandbox before start() has returned.
+  void fail_soon(proto::JailStep step);
   void fail(proto::Ending ending);
   void on_deadline();
+  void on_sweep();
+  void remove_old_leaves();
+  void sweep_later();
   void try_close();
 
   void on_worker_ready(Worker& worker) override;
@@ -101,12 +109,20 @@ class Sandbox final : public Mortal, public WorkerListener {
   LaunchedProcess steward_process_;
   bool steward_reaped_ = false;
   std::uint32_t missing_walls_ = 0;
+  proto::JailStep failed_step_ = proto::JailStep::kNone;  // of what could not even be asked for
   std::uint32_t next_worker_ = 1;
   proto::Ending failure_;
   proto::Cause closing_cause_ = proto::Cause::kNone;
   bool terminated_ = false;  // SIGTERM has been sent
   std::map<std::uint32_t, std::unique_ptr<Worker>> workers_;
-  std::vector<Cgroup> old_leaves_;  // of dead workers; the kernel lets go of some a little later
+  struct OldLeaf {
+    Cgroup group;
+    LeafCounters counted;
+  };
+  std::vector<OldLeaf> old_leaves_;  // of dead workers; the kernel lets go of some a little later
+  LeafCounters removed_;             // what the removed leaves had counted
+  LeafCounters last_;                // of all leaves, while the whole group is being removed
+  std::chrono::milliseconds sweep_pause_{};
   Timer deadline_;
   Timer sweep_;  // removes the cgroup as soon as the kernel lets us
   PeerLink link_;

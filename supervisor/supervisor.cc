@@ -82,7 +82,7 @@ void Supervisor::take_routes(std::uint32_t number, const AppSpec& spec) {
 
 void Supervisor::create_app(const TenantEntry& tenant, AppSpec spec) {
   AppSurroundings around{loop_.get(),           &clock_,  &launcher_,  &programs_,      &graveyard_,
-                         cgroups_.get(),        &*store_, rows_.get(), gateways_.get(), control_.get(),
+                         cgroups_.get(), limits_.get(), &*store_, rows_.get(), gateways_.get(), control_.get(),
                          &configuration_.host()};
   auto app = App::create(around, tenant, std::move(spec));
   if (!app.ok()) {
@@ -112,6 +112,7 @@ App* Supervisor::find_app(std::uint32_t number) const {
 
 void Supervisor::on_query(const proto::Query& query) {
   std::uint32_t told = 0;
+  std::set<std::string> tenants;
   std::uint32_t next_after = 0;
   for (auto entry = apps_.upper_bound(query.after_app); entry != apps_.end(); ++entry) {
     const App& app = *entry->second;
@@ -129,13 +130,16 @@ void Supervisor::on_query(const proto::Query& query) {
       worker.request = query.request;
       control_->send(worker);
     }
+    if (const auto usage = app.usage()) control_->send(proto::AppUsage{query.request, app.number(), *usage});
+    tenants.insert(app.tenant().name);
   }
+  tell_usage(query.request, tenants);
   control_->send(proto::QueryEnd{query.request, next_after});
 }
 
 void Supervisor::answer(std::uint32_t request, const CommandResult& result) {
   control_->send(proto::CommandDone{request, result.outcome, result.generation, result.worker,
-                                    result.ending.cause, result.ending.argument});
+                                    result.ending.cause, result.ending.argument, result.ending.limits});
 }
 
 void Supervisor::on_command(const proto::Command& command) {
@@ -221,6 +225,7 @@ void Supervisor::on_control_started() {
 
 void Supervisor::on_keeper_message(proto::IncomingMessage& message) {
   if (message.type == proto::MessageType::kShutdown) return shut_down();
+  if (message.type == proto::MessageType::kReload) return on_reload_signal();
   on_child_exited(message);
 }
 

@@ -18,15 +18,19 @@
 #include "supervisor/app.h"
 #include "supervisor/app_store.h"
 #include "supervisor/cgroups.h"
+#include "supervisor/config_changes.h"
 #include "supervisor/configuration.h"
 #include "supervisor/control_link.h"
 #include "supervisor/directories.h"
 #include "supervisor/gateways.h"
 #include "supervisor/graveyard.h"
 #include "supervisor/launcher.h"
+#include "supervisor/leftovers.h"
 #include "supervisor/peer_link.h"
 #include "supervisor/programs.h"
 #include "supervisor/shared_rows.h"
+#include "supervisor/tenant_limits.h"
+#include "supervisor/tombstones.h"
 
 namespace rowhouse::supervisor {
 
@@ -53,9 +57,12 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   Status prepare_host(std::string& problem);
   Status open_control(std::string& problem);
   Status open_gateways(std::string& problem);
+  Status open_tombstones(std::string& problem);
   void load_tenants(int directory, const std::vector<std::string>& names);
   void on_tenant_loaded(const std::string& name, ProblemText problem);
   void on_tenants_loaded();
+  // False, with a problem set, when the tenant's ids could not be written down: nothing runs as it then.
+  bool is_remembered(const TenantEntry& tenant);
   void on_manifest_loaded(const TenantEntry& tenant, Configuration::Apps apps, ProblemText problem);
   void finish_check_if_done();
   void report_ready_if_done();
@@ -73,6 +80,16 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   void apply_command(const proto::Command& command, Configuration::Apps apps, ProblemText problem);
   void answer(std::uint32_t request, const CommandResult& result);
   [[nodiscard]] App* find_app(std::uint32_t number) const;
+
+  // --- reload: what the host file's plans say now
+  using ReloadCallback =
+      std::function<void(proto::CommandOutcome, ProblemText, const std::vector<ConfigChange>& changes)>;
+  void reload(ReloadCallback on_done);
+  void on_reload_signal();
+  // Adds what the kernel refused to `changes`.
+  void apply_plans(std::map<std::string, Plan> plans, std::vector<ConfigChange>& changes);
+  void apply_plan(const TenantEntry& tenant, std::vector<ConfigChange>& changes);
+  void tell_usage(std::uint32_t request, const std::set<std::string>& tenants);
 
   // --- end
   void shut_down();
@@ -93,6 +110,7 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   void on_control_started() override;
   void on_query(const proto::Query& query) override;
   void on_command(const proto::Command& command) override;
+  void on_reload_order(const proto::ReloadOrder& order) override;
 
   enum class Stage : std::uint8_t {
     kStarting,
@@ -115,7 +133,11 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   Configuration configuration_;
   HostDirectories directories_;
   std::unique_ptr<CgroupTree> cgroups_;
+  std::unique_ptr<TenantLimits> limits_;
   std::optional<AppStore> store_;
+  std::optional<Tombstones> tombstones_;
+  std::unique_ptr<Leftovers> leftovers_;  // while the tenants are read
+  std::set<std::string> tenant_files_;
   std::unique_ptr<SharedRows> rows_;
   std::unique_ptr<ControlLink> control_;
   std::unique_ptr<Gateways> gateways_;
@@ -126,6 +148,7 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   std::map<std::uint32_t, std::uint32_t> loading_;
   std::size_t manifests_loading_ = 0;
   bool tenants_loaded_ = false;
+  bool reloading_ = false;
   std::size_t apps_closing_ = 0;
   std::unique_ptr<Timer> patience_;  // the deadline of the present stage of the end
   std::unique_ptr<PeerLink> keeper_;

@@ -40,6 +40,9 @@ void Supervisor::on_host_loaded(ProblemText problem) {
       return refuse_start(sentence.empty() ? describe(ready.error()) : sentence);
     }
   }
+  if (const Status opened = open_tombstones(sentence); !opened.ok()) {
+    return refuse_start(sentence + ": " + describe(opened.error()));
+  }
   const int opened = ::fcntl(directory.value().get(), F_DUPFD_CLOEXEC, 3);
   if (mode_ == RunMode::kCheck) directories_.tenants.reset(opened);
   if (mode_ == RunMode::kServe) ::close(opened);
@@ -49,8 +52,11 @@ void Supervisor::on_host_loaded(ProblemText problem) {
 Status Supervisor::prepare_host(std::string& problem) {
   const HostConfiguration& host = configuration_.host();
   RH_ASSIGN(directories_, open_host_directories(host, problem));
+  auto cgroups = CgroupTree::open(host.host.cgroup_parent.str(), host.host.run.str());
   problem = "cgroups cannot be used";
-  RH_ASSIGN(cgroups_, CgroupTree::open(host.host.cgroup_parent.str(), host.host.run.str()));
+  if (!cgroups.ok()) problem += ": " + describe(cgroups.error());
+  RH_ASSIGN(cgroups_, std::move(cgroups));
+  limits_ = std::make_unique<TenantLimits>(*cgroups_, host);
   // Whatever an earlier run left is killed first.
   RH_TRY(cgroups_->clear(kClearPatienceMs));
   Cgroup loaders;
@@ -94,6 +100,7 @@ Status Supervisor::open_gateways(std::string& problem) {
   order.user = {host.host.gateway_uid, host.host.gateway_gid};
   RH_TRY(add_group(*cgroups_, "gateway", order.cgroup));
   const std::uint32_t cores = std::clamp(std::thread::hardware_concurrency(), 1u, proto::kMaxGateways);
+  order.connections_per_address = host.host.connections_per_address;
   order.count = host.host.gateway_processes != 0 ? host.host.gateway_processes : cores;
   for (const proto::ListenRecord& listen : host.listen) {
     RH_ASSIGN(UniqueFd listener, open_listener(listen, problem));
@@ -104,7 +111,23 @@ Status Supervisor::open_gateways(std::string& problem) {
   return {};
 }
 
+// --check changes nothing: where there is no state directory yet, nobody had an id before.
+Status Supervisor::open_tombstones(std::string& problem) {
+  const std::string state = configuration_.host().host.state.str();
+  if (mode_ == RunMode::kCheck && ::access(state.c_str(), F_OK) != 0) return {};
+  problem = "directories.state cannot be opened";
+  RH_ASSIGN(UniqueFd directory, open_trusted_directory(state, problem));
+  problem = state + "/tenants, which says who had which uid, cannot be used";
+  RH_ASSIGN(tombstones_, Tombstones::open(std::move(directory)));
+  leftovers_ = std::make_unique<Leftovers>(cgroups_.get());
+  configuration_.set_gate([this](const TenantEntry& tenant) {
+    return tombstones_->check(tenant, tenant_files_, [this](const Trace& trace) { return leftovers_->find(trace); });
+  });
+  return {};
+}
+
 void Supervisor::load_tenants(int directory, const std::vector<std::string>& names) {
+  tenant_files_.insert(names.begin(), names.end());
   configuration_.load_tenants(
       directory, names,
       [this](const std::string& name, ProblemText problem) { on_tenant_loaded(name, std::move(problem)); },
@@ -119,17 +142,34 @@ void Supervisor::on_tenants_loaded() {
   if (stage_ != Stage::kStarting) return;
   tenants_loaded_ = true;
   if (mode_ == RunMode::kServe) {
+    const Status settled =
+        tombstones_->settle(configuration_.tenants(), tenant_files_,
+                            [this](const Trace& trace) { return leftovers_->find(trace); });
+    if (!settled.ok()) log_error("cannot write down who has which uid", {{"reason", settled.error()}});
     control_->start();
     gateways_->start();
   }
+  leftovers_.reset();
   manifests_loading_ = configuration_.tenants().size();
   for (const auto& [name, tenant] : configuration_.tenants()) {
+    if (mode_ == RunMode::kServe && !is_remembered(tenant)) {
+      --manifests_loading_;
+      continue;
+    }
     configuration_.load_manifest(tenant, [this, &tenant](Configuration::Apps apps, ProblemText problem) {
       on_manifest_loaded(tenant, std::move(apps), std::move(problem));
     });
   }
   if (mode_ == RunMode::kCheck) return finish_check_if_done();
   report_ready_if_done();
+}
+
+bool Supervisor::is_remembered(const TenantEntry& tenant) {
+  if (tombstones_->remembers(tenant)) return true;
+  set_problem(tenant.name, problem_text(tenant.name + ": its uid cannot be written down in " +
+                                        configuration_.host().host.state.str() +
+                                        "/tenants, so it is not started; make room there and start rowhoused again"));
+  return false;
 }
 
 void Supervisor::on_manifest_loaded(const TenantEntry& tenant, Configuration::Apps apps, ProblemText problem) {

@@ -5,6 +5,7 @@
 
 #include <csignal>
 
+#include "base/foreign_files.h"
 #include "base/log.h"
 
 namespace rowhouse::supervisor {
@@ -15,6 +16,7 @@ using proto::LifelineType;
 using proto::WorkerState;
 
 constexpr std::chrono::seconds kStatusWait{2};
+constexpr std::chrono::milliseconds kKillPause{5};
 constexpr int kRecordsPerTurn = 16;
 
 }  // namespace
@@ -27,6 +29,7 @@ Worker::Worker(uv_loop_t* loop, WorkerOrder order, WorkerListener& listener)
       steward_(order.steward),
       leaf_(std::move(order.leaf)),
       lifeline_(std::move(order.lifeline)),
+      kill_again_(loop, [this] { kill_leaf(); }),
       deadline_(loop,
                 [this] {
                   if (ended_) return finish();
@@ -50,28 +53,42 @@ void Worker::drain(Cause cause) {
   if (!ready || !proto::send_lifeline(lifeline_.get(), {LifelineType::kDrain, 0}).ok()) kill(cause);
 }
 
-void Worker::terminate() { signal_process(pidfd_, SIGTERM); }
+void Worker::terminate() {
+  signal_process(pidfd_, SIGTERM);
+}
 
 void Worker::kill(Cause cause) {
   if (facts_.decided == Cause::kNone && !ended_) facts_.decided = cause;
-  if (const Status killed = leaf_.kill(); !killed.ok()) {
-    log_error("cannot kill a worker's cgroup", {{"worker", id_}, {"reason", killed.error()}});
-  }
+  kill_leaf();
   signal_process(pidfd_, SIGKILL);
   if (pidfd_.valid() || ended_) return;
   // Not born: its process sits among the steward's, and the steward reports when it gives up on the lifeline.
   lifeline_poll_.reset();
-  lifeline_.reset();
+  close_foreign_socket(std::move(lifeline_));
   ended_ = true;
   deadline_.start(kStatusWait);
+}
+
+Worker::~Worker() {
+  lifeline_poll_.reset();
+  close_foreign_socket(std::move(lifeline_));
+}
+
+void Worker::kill_leaf() {
+  const Status killed = leaf_.kill();
+  if (killed.ok()) return;
+  kill_again_.start(kKillPause);
+  if (killed.error().code == ErrorCode::kWouldBlock) return;
+  log_error("cannot kill a worker's cgroup", {{"worker", id_}, {"reason", killed.error()}});
 }
 
 void Worker::on_lifeline() {
   std::array<std::uint8_t, proto::kLifelineRecordBytes> buffer;
   for (int i = 0; i < kRecordsPerTurn && lifeline_poll_ != nullptr; ++i) {
     const auto message = receive_message(lifeline_.get(), buffer);
+    if (!message.ok() && message.error().code == ErrorCode::kTooLarge) continue;  // as little a record as any other
     if (!message.ok()) {
-      // End of file and malformed records alike: the lifeline is over, the pidfd tells the rest.
+      // End of file: the lifeline is over, the pidfd tells the rest.
       if (message.error().code != ErrorCode::kWouldBlock) lifeline_poll_->stop();
       return;
     }
@@ -139,7 +156,7 @@ void Worker::on_process_end() {
   const WorkerState before = state_;
   state_ = WorkerState::kDying;
   // A child that it left behind must not live on in its name.
-  [[maybe_unused]] const Status killed = leaf_.kill();
+  kill_leaf();
   deadline_.start(kStatusWait);
   if (before == WorkerState::kReady || before == WorkerState::kDraining) listener_.on_worker_lost(*this);
   if (facts_.wait_status) finish();
@@ -169,7 +186,11 @@ void Worker::finish() {
   finished_ = true;
   state_ = WorkerState::kDying;
   deadline_.stop();
-  facts_.oom_killed = leaf_.oom_kills() > 0;
+  const LeafCounters counters = leaf_.counters();
+  facts_.oom_killed = counters.oom_kills > 0;
+  facts_.forks_refused = counters.forks_refused;
+  if (facts_.oom_killed) facts_.memory_bytes = leaf_.peak_memory_bytes();
+  kill_again_.stop();  // its sandbox goes on with what is left
   listener_.on_worker_gone(*this, classify_ending(facts_));
 }
 

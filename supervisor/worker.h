@@ -5,9 +5,9 @@
 //       |             |                  |                  |
 //       +-------------+--- process ends, or we kill it -----+---> dying ---> gone (on_worker_gone)
 //
-// SECURITY: the worker is presumed hostile.  Its pid comes from the kernel (SCM_CREDENTIALS), it is checked to be in
-// this generation's cgroup before it may run anything, and each lifeline record counts only in the state that
-// awaits it (tests/system/test_lifeline.py).
+// SECURITY: the worker is presumed hostile.  Its pid comes from the kernel (SCM_CREDENTIALS), it is checked
+// to be in this generation's cgroup before it may run anything, and each lifeline record counts only in the
+// state that awaits it (tests/system/test_lifeline.py).
 #pragma once
 
 #include <memory>
@@ -40,18 +40,20 @@ struct WorkerOrder {
   uid_t uid = 0;                    // that BORN must come from
   const Cgroup* steward = nullptr;  // where BORN must come from; outlives the worker
   Cgroup leaf;
-  UniqueFd lifeline;                // our end, SO_PASSCRED set
+  UniqueFd lifeline;  // our end, SO_PASSCRED set
   std::chrono::milliseconds startup{};
 };
 
 class Worker final : public Mortal {
  public:
   Worker(uv_loop_t* loop, WorkerOrder order, WorkerListener& listener);
+  ~Worker() override;
 
   [[nodiscard]] std::uint32_t id() const { return id_; }
   [[nodiscard]] proto::WorkerState state() const { return state_; }
   [[nodiscard]] pid_t pid() const { return pid_; }
   [[nodiscard]] std::uint64_t memory_bytes() const { return leaf_.memory_bytes(); }
+  [[nodiscard]] LeafCounters counters() const { return leaf_.counters(); }
   [[nodiscard]] Cgroup take_leaf() { return std::move(leaf_); }
 
   // Gives it one end of a channel to gateway `index`.
@@ -75,6 +77,7 @@ class Worker final : public Mortal {
   void on_record(const proto::LifelineRecord& record, const ReceivedMessage& message);
   void on_born(const ReceivedMessage& message);
   void on_process_end();
+  void kill_leaf();
   void finish();
 
   uv_loop_t* loop_;
@@ -88,9 +91,10 @@ class Worker final : public Mortal {
   pid_t pid_ = 0;
   UniqueFd pidfd_;
   WorkerFacts facts_;
-  bool ended_ = false;     // the process has ended, or never was
+  bool ended_ = false;  // the process has ended, or never was
   bool finished_ = false;
-  Timer deadline_;         // startup; later: the wait for its status
+  Timer kill_again_;  // while the leaf is being frozen for its kill
+  Timer deadline_;    // startup; later: the wait for its status
   std::unique_ptr<Poll> lifeline_poll_;
   std::unique_ptr<Poll> pidfd_poll_;
 };

@@ -1,7 +1,7 @@
 // Landlock: the file rules once more, held by the kernel apart from the mounts, and scopes that keep signals
 // and abstract UNIX sockets inside.  The numbers are the kernel's (Documentation/userspace-api/landlock.rst),
-// given here because the headers of Debian 12 end at ABI 2.  Network rights are not handled: they would
-// forbid all TCP.
+// given here because the headers of Debian 12 end at ABI 2.  The right to connect by TCP is handled only
+// where the plan lists ports: handled without a rule it would forbid all TCP.
 #include "supervisor/jail/landlock.h"
 
 #include <fcntl.h>
@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstddef>
 #include <string>
+#include <vector>
 
 #include "supervisor/jail/steps.h"
 
@@ -18,9 +20,12 @@ namespace rowhouse::jail {
 namespace {
 
 constexpr std::uint64_t kScopeAbstractSockets = 1, kScopeSignals = 2;
+constexpr std::uint64_t kConnectTcp = 2;
+constexpr int kFirstAbiWithNetwork = 4;
 constexpr int kFirstAbiWithScopes = 6;
 constexpr unsigned kVersionFlag = 1;
 constexpr int kRulePathBeneath = 1;
+constexpr int kRulePort = 2;
 
 struct RulesetAttributes {
   std::uint64_t file_rights;
@@ -31,6 +36,11 @@ struct RulesetAttributes {
 struct [[gnu::packed]] PathRule {
   std::uint64_t rights;
   std::int32_t directory;
+};
+
+struct PortRule {
+  std::uint64_t rights;
+  std::uint64_t port;
 };
 
 class Ruleset {
@@ -47,6 +57,13 @@ class Ruleset {
     const PathRule rule{rights & handled_, at.get()};
     if (::syscall(SYS_landlock_add_rule, fd_.get(), kRulePathBeneath, &rule, 0) != 0) {
       return system_error("landlock_add_rule");
+    }
+    return {};
+  }
+  Status allow_connecting(std::uint16_t port) const {
+    const PortRule rule{kConnectTcp, port};
+    if (::syscall(SYS_landlock_add_rule, fd_.get(), kRulePort, &rule, 0) != 0) {
+      return system_error("landlock_add_rule port");
     }
     return {};
   }
@@ -69,11 +86,12 @@ Result<int> landlock_abi() {
   return system_error("landlock_create_ruleset version");
 }
 
-Result<Ruleset> create_ruleset(int abi) {
+Result<Ruleset> create_ruleset(int abi, std::uint64_t network_rights) {
   const std::uint64_t handled = handled_rights(abi);
-  RulesetAttributes attributes{handled, 0, kScopeAbstractSockets | kScopeSignals};
+  RulesetAttributes attributes{handled, network_rights, kScopeAbstractSockets | kScopeSignals};
   std::size_t size = sizeof attributes;
-  if (abi < kFirstAbiWithScopes) size = sizeof attributes.file_rights;
+  if (abi < kFirstAbiWithScopes) size = offsetof(RulesetAttributes, scopes);
+  if (abi < kFirstAbiWithNetwork) size = offsetof(RulesetAttributes, network_rights);
   UniqueFd fd(static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, size, 0)));
   if (!fd.valid()) return system_error("landlock_create_ruleset");
   return Ruleset(std::move(fd), handled);
@@ -96,17 +114,29 @@ Status allow_paths(const Ruleset& rules, const SandboxRequest& request) {
   return rules.allow(request.setup.home.str().c_str(), kWriteRights);
 }
 
+std::uint32_t missing_landlock_walls(int abi, const std::vector<std::uint16_t>& ports) {
+  std::uint32_t missing = 0;
+  if (abi == 0) missing |= static_cast<std::uint32_t>(proto::Wall::kLandlock);
+  if (abi < kFirstAbiWithScopes) missing |= static_cast<std::uint32_t>(proto::Wall::kLandlockScopes);
+  if (abi < kFirstAbiWithNetwork && !ports.empty())
+    missing |= static_cast<std::uint32_t>(proto::Wall::kConnectPorts);
+  return missing;
+}
+
 }  // namespace
 
-Result<std::uint32_t> restrict_files(const SandboxRequest& request) {
-  constexpr auto kNoLandlock = static_cast<std::uint32_t>(proto::Wall::kLandlock);
-  constexpr auto kNoScopes = static_cast<std::uint32_t>(proto::Wall::kLandlockScopes);
+Result<std::uint32_t> apply_landlock(const SandboxRequest& request) {
   RH_ASSIGN(const int abi, landlock_abi());
-  if (abi == 0) return kNoLandlock | kNoScopes;
-  RH_ASSIGN(const Ruleset rules, create_ruleset(abi));
+  const std::uint32_t missing = missing_landlock_walls(abi, request.ports);
+  if (abi == 0) return missing;
+  const bool limits_ports = !request.ports.empty() && abi >= kFirstAbiWithNetwork;
+  RH_ASSIGN(const Ruleset rules, create_ruleset(abi, limits_ports ? kConnectTcp : 0));
   RH_TRY(allow_paths(rules, request));
+  if (limits_ports) {
+    for (const std::uint16_t port : request.ports) RH_TRY(rules.allow_connecting(port));
+  }
   RH_TRY(rules.enforce());
-  return abi < kFirstAbiWithScopes ? kNoScopes : 0u;
+  return missing;
 }
 
 }  // namespace rowhouse::jail

@@ -70,6 +70,14 @@ Status take_mount(proto::IncomingMessage& incoming, SandboxRequest& request) {
   return {};
 }
 
+Status take_port(const proto::IncomingMessage& incoming, SandboxRequest& request) {
+  RH_ASSIGN(const proto::JailPort port, proto::decode_message<proto::JailPort>(incoming));
+  if (port.port == 0) return make_error(ErrorCode::kInvalid, "JailPort 0");
+  if (request.ports.size() == proto::kMaxPortsPerNetwork) return make_error(ErrorCode::kTooLarge, "JailPort");
+  request.ports.push_back(port.port);
+  return {};
+}
+
 }  // namespace
 
 Status check_mount_path(std::string_view path) {
@@ -103,6 +111,10 @@ Result<SandboxRequest> receive_request(int control) {
     RH_ASSIGN(proto::IncomingMessage incoming, proto::wait_for_control(control, -1));
     if (incoming.type == proto::MessageType::kJailMount) {
       RH_TRY(take_mount(incoming, request));
+      continue;
+    }
+    if (incoming.type == proto::MessageType::kJailPort) {
+      RH_TRY(take_port(incoming, request));
       continue;
     }
     RH_ASSIGN(request.setup, proto::decode_message<proto::JailSetup>(incoming));

@@ -11,7 +11,7 @@
 
 namespace rowhouse::jail {
 
-// The worker program and the Python prefixes.
+// The worker program, the Python prefixes and the directories of allowed sockets.
 inline constexpr std::size_t kMaxReceivedMounts = 8;
 
 struct ReceivedMount {
@@ -22,6 +22,7 @@ struct ReceivedMount {
 struct SandboxRequest {
   proto::JailSetup setup;
   std::vector<ReceivedMount> mounts;  // the first is the worker program
+  std::vector<std::uint16_t> ports;   // that may be connected to by TCP; none: all
 };
 
 // Waits for JailMount messages and the JailSetup that ends them.  kClosed when the supervisor has gone.

@@ -52,6 +52,8 @@ Result<UniqueFd> create_root() {
   RH_TRY(attach_tree(root.get(), below.get()));
   for (const char* empty : {"run", "sys", "proc", "dev/shm", "tmp", "var/tmp"})
     RH_TRY(make_directory(root.get(), empty));
+  // Programs look for the sockets of databases there.
+  if (::symlinkat("/run", root.get(), "var/run") != 0) return system_error("symlinkat var/run");
   return root;
 }
 

@@ -54,9 +54,9 @@ Status prove_identity(const proto::JailSetup& setup);
 // no_new_privileges.cc: no_new_privs for ever; not dumpable, so that no process of the tenant's may trace
 // this one.
 Status forbid_new_privileges();
-// landlock.cc: a second set of file rules in the kernel, and scopes.  Returns the walls that this kernel
-// lacks.
-Result<std::uint32_t> restrict_files(const SandboxRequest& request);
+// landlock.cc: a second set of file rules in the kernel, scopes, and the TCP ports that may be connected to.
+// Returns the walls that this kernel lacks.
+Result<std::uint32_t> apply_landlock(const SandboxRequest& request);
 // seccomp.cc: the system call filters, on all threads.
 Status install_filters();
 
@@ -94,7 +94,7 @@ inline Result<std::uint32_t> build_sandbox(const SandboxRequest& request, proto:
   step = kNoNewPrivileges;
   RH_TRY(forbid_new_privileges());
   step = kLandlock;
-  RH_ASSIGN(const std::uint32_t missing_walls, restrict_files(request));
+  RH_ASSIGN(const std::uint32_t missing_walls, apply_landlock(request));
   step = kSeccomp;
   RH_TRY(install_filters());
   return missing_walls;

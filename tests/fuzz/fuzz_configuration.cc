@@ -21,6 +21,12 @@ class AnyUsers final : public Users {
   [[nodiscard]] Result<std::optional<User>> find_uid(std::uint32_t uid) const override {
     return std::optional(User{"x", uid, uid, "/home/x"});
   }
+  [[nodiscard]] Result<std::optional<Group>> find_gid(std::uint32_t gid) const override {
+    return std::optional(Group{"x", gid});
+  }
+  [[nodiscard]] Result<std::vector<Group>> privileged_groups() const override {
+    return std::vector<Group>{{"root", 0}, {"docker", 990}};
+  }
 };
 
 template <typename Read>

@@ -38,6 +38,7 @@ FEATURE_PROBES = {
     "cgroup2": lambda: pathlib.Path("/sys/fs/cgroup/cgroup.controllers").exists()
     and "memory" in pathlib.Path("/sys/fs/cgroup/cgroup.controllers").read_text(),
     "landlock": lambda: landlock_abi() >= 1,
+    "landlock-ports": lambda: landlock_abi() >= 4,
 }
 
 

@@ -99,6 +99,7 @@ class Host:
         self.socket_path = directory / "run" / "control.sock"
         self.config_path = directory / "rowhouse.yaml"
         self.extra_config = ""
+        self.command = [BUILD / "rowhoused"]
         self.seen, self.cgroup_roots = set(), set()
         directory.chmod(0o755)
         for name in ("tenants.d", "homes"):
@@ -153,7 +154,7 @@ class Host:
         """Starts rowhoused and waits until the CLI answers and every app named ("acme/site") is running."""
         self.write_config()
         log = self.log_path.open("ab")
-        self.daemon = subprocess.Popen([BUILD / "rowhoused", "--config", self.config_path], stdin=subprocess.DEVNULL,
+        self.daemon = subprocess.Popen([*self.command, "--config", self.config_path], stdin=subprocess.DEVNULL,
                                        stdout=log, stderr=log, env={**os.environ, **(environment or {})})
         log.close()
         wait_until(self.answers, PATIENCE_S, lambda: f"the control socket answers; log:\n{self.log}")
@@ -221,6 +222,11 @@ class Host:
                               group=uid, extra_groups=[], capture_output=True, text=True, timeout=timeout, check=False,
                               cwd="/")
         return Answer(done.returncode, done.stdout, done.stderr)
+
+    def cli_begin(self, *arguments):
+        """The same, not waited for: a Popen."""
+        return subprocess.Popen([BUILD / "rowhouse", "--socket", self.socket_path, *map(str, arguments)],
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
 
     def http(self, host, path="/hello", **options):
         return http_client.get(self.port, host, path, **options)

@@ -54,12 +54,16 @@ def test_an_unknown_plan_is_named(host, globex):
 
 
 def test_a_uid_below_the_minimum_is_refused_and_nothing_runs_under_it(host, globex):
+    import pwd
+
     import processes
+    taken = {user.pw_uid for user in pwd.getpwall()}
+    low = next(uid for uid in range(999, 100, -1) if uid not in taken)
     acme = host.add_probe("acme")
-    host.register(acme, f"uid: 998\ngid: {acme.uid}\nhome: {acme.home}\nplan: test\ndomains: [acme.test]\n")
+    host.register(acme, f"uid: {low}\ngid: {acme.uid}\nhome: {acme.home}\nplan: test\ndomains: [acme.test]\n")
     host.start("globex/site")
     said = [str(e) for e in wait_until(lambda: problems_of(host, "acme"), 15, host.log)]
-    assert any("998" in s and "1000" in s for s in said), said
+    assert any(str(low) in s and "1000" in s for s in said), said
     assert not processes.processes_of_uids([acme.uid])
     assert neighbour_is_well(host)
 

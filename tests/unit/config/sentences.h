@@ -23,6 +23,7 @@ class FixedUsers final : public Users {
                              {"rootgroup", 2003, 0, "/home/rootgroup"},
                              {"homeless", 2004, 2004, "nowhere"},
                              {"slash", 2005, 2005, "/"}};
+  std::vector<Group> groups = {{"root", 0}, {"docker", 990}, {"acme", 2002}, {"slash", 2005}};
   // The database cannot be asked when this is not 0.
   int broken = 0;
 
@@ -31,6 +32,15 @@ class FixedUsers final : public Users {
   }
   [[nodiscard]] Result<std::optional<User>> find_uid(std::uint32_t uid) const override {
     return find([&](const User& user) { return user.uid == uid; });
+  }
+  [[nodiscard]] Result<std::optional<Group>> find_gid(std::uint32_t gid) const override {
+    if (broken != 0) return Error{ErrorCode::kSystem, "getgrgid", broken};
+    const auto found = std::find_if(groups.begin(), groups.end(), [&](const Group& g) { return g.gid == gid; });
+    return found == groups.end() ? std::optional<Group>() : std::optional(*found);
+  }
+  [[nodiscard]] Result<std::vector<Group>> privileged_groups() const override {
+    if (broken != 0) return Error{ErrorCode::kSystem, "getgrnam", broken};
+    return std::vector<Group>{groups[0], groups[1]};
   }
 
  private:

@@ -50,7 +50,7 @@ TEST_CASE("the smallest host file has the documented defaults") {
   CHECK(host.control_gid == 902);
   CHECK(host.uid_min == 1000);
   CHECK_FALSE(host.strict);
-  CHECK(host.network == proto::NetworkMode::kHost);
+  CHECK(file.network.record.mode == proto::NetworkMode::kHost);
   CHECK(host.control_socket.view() == "/run/rowhouse/control.sock");
   CHECK(host.tenants.view() == "/etc/rowhouse/tenants.d");
   CHECK(host.state.view() == "/var/lib/rowhouse");
@@ -63,7 +63,7 @@ TEST_CASE("the smallest host file has the documented defaults") {
   REQUIRE(file.listeners.size() == 1);
   CHECK(file.listeners[0].port == 80);
   REQUIRE(file.plans.size() == 1);
-  const proto::PlanRecord& plan = file.plans[0];
+  const proto::PlanRecord& plan = file.plans[0].record;
   CHECK(plan.name.view() == "p");
   CHECK(plan.memory_bytes == 64 * kMebibyte);
   CHECK(plan.cpu_percent == 0);
@@ -72,6 +72,11 @@ TEST_CASE("the smallest host file has the documented defaults") {
   CHECK(plan.threads == 8);
   CHECK(plan.concurrency == 20);
   CHECK(plan.queue == 50);
+  CHECK(plan.memory_high_bytes == 0);
+  CHECK(plan.cpu_weight == 100);
+  CHECK(plan.io_weight == 0);
+  CHECK(plan.io_read_bytes == 0);
+  CHECK(plan.io_write_bytes == 0);
 }
 
 TEST_CASE("every key of the host file is read") {
@@ -84,7 +89,7 @@ TEST_CASE("every key of the host file is read") {
       "isolation: { strict: true, network: host }\npythons: ['3.11', 3.10]\n"
       "plans:\n  a: { memory: 1G, cpu: 200%, pids: 256, workers: 8, threads: 32, concurrency: 200, queue: "
       "100 }\n"
-      "  b: { memory: 16M }\n");
+      "  b: { memory: 16M, memory_high: 16M, cpu_weight: 1, io_weight: 10000, io: { read: 20M, write: 10M } }\n");
   const proto::HostRecord& host = file.host;
   CHECK(file.listeners.size() == 2);
   CHECK(file.listeners[1].ipv6);
@@ -104,9 +109,14 @@ TEST_CASE("every key of the host file is read") {
   REQUIRE(file.pythons.size() == 2);
   CHECK(file.pythons[1].version.view() == "3.10");
   REQUIRE(file.plans.size() == 2);
-  CHECK(file.plans[0].cpu_percent == 200);
-  CHECK(file.plans[0].queue == 100);
-  CHECK(file.plans[1].name.view() == "b");
+  CHECK(file.plans[0].record.cpu_percent == 200);
+  CHECK(file.plans[0].record.queue == 100);
+  CHECK(file.plans[1].record.name.view() == "b");
+  CHECK(file.plans[1].record.memory_high_bytes == 16 * kMebibyte);
+  CHECK(file.plans[1].record.cpu_weight == 1);
+  CHECK(file.plans[1].record.io_weight == 10'000);
+  CHECK(file.plans[1].record.io_read_bytes == 20 * kMebibyte);
+  CHECK(file.plans[1].record.io_write_bytes == 10 * kMebibyte);
 }
 
 TEST_CASE("auto is the default said aloud") {
@@ -225,9 +235,6 @@ TEST_CASE("numbers, flags and paths of the host file are exact") {
   CHECK(contains(refused_part("uids: { min: 0 }\n"), "\"min\" must be a whole number from 1 to"));
   CHECK(refused_part("isolation: { strict: yes }\n") == "3:22: \"strict\" must be true or false");
   CHECK(refused_part("isolation: { strict: \"true\" }\n") == "3:22: \"strict\" must be true or false");
-  CHECK(refused_part("isolation: { network: private }\n") ==
-        "3:23: \"network\" must be host: \"private\" is not supported yet");
-  CHECK(refused_part("isolation: { network: none }\n") == "3:23: \"network\" must be host, not \"none\"");
   CHECK(refused_part("cgroup: { parent: x }\n") == "3:19: \"parent\" must be an absolute path, not \"x\"");
   CHECK(refused_part("directories: { state: /var/../x }\n") ==
         "3:23: \"state\" must not contain \"..\", as \"/var/../x\" does");
@@ -273,6 +280,12 @@ TEST_CASE("each number of a plan has its range and its unit") {
   CHECK(contains(plan("concurrency: 1e3"),
                  "\"concurrency\" must be a whole number from 1 to 65536, not \"1e3\""));
   CHECK(contains(plan("queue: 4.0"), "\"queue\" must be a whole number from 1 to 65536, not \"4.0\""));
+  CHECK(contains(plan("memory_high: 2G"), "\"memory_high\" must not be more than \"memory\""));
+  CHECK(contains(plan("cpu_weight: 0"), "\"cpu_weight\" must be a whole number from 1 to 10000"));
+  CHECK(contains(plan("io_weight: 10001"), "\"io_weight\" must be a whole number from 1 to 10000"));
+  CHECK(contains(plan("io: 10M"), "\"io\" must be a map"));
+  CHECK(contains(plan("io: { write: 1K }"), "\"write\" must be a size with a unit (K, M, G, T) from 64K to 16T"));
+  CHECK(contains(plan("io: { wrote: 1M }"), "unknown key \"wrote\"; did you mean \"write\"?"));
   CHECK(contains(plan("rate: 50/s"), "\"rate\" is not supported yet"));
   CHECK(contains(plan("memroy: 1G"), "unknown key \"memroy\"; did you mean \"memory\"?"));
   CHECK(contains(refused(std::string(kListen) + "plans: {p: {memory: 15M}}\n"),

@@ -39,21 +39,24 @@ TEST_CASE_FIXTURE(TenantFixture, "a host file comes by descriptor, and its recor
   const std::string path = scratch.write("host.yaml",
                                          "listen: [{http: '127.0.0.1:80'}]\ngateway: {user: 801}\n"
                                          "control: {user: 802, admins: [root, 7]}\npythons: ['3.11']\n"
-                                         "plans: {p: {memory: 64M}, q: {memory: 1G}}\n");
+                                         "plans: {p: {memory: 64M}, q: {memory: 1G, network: {mode: host, connect: [443]}}}\n");
   ::chmod(path.c_str(), 0600);
   LoaderProcess loader(kNobodyUid);
   loader.send(host_request("/etc/rowhouse/rowhouse.yaml"), {open_to_read(path).get()});
   const Answer answer = loader.receive();
   CHECK(answer.sentences == "");
   REQUIRE(answer.loaded);
-  REQUIRE(answer.records.size() == 7);
+  REQUIRE(answer.records.size() >= 10);  // and the privileged groups of this host
   CHECK(as<proto::HostRecord>(answer.records[0]).gateway_uid == 801);
-  CHECK(as<proto::ListenRecord>(answer.records[1]).port == 80);
-  CHECK(as<proto::AdminRecord>(answer.records[2]).uid == 0);
-  CHECK(as<proto::AdminRecord>(answer.records[3]).uid == 7);
-  CHECK(as<proto::PythonRecord>(answer.records[4]).version.view() == "3.11");
-  CHECK(as<proto::PlanRecord>(answer.records[5]).name.view() == "p");
-  CHECK(as<proto::PlanRecord>(answer.records[6]).name.view() == "q");
+  CHECK(as<proto::NetworkRecord>(answer.records[1]).mode == proto::NetworkMode::kHost);
+  CHECK(as<proto::ListenRecord>(answer.records[2]).port == 80);
+  CHECK(as<proto::AdminRecord>(answer.records[3]).uid == 0);
+  CHECK(as<proto::AdminRecord>(answer.records[4]).uid == 7);
+  CHECK(as<proto::PythonRecord>(answer.records[5]).version.view() == "3.11");
+  CHECK(as<proto::PlanRecord>(answer.records[6]).name.view() == "p");
+  CHECK(as<proto::PlanRecord>(answer.records[7]).name.view() == "q");
+  CHECK(as<proto::NetworkRecord>(answer.records[8]).mode == proto::NetworkMode::kHost);
+  CHECK(as<proto::PortRecord>(answer.records[9]).port == 443);
   CHECK(loader.finish() == 0);
 }
 

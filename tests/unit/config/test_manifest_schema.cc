@@ -90,7 +90,7 @@ apps:
     workers: { min: 2, max: 4 }
     threads: 8
     static: { /static/: blog/static, /media/: media/ }
-    limits: { memory: 128M, body: 20M }
+    limits: { memory: 128M, cpu: 50%, pids: 32, body: 20M }
     timeouts: { startup: 500ms, request: 2m, queue: 1s, graceful: 10ms, shutdown: 1s }
 )")
                       .at(0);
@@ -117,6 +117,8 @@ apps:
   CHECK(app.statics[0].prefix.view() == "/static/");
   CHECK(app.statics[1].directory.path == "media");
   CHECK(app.record.memory_bytes == 128ull * 1024 * 1024);
+  CHECK(app.record.cpu_percent == 50);
+  CHECK(app.record.pids == 32);
   CHECK(app.record.body_bytes == 20ull * 1024 * 1024);
   CHECK(app.record.startup_ms == 500);
   CHECK(app.record.request_ms == 120'000);
@@ -237,12 +239,12 @@ apps:
     cgroup: /
     seccomp: off
     env: { LD_PRELOAD: x }
-    limits: { memory: max, cpu: 400% }
+    limits: { memory: max, swap: 1G }
 )");
   for (const char* sentence :
        {"1:1: unknown key \"uid\"", "2:1: unknown key \"seccomp\"", "7:5: unknown key \"user\"",
         "8:5: unknown key \"cgroup\"", "9:5: unknown key \"seccomp\"", "10:12: \"LD_PRELOAD\" cannot be set",
-        "11:23: \"memory\" must be a size", "11:28: unknown key \"cpu\""}) {
+        "11:23: \"memory\" must be a size", "11:28: unknown key \"swap\""}) {
     CAPTURE(text);
     CHECK(contains(text, sentence));
   }

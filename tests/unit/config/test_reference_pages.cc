@@ -109,6 +109,6 @@ TEST_CASE("the samples show the defaults") {
   CHECK(a.host.uid_min == b.host.uid_min);
   CHECK(a.host.strict == b.host.strict);
   CHECK(a.host.cgroup_parent == b.host.cgroup_parent);
-  CHECK(a.plans.at(0).pids == b.plans.at(0).pids);
-  CHECK(a.plans.at(0).queue == b.plans.at(0).queue);
+  CHECK(a.plans.at(0).record.pids == b.plans.at(0).record.pids);
+  CHECK(a.plans.at(0).record.queue == b.plans.at(0).record.queue);
 }

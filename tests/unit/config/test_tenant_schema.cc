@@ -44,10 +44,10 @@ TEST_CASE("a tenant is a user of the host") {
 
 TEST_CASE("a tenant is three numbers and a home, named after the user or the file") {
   const TenantFile named =
-      good("uid: 2001\ngid: 3001\nhome: /srv/acme\nplan: p\nmanifest: conf/rowhouse.yaml\n");
+      good("uid: 2001\ngid: 2002\nhome: /srv/acme\nplan: p\nmanifest: conf/rowhouse.yaml\n");
   CHECK(named.tenant.user.view() == "acme");
   CHECK(named.tenant.uid == 2001);
-  CHECK(named.tenant.gid == 3001);
+  CHECK(named.tenant.gid == 2002);
   CHECK(named.tenant.home.view() == "/srv/acme");
   CHECK(named.tenant.manifest.view() == "conf/rowhouse.yaml");
   CHECK(named.domains.empty());
@@ -55,6 +55,22 @@ TEST_CASE("a tenant is three numbers and a home, named after the user or the fil
   FixedUsers users;
   users.broken = EIO;
   CHECK(good("uid: 60001\ngid: 60001\nhome: /srv/g\nplan: p\n", users).tenant.uid == 60001);
+}
+
+TEST_CASE("a uid cannot be paired with a group that is not its own") {
+  CHECK(refused("uid: 2001\ngid: 3001\nhome: /x\nplan: p\n") ==
+        "2:6: \"gid\" must be 2002, the group of uid 2001 (user \"acme\"), not 3001");
+  CHECK(refused("uid: 60001\ngid: 2002\nhome: /x\nplan: p\n") ==
+        "2:6: \"gid\" must not be 2002, the group of user \"acme\"");
+}
+
+TEST_CASE("a group with power over the host is refused by its name") {
+  CHECK(refused("uid: 60001\ngid: 990\nhome: /x\nplan: p\n") ==
+        "2:6: \"gid\" must not be 990, the group \"docker\" of the host");
+  FixedUsers users;
+  users.users.push_back({"mallory", 2009, 990, "/home/mallory"});
+  CHECK(refused("user: mallory\nplan: p\n", users) ==
+        "1:7: \"user\" has the gid 990, the group \"docker\" of the host");
 }
 
 TEST_CASE("a tenant is either a user or numbers, and needs one of them") {
@@ -120,7 +136,7 @@ TEST_CASE("the manifest is a file below the home") {
 }
 
 TEST_CASE("planned keys of a tenant are refused as such") {
-  for (const char* key : {"suspended", "owner", "network", "groups", "rate", "memory", "cpu", "pids",
+  for (const char* key : {"suspended", "owner", "groups", "rate", "memory", "cpu", "pids",
                           "workers", "threads", "concurrency", "queue"}) {
     CAPTURE(key);
     CHECK(refused("user: acme\nplan: p\n" + std::string(key) + ": 1\n") ==

@@ -11,6 +11,8 @@ namespace {
 struct Sent final : InquirySender {
   void send_query(const proto::Query& query) override { queries.push_back(query); }
   void send_command(const proto::Command& command) override { commands.push_back(command); }
+  void send_reload(const proto::ReloadOrder& order) override { reloads.push_back(order); }
+  std::vector<proto::ReloadOrder> reloads;
   std::vector<proto::Query> queries;
   std::vector<proto::Command> commands;
 };
@@ -29,7 +31,9 @@ TEST_CASE("a query is collected over its pages") {
   ManualClock clock;
   Inquiries inquiries(sent, clock);
   std::vector<AppStatus> found;
-  inquiries.query(1, "acme", "", [&](const auto& apps) { found = apps.value(); });
+  StatusFound status;
+  inquiries.query(1, "acme", "",
+                  [&](const auto& answer) { found = answer.value().apps, status = answer.value(); });
   REQUIRE(sent.queries.size() == 1);
   const std::uint32_t request = sent.queries[0].request;
   inquiries.on_app_info(app_info(request, 3));
@@ -39,6 +43,9 @@ TEST_CASE("a query is collected over its pages") {
   inquiries.on_worker_info(worker);
   worker.app = 99;
   inquiries.on_worker_info(worker);
+  inquiries.on_app_usage({request, 3, {.memory_bytes = 5}});
+  inquiries.on_app_usage({request, 99, {.memory_bytes = 6}});
+  inquiries.on_tenant_usage({request, proto::Name::cut("acme"), proto::Name::cut("p"), {.memory_bytes = 7}});
   inquiries.on_query_end({request, 3});
   REQUIRE(sent.queries.size() == 2);
   CHECK(sent.queries[1].after_app == 3);
@@ -47,6 +54,33 @@ TEST_CASE("a query is collected over its pages") {
   inquiries.on_query_end({request, 0});
   REQUIRE(found.size() == 2);
   CHECK(found[0].workers.size() == 1);
+  REQUIRE(found[0].usage);
+  CHECK(found[0].usage->memory_bytes == 5);
+  CHECK_FALSE(found[1].usage);
+  CHECK(status.tenants.at("acme").usage.memory_bytes == 7);
+}
+
+TEST_CASE("a reload is collected and answered once, with its changes or its sentences") {
+  Sent sent;
+  ManualClock clock;
+  Inquiries inquiries(sent, clock);
+  std::vector<ReloadFound> answers;
+  inquiries.reload([&](const auto& found) { answers.push_back(found.value()); });
+  REQUIRE(sent.reloads.size() == 1);
+  const std::uint32_t request = sent.reloads[0].request;
+  inquiries.on_reload_change(
+      {request + 1, {}, {}, proto::ConfigKey::kCpu, proto::ReloadEffect::kAppliedLive});
+  inquiries.on_reload_change({request, {}, {}, proto::ConfigKey::kMemory, proto::ReloadEffect::kNotApplied});
+  inquiries.on_reload_done({request, proto::CommandOutcome::kDone, 1}, {});
+  inquiries.on_reload_done({request, proto::CommandOutcome::kDone, 1}, {});
+  REQUIRE(answers.size() == 1);
+  REQUIRE(answers[0].changes.size() == 1);
+  CHECK(answers[0].changes[0].key == proto::ConfigKey::kMemory);
+  int given_up = 0;
+  inquiries.reload([&](const auto& found) { given_up += found ? 0 : 1; });
+  clock.advance(Inquiries::kReloadDeadline);
+  inquiries.sweep();
+  CHECK(given_up == 1);
 }
 
 TEST_CASE("pages that do not go forward end the query") {

@@ -43,7 +43,7 @@ GatewayProcess::GatewayProcess(std::uint32_t gateways) {
   control_ = std::move(control.value().ours);
   access_ = std::move(access.value().ours);
   start(control.value().theirs.get());
-  send(proto::GatewaySetup{0, gateways}, {access.value().theirs.get(), table_fd_.get()});
+  send(proto::GatewaySetup{0, gateways, 0}, {access.value().theirs.get(), table_fd_.get()});
   open_listener();
   send(proto::Listener{0}, {listener_.get()});
   expect<proto::GatewayReady>();

@@ -326,23 +326,6 @@ TEST_CASE("DRAIN gives back later streams, the last first, and stops new ones") 
   CHECK(bench.violated());
 }
 
-TEST_CASE("descriptors in a message to the gateway go nowhere") {
-  Bench bench;
-  bench.hello();
-  const int before = ::dup(0);
-  ::close(before);
-  std::string bytes = made(proto::append_credit, 1U, 5U);
-  Heard heard;
-  bench.open(heard);
-  std::vector<int> many(8, 0);
-  CHECK(send_message(bench.worker.get(), as_bytes(bytes), many).ok());
-  bench.turn();
-  const int after = ::dup(0);
-  ::close(after);
-  CHECK(before == after);
-  CHECK_FALSE(bench.owner.end);
-}
-
 TEST_CASE("the stream table finds what is in it through many openings and closings") {
   Deadlines deadlines;
   StreamTable table(20);

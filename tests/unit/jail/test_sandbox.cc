@@ -140,6 +140,9 @@ void TestSandbox::start() {
     REQUIRE(
         proto::send_control(control_.get(), proto::JailMount{proto::Path::cut(prefix)}, {tree.get()}).ok());
   }
+  for (const std::uint16_t port : ports) {
+    REQUIRE(proto::send_control(control_.get(), proto::JailPort{port}).ok());
+  }
   REQUIRE(proto::send_control(control_.get(), setup).ok());
 }
 

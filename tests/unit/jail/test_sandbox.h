@@ -60,7 +60,8 @@ class TestSandbox {
   // To be changed before start().
   proto::JailSetup setup;
   std::string worker_program;
-  std::vector<std::string> prefixes;
+  std::vector<std::string> prefixes;  // and directories of sockets
+  std::vector<std::uint16_t> ports;
   std::uint64_t extra_clone_flags = 0;
   int report_buffer_bytes = 0;  // SO_SNDBUF of the jail's end; 0: the system's
 

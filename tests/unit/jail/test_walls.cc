@@ -1,10 +1,14 @@
 // What a worker meets inside: each wall with its twin, the neighbouring thing that must still work.
 #include <doctest/doctest.h>
 #include <linux/sched.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cstdlib>
 
+#include <cstring>
 #include <map>
 #include <set>
 #include <sstream>
@@ -139,7 +143,7 @@ TEST_CASE_FIXTURE(Running, "the root holds what was given and nothing else") {
   for (std::string name; listed >> name;) names.insert(name);
   for (const char* link : {"bin", "sbin", "lib", "lib32", "lib64", "libx32"}) names.erase(link);
   CHECK(names == std::set<std::string>{".rowhouse", "dev", "etc", "proc", "run", "sys", "tmp", "usr", "var"});
-  CHECK(shell("ls -A /run /sys /var").find("/var:\ntmp\n") != std::string::npos);
+  CHECK(shell("ls -A /run /sys /var").find("/var:\nrun\ntmp\n") != std::string::npos);
   CHECK(shell("ls -A /dev") == "fd\nfull\nnull\nrandom\nshm\nstderr\nstdin\nstdout\nurandom\nzero\n");
 }
 
@@ -247,6 +251,53 @@ TEST_CASE("a private network has a loopback of its own and nothing else") {
       "try: socket.create_connection(('192.0.2.1', 80), 1)\n"
       "except OSError as e: print(e.errno)\n");
   CHECK(outcome.output == "['lo']\nconnected\n101\n");
+}
+
+TEST_CASE("with a list of ports a program connects to those and to no other") {
+  constexpr int kAbiWithNetwork = 4;
+  const TestHomes homes;
+  TestSandbox sandbox(homes);
+  sandbox.setup.network = proto::NetworkMode::kPrivate;  // so that the ports are the test's own
+  sandbox.extra_clone_flags = CLONE_NEWNET;
+  sandbox.ports = {5432, 443};
+  sandbox.start();
+  const std::uint32_t missing = sandbox.wait_until_ready();
+  const bool has_wall = kernel_landlock_abi() >= kAbiWithNetwork;
+  CHECK(((missing & static_cast<std::uint32_t>(proto::Wall::kConnectPorts)) == 0) == has_wall);
+  const Outcome outcome = sandbox.run_python(
+      "import socket\n"
+      "for port in (5432, 5433):\n"
+      "  s=socket.create_server(('127.0.0.1', port))\n"
+      "  try: socket.create_connection(s.getsockname()); print('connected')\n"
+      "  except OSError as e: print(e.errno)\n"
+      "s=socket.create_server(('127.0.0.1', 8000)); print('listens')\n");
+  CHECK(outcome.output == (has_wall ? "connected\n13\nlistens\n" : "connected\nconnected\nlistens\n"));
+}
+
+TEST_CASE("the directory of an allowed socket is there, read-only, and its socket can be connected to") {
+  const TestHomes homes;
+  TestSandbox sandbox(homes);
+  const std::string directory = homes.base() + "/database";
+  REQUIRE(::system(("mkdir " + directory).c_str()) == 0);
+  const UniqueFd server(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string path = directory + "/socket";
+  std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
+  REQUIRE(::bind(server.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  REQUIRE(::listen(server.get(), 1) == 0);
+  REQUIRE(::chmod(path.c_str(), 0777) == 0);
+  sandbox.prefixes = {directory};
+  sandbox.start();
+  sandbox.wait_until_ready();
+  const Outcome outcome =
+      sandbox.run_python("import socket, os; socket.socket(socket.AF_UNIX).connect('" + path +
+                         "'); print('connected', os.path.realpath('/var/run'))\n"
+                         "try: open('" +
+                         directory +
+                         "/x', 'w')\n"
+                         "except OSError as e: print(e.errno)\n");
+  CHECK((outcome.output == "connected /run\n13\n" || outcome.output == "connected /run\n30\n"));
 }
 
 TEST_CASE("two sandboxes of one tenant share neither /tmp nor processes nor IPC nor abstract sockets") {

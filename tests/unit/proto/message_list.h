@@ -13,18 +13,21 @@
 #include "proto/jail_messages.h"
 #include "proto/keeper_messages.h"
 #include "proto/loader_messages.h"
+#include "proto/reload_messages.h"
+#include "proto/usage_messages.h"
 
 namespace rowhouse::proto::test {
 
 using AllMessages =
     std::tuple<Ping, Pong, Child, ChildExited, Shutdown, SupervisorReady, LoadHost, LoadTenant, LoadManifest,
                HostRecord, ListenRecord, AdminRecord, PythonRecord, PlanRecord, TenantRecord, DomainRecord,
-               AppRecord, RouteRecord, StaticRecord, Loaded, LoadError, JailMount, JailSetup, JailFailed,
+               AppRecord, RouteRecord, StaticRecord, Loaded, LoadError, PrivilegedGroupRecord, NetworkRecord, SocketRecord,
+               PortRecord, JailMount, JailPort, JailSetup, JailFailed,
                StewardReady, Spawn, SpawnFailed, WorkerExited, GatewaySetup, Listener, GatewayReady, AppBegin,
                AppRoute, AppStatic, AppCommit, AppCommitted, AppRemove, AppConditionChange, WorkerAdd, WorkerGone,
                Switch, Switched, WorkerFault, Retire, ControlSetup, ControlReady, ControlAdmin, TenantInfo,
                TenantProblem, LogSource, AccessSource, Death, Query, AppInfo, WorkerInfo, QueryEnd, Command,
-               CommandDone, AppNotice>;
+               CommandDone, AppNotice, Reload, ReloadOrder, ReloadChange, ReloadDone, AppUsage, TenantUsage>;
 
 // Calls visit.operator()<M>() for every message type.
 template <typename Visit>

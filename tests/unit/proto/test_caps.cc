@@ -40,6 +40,9 @@ const std::map<std::string, std::uint64_t> kCaps = {
     {"kMaxStaticsPerApp", kMaxStaticsPerApp},
     {"kMaxAppsPerTenant", kMaxAppsPerTenant},
     {"kMaxDomainsPerTenant", kMaxDomainsPerTenant},
+    {"kMaxSocketsPerNetwork", kMaxSocketsPerNetwork},
+    {"kMaxPortsPerNetwork", kMaxPortsPerNetwork},
+    {"kMaxReloadChanges", kMaxReloadChanges},
 };
 
 void check_page(const std::string& path, std::size_t at_least) {

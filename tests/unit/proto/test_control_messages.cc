@@ -1,6 +1,7 @@
 // The codec of control messages: golden bytes of the page in both directions, and what it refuses.
 #include <doctest/doctest.h>
 
+#include <set>
 #include <string>
 
 #include "message_list.h"
@@ -11,6 +12,7 @@ namespace rowhouse::proto::test {
 namespace {
 
 const std::string kPage = read_source("proto/PROTOCOL.control.md");
+constexpr std::uint64_t kMebibyte = 1024 * 1024;
 
 template <ControlMessage M>
 std::string encoded(const M& message) {
@@ -47,7 +49,9 @@ TEST_CASE("loader messages have the page's bytes") {
                                          .workers = 2,
                                          .threads = 8,
                                          .concurrency = 20,
-                                         .queue = 50});
+                                         .queue = 50,
+                                         .cpu_weight = 200,
+                                         .io_write_bytes = 10 * 1024 * 1024});
   check_golden("route_record", RouteRecord{Host::cut("acme.example"), Prefix::cut("/blog")});
   check_golden("loaded", Loaded{.records = 3});
 }
@@ -75,6 +79,12 @@ TEST_CASE("control messages have the page's bytes") {
                               .cause = Cause::kSignal,
                               .argument = 9,
                               .at_ms = 1'790'856'000'250});
+  check_golden("death_oom", Death{.app = 7,
+                                  .generation = 2,
+                                  .worker = 1,
+                                  .cause = Cause::kOom,
+                                  .at_ms = 1'790'856'000'250,
+                                  .limits = {LimitOwner::kApp, 128 * kMebibyte, 96 * kMebibyte, 5, 64}});
   check_golden("query", Query{1, Name::cut("acme"), Name::cut("site"), 0});
   check_golden("command", Command{.request = 2, .app = 7, .kind = CommandKind::kRestart});
   check_golden("command_done", CommandDone{.request = 2,
@@ -83,6 +93,40 @@ TEST_CASE("control messages have the page's bytes") {
                                            .worker = 3,
                                            .cause = Cause::kImport,
                                            .argument = static_cast<std::int32_t>(StartStep::kImportModule)});
+}
+
+TEST_CASE("reload and usage messages have the page's bytes") {
+  check_golden("reload_change", ReloadChange{.request = 3,
+                                             .plan = Name::cut("starter"),
+                                             .tenant = Name::cut("acme"),
+                                             .key = ConfigKey::kMemory,
+                                             .effect = ReloadEffect::kNotApplied});
+  check_golden("reload_done", ReloadDone{.request = 3, .outcome = CommandOutcome::kDone, .changes = 1});
+  check_golden("app_usage", AppUsage{.request = 1,
+                                     .app = 7,
+                                     .usage = {.memory_bytes = 64 * kMebibyte,
+                                               .memory_peak_bytes = 100 * kMebibyte,
+                                               .memory_limit_bytes = 128 * kMebibyte,
+                                               .swap_bytes = 0,
+                                               .oom_kills = 1,
+                                               .pids = 5,
+                                               .pids_limit = 32,
+                                               .cpu_percent = 50,
+                                               .throttled_periods = 7,
+                                               .throttled_us = 250'000,
+                                               .io_read_bytes = 4096,
+                                               .io_write_bytes = 0}});
+}
+
+TEST_CASE("every config key and effect has a name of its own") {
+  std::set<std::string_view> names;
+  for (std::uint8_t i = 0; i <= static_cast<std::uint8_t>(last_value(ConfigKey{})); ++i) {
+    names.insert(config_key_name(static_cast<ConfigKey>(i)));
+  }
+  CHECK(names.size() == static_cast<std::size_t>(last_value(ConfigKey{})) + 1);
+  CHECK(config_key_name(ConfigKey::kCpuWeight) == "cpu_weight");
+  CHECK(config_key_name(ConfigKey::kPythons) == "pythons");
+  CHECK(reload_effect_name(ReloadEffect::kNotApplied) == "not_applied");
 }
 
 TEST_CASE("decoded fields are the values that were meant") {

@@ -1,10 +1,13 @@
 // What the supervisor reads from the kernel and from files beside it.
 #include <doctest/doctest.h>
+#include <unistd.h>
 
+#include "base/cgroup_mounts.h"
+#include "proto/python_table.h"
 #include "supervisor/cgroup_files.h"
-#include "supervisor/cgroup_mounts.h"
-#include "supervisor/programs.h"
 
+using namespace rowhouse;
+using namespace rowhouse::proto;
 using namespace rowhouse::supervisor;
 
 TEST_CASE("v1 controllers and a v2 tree are found, bind mounts of a part are not") {
@@ -44,4 +47,9 @@ TEST_CASE("different run directories get different cgroup names") {
   CHECK(name_hash("/run/rowhouse").size() == 8);
   CHECK(name_hash("/run/rowhouse") != name_hash("/run/rowhouse2"));
   CHECK(name_hash("/run/rowhouse") == name_hash("/run/rowhouse"));
+}
+
+TEST_CASE("the parent of a process is known, and that of one that does not exist is 0") {
+  CHECK(parent_of(::getpid()) == ::getppid());
+  CHECK(parent_of(0) == 0);
 }

@@ -27,7 +27,13 @@ HostConfiguration host() {
   configuration.host.control_uid = 2002;
   configuration.host.control_gid = 2002;
   configuration.pythons = {"3.11"};
-  configuration.plans["starter"] = {256 << 20, 50, 64, 2, 8, 20, 50};
+  configuration.plans["starter"] = {.memory_bytes = 256 << 20,
+                                    .cpu_percent = 50,
+                                    .pids = 64,
+                                    .workers = 2,
+                                    .threads = 8,
+                                    .concurrency = 20,
+                                    .queue = 50};
   return configuration;
 }
 
@@ -97,6 +103,15 @@ TEST_CASE("uids and gids that no tenant may have are refused") {
   }
 }
 
+TEST_CASE("a group with power over the host is refused by its name, whatever its number") {
+  HostConfiguration configuration = host();
+  configuration.privileged_groups = {{3001, "docker"}};
+  CHECK_FALSE(check_identity(3000, 3000, configuration));
+  const auto problem = check_identity(3000, 3001, configuration);
+  REQUIRE(problem);
+  CHECK(has(problem->sentence, "gid 3001 is the host's group docker"));
+}
+
 TEST_CASE("a uid below the minimum is named with the minimum") {
   CHECK(has(refusal(tenant_record(500, 3000)), "uid 500 is below uids.min (1000)"));
 }
@@ -159,6 +174,14 @@ TEST_CASE("a manifest cannot ask for more than the plan") {
   app = app_record("site");
   app.memory_bytes = 1ull << 40;
   CHECK(has(manifest_refusal(app), "limits.memory"));
+  app = app_record("site");
+  app.cpu_percent = 51;
+  CHECK(has(manifest_refusal(app), "limits.cpu (percent) 51 is more than the 50 of plan \"starter\""));
+  app.cpu_percent = 50;
+  app.pids = 65;
+  CHECK(has(manifest_refusal(app), "limits.pids 65 is more than the 64 of plan \"starter\""));
+  app.pids = 64;
+  CHECK(manifest_refusal(app) == "");
   auto two = app_record("a");
   two.workers_max = 2;
   CHECK(has(manifest_refusal(two, app_record("b")), "3 workers together"));

@@ -7,7 +7,7 @@
 
 #include "base/result.h"
 
-namespace rowhouse::supervisor {
+namespace rowhouse {
 
 struct CgroupMount {
   std::string path;
@@ -22,4 +22,4 @@ Result<std::vector<CgroupMount>> read_cgroup_mounts();
 // Our own group in the unified hierarchy, "" when there is none.
 [[nodiscard]] std::string own_unified_path();
 
-}  // namespace rowhouse::supervisor
+}  // namespace rowhouse

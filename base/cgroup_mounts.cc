@@ -1,4 +1,4 @@
-#include "supervisor/cgroup_mounts.h"
+#include "base/cgroup_mounts.h"
 
 #include <fcntl.h>
 
@@ -7,7 +7,7 @@
 
 #include "base/files.h"
 
-namespace rowhouse::supervisor {
+namespace rowhouse {
 namespace {
 
 constexpr std::size_t kMaxProcBytes = 4 * 1024 * 1024;
@@ -64,4 +64,4 @@ std::string own_unified_path() {
   return "";
 }
 
-}  // namespace rowhouse::supervisor
+}  // namespace rowhouse

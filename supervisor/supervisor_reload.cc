@@ -1,0 +1,116 @@
+// Reading the host file again: what its plans say comes into force for living tenants, no process is touched.
+//
+//   order -> loader reads the file -> refused: nothing has changed
+//                                  -> compared -> plans replaced -> cgroups and gateways renewed -> answer
+//
+// Tenants and apps are not read again here.
+#include <unistd.h>
+
+#include "base/log.h"
+#include "supervisor/supervisor.h"
+
+namespace rowhouse::supervisor {
+namespace {
+
+using proto::CommandOutcome;
+using proto::ConfigKey;
+using proto::ReloadEffect;
+
+}  // namespace
+
+void Supervisor::reload(ReloadCallback on_done) {
+  if (reloading_ || stage_ != Stage::kServing) return on_done(CommandOutcome::kBusy, ProblemText(), {});
+  reloading_ = true;
+  configuration_.read_host_again(
+      config_path_, [this, on_done = std::move(on_done)](ProblemText problem, HostConfiguration fresh) {
+        reloading_ = false;
+        if (!problem.valid()) {
+          const auto in_use = check_plans_in_use(fresh, configuration_.tenant_index());
+          if (in_use) problem = problem_text(config_path_ + ": " + in_use->sentence);
+        }
+        if (problem.valid()) return on_done(CommandOutcome::kFailed, std::move(problem), {});
+        std::vector<ConfigChange> changes = compare_hosts(configuration_.host(), fresh);
+        apply_plans(std::move(fresh.plans), changes);
+        on_done(CommandOutcome::kDone, ProblemText(), changes);
+      });
+}
+
+void Supervisor::apply_plans(std::map<std::string, Plan> plans, std::vector<ConfigChange>& changes) {
+  std::set<std::string> changed;
+  for (const ConfigChange& change : changes) {
+    if (change.effect == ReloadEffect::kAppliedLive) changed.insert(change.plan);
+  }
+  configuration_.set_plans(std::move(plans));
+  for (const auto& [name, tenant] : configuration_.tenants()) {
+    if (changed.contains(tenant.plan)) apply_plan(tenant, changes);
+  }
+}
+
+void Supervisor::apply_plan(const TenantEntry& tenant, std::vector<ConfigChange>& changes) {
+  std::vector<App*> apps;
+  for (const auto& [number, app] : apps_) {
+    if (app->tenant().name == tenant.name) apps.push_back(app.get());
+  }
+  const auto note = [&](const std::optional<LimitOutcome>& outcome) {
+    if (!outcome) return;
+    for (const ConfigKey key : outcome->refused) {
+      changes.push_back({tenant.plan, tenant.name, key, ReloadEffect::kNotApplied});
+    }
+  };
+  for (const App* app : apps) app->lift_quota();
+  note(limits_->renew(tenant));
+  for (App* app : apps) {
+    note(app->renew_limits());
+    app->renew_gateways();
+  }
+}
+
+void Supervisor::on_reload_signal() {
+  reload([](CommandOutcome outcome, const ProblemText& problem, const std::vector<ConfigChange>& changes) {
+    if (outcome == CommandOutcome::kFailed) {
+      log_error("reload refused; nothing has changed");
+      return print_problem(STDERR_FILENO, problem);
+    }
+    if (outcome == CommandOutcome::kBusy) return log_warning("reload refused: busy");
+    for (const ConfigChange& change : changes) {
+      log_info("reloaded", {{"plan", change.plan},
+                            {"tenant", change.tenant},
+                            {"key", proto::config_key_name(change.key)},
+                            {"effect", proto::reload_effect_name(change.effect)}});
+    }
+    log_info("reload done", {{"changes", changes.size()}});
+  });
+}
+
+void Supervisor::on_reload_order(const proto::ReloadOrder& order) {
+  reload([this, request = order.request](CommandOutcome outcome, ProblemText problem,
+                                         const std::vector<ConfigChange>& changes) {
+    std::uint32_t told = 0;
+    for (const ConfigChange& change : changes) {
+      if (told++ == proto::kMaxReloadChanges) break;
+      control_->send(proto::ReloadChange{request, proto::Name::cut(change.plan),
+                                         proto::Name::cut(change.tenant), change.key, change.effect});
+    }
+    if (!problem.valid()) problem = problem_text("");
+    control_->send(proto::ReloadDone{request, outcome, static_cast<std::uint32_t>(changes.size())},
+                   {problem.get()});
+  });
+}
+
+void Supervisor::tell_usage(std::uint32_t request, const std::set<std::string>& tenants) {
+  for (const std::string& name : tenants) {
+    const auto group = cgroups_->open_existing(tenant_group(name));
+    if (!group.ok()) continue;
+    proto::Usage usage = group.value().usage();
+    LeafCounters leaves = {0, group.value().counters().forks_refused};
+    for (const auto& [number, app] : apps_) {
+      if (app->tenant().name == name) leaves += app->leaf_counters();
+    }
+    usage.oom_kills = leaves.oom_kills;
+    usage.forks_refused = leaves.forks_refused;
+    const std::string& plan = configuration_.tenants().at(name).plan;
+    control_->send(proto::TenantUsage{request, proto::Name::cut(name), proto::Name::cut(plan), usage});
+  }
+}
+
+}  // namespace rowhouse::supervisor
