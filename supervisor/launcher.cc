@@ -24,9 +24,12 @@ constexpr std::uint64_t kSandboxNamespaces =
 // Descriptors are first moved above this, so that placing one never overwrites another.
 constexpr int kParkedDescriptors = 64;
 
-[[noreturn]] void fail(JailStep step) { ::_exit(proto::kJailExitBase + static_cast<int>(step)); }
+[[noreturn]] void fail(JailStep step) {
+  ::_exit(proto::kJailExitBase + static_cast<int>(step));
+}
 
-// On cgroup v1 the child joins by itself, before anything can fork: attaching it from outside loses that race.
+// On cgroup v1 the child joins by itself, before anything can fork: attaching it from outside loses that
+// race.
 void join_cgroups(const LaunchOrder& order) {
   for (const int procs : order.cgroup_v1_procs) {
     if (::write(procs, "0", 1) != 1) fail(JailStep::kJoinCgroups);
@@ -48,12 +51,16 @@ void place_descriptors(const LaunchOrder& order) {
   place(parked_control, proto::kControlFd);
 }
 
+// Raw system calls: those of the C library tell every thread that it remembers, and of the threads of the
+// supervisor this child of a raw clone has the memory only; it would wait for them for ever.
 void become(const LaunchUser& user) {
   if (user.uid == 0 || user.gid == 0) fail(JailStep::kIdentity);
-  if (::setgroups(0, nullptr) != 0) fail(JailStep::kIdentity);
-  if (::setresgid(user.gid, user.gid, user.gid) != 0) fail(JailStep::kIdentity);
-  if (::setresuid(user.uid, user.uid, user.uid) != 0) fail(JailStep::kIdentity);
-  if (::setuid(0) == 0 || ::setgid(0) == 0 || ::getuid() != user.uid) fail(JailStep::kProof);
+  if (::syscall(SYS_setgroups, 0, nullptr) != 0) fail(JailStep::kIdentity);
+  if (::syscall(SYS_setresgid, user.gid, user.gid, user.gid) != 0) fail(JailStep::kIdentity);
+  if (::syscall(SYS_setresuid, user.uid, user.uid, user.uid) != 0) fail(JailStep::kIdentity);
+  if (::syscall(SYS_setuid, 0) == 0 || ::syscall(SYS_setgid, 0) == 0 || ::getuid() != user.uid) {
+    fail(JailStep::kProof);
+  }
 }
 
 std::vector<char*> pointers_to(const std::vector<std::string>& texts) {

@@ -3,6 +3,7 @@ import itertools
 import os
 import pathlib
 import shutil
+import socket
 import sys
 import tempfile
 
@@ -16,6 +17,7 @@ from rowhouse_host import BUILD, Host  # noqa: E402
 # Homes lie below it, and a sandbox has a /var/tmp and a /tmp of its own.
 HOSTS = pathlib.Path("/srv")
 UIDS_EACH = 20
+UID_SPANS = 11
 UID_POOL = (61100, 61980)  # the unit tests use those before it
 FEATURES = {}
 
@@ -68,11 +70,18 @@ def preconditions():
 
 @pytest.fixture(scope="session")
 def uid_blocks():
-    """First uids of blocks that no other test of this run uses at the same time."""
-    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
-    span = (UID_POOL[1] - UID_POOL[0]) // 8
-    first = UID_POOL[0] + (number % 8) * span
-    return itertools.cycle(range(first, first + span - UIDS_EACH, UIDS_EACH))
+    """First uids of blocks that no other test on this machine uses at the same time: tests end by looking for
+    processes of their uids.  A span of the pool is held by an abstract socket, which no crash leaves behind."""
+    span = (UID_POOL[1] - UID_POOL[0]) // UID_SPANS
+    with socket.socket(socket.AF_UNIX) as held:
+        for first in range(UID_POOL[0], UID_POOL[0] + span * UID_SPANS, span):
+            try:
+                held.bind(f"\0rowhouse-system-tests-{first}")
+            except OSError:
+                continue
+            yield itertools.cycle(range(first, first + span - UIDS_EACH + 1, UIDS_EACH))
+            return
+        pytest.exit(f"all {UID_SPANS} spans of test uids are taken: too many test runs at once", 2)
 
 
 @pytest.fixture

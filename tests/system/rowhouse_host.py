@@ -15,13 +15,16 @@ from dataclasses import dataclass
 import http_client
 import processes
 from processes import wait_until
+from unit_daemon import UnitDaemon
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("ROWHOUSE_BUILD", ROOT / "build")).resolve()
 APPS = pathlib.Path(__file__).resolve().parent / "apps"
 SANITIZED = bool(os.environ.get("ROWHOUSE_SANITIZED"))
-PATIENCE_S = 60 if SANITIZED else 20
-STOP_S = 30 if SANITIZED else 10
+SLOW = SANITIZED or bool(os.environ.get("ROWHOUSE_SLOW"))  # also on an emulated machine
+PATIENCE_S = 60 if SLOW else 20
+STOP_S = 30 if SLOW else 10
+UNIT = os.environ.get("ROWHOUSE_UNIT")  # start rowhoused from this systemd unit
 SANITIZER_WORDS = ("AddressSanitizer", "LeakSanitizer", "runtime error:", "UndefinedBehaviorSanitizer",
                    "ThreadSanitizer")
 
@@ -98,7 +101,7 @@ class Host:
         self.log_path = directory / "rowhoused.log"
         self.socket_path = directory / "run" / "control.sock"
         self.config_path = directory / "rowhouse.yaml"
-        self.extra_config = ""
+        self.extra_config, self.gateway_keys = "", ""  # gateway_keys: ", key: value" of the map
         self.command = [BUILD / "rowhoused"]
         self.seen, self.cgroup_roots = set(), set()
         directory.chmod(0o755)
@@ -110,7 +113,7 @@ class Host:
         d = self.directory
         self.config_path.write_text(
             f'listen:\n  - http: "127.0.0.1:{self.port}"\n'
-            f"gateway: {{ processes: {self.gateways}, user: {self.gateway_uid} }}\n"
+            f"gateway: {{ processes: {self.gateways}, user: {self.gateway_uid}{self.gateway_keys} }}\n"
             f"control: {{ socket: {self.socket_path}, user: {self.control_uid}, admins: [root] }}\n"
             f"directories: {{ tenants: {d}/tenants.d, state: {d}/state, run: {d}/run, logs: {d}/logs }}\n"
             f"uids: {{ min: 1000 }}\n"
@@ -153,15 +156,20 @@ class Host:
     def start(self, *apps, environment=None):
         """Starts rowhoused and waits until the CLI answers and every app named ("acme/site") is running."""
         self.write_config()
-        log = self.log_path.open("ab")
-        self.daemon = subprocess.Popen([*self.command, "--config", self.config_path], stdin=subprocess.DEVNULL,
-                                       stdout=log, stderr=log, env={**os.environ, **(environment or {})})
-        log.close()
+        self.daemon = self._launch(environment or {})
         wait_until(self.answers, PATIENCE_S, lambda: f"the control socket answers; log:\n{self.log}")
         for app in apps:
             self.wait_running(app)
         self.note_processes()
         return self
+
+    def _launch(self, environment):
+        command = [*self.command, "--config", self.config_path]
+        if UNIT:
+            return UnitDaemon(UNIT, command, self.log_path, environment)
+        with self.log_path.open("ab") as log:
+            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                    env={**os.environ, **environment})
 
     def answers(self):
         """Whether the control socket answers."""

@@ -12,10 +12,10 @@ import processes
 import pytest
 from http_client import Connection, get
 from processes import wait_until
-from rowhouse_host import SANITIZED
+from rowhouse_host import SLOW
 
-KEEP_ALIVE = 300 if SANITIZED else 1000
-KEEP_ALIVE_S = 10 if SANITIZED else 30
+KEEP_ALIVE = 300 if SLOW else 1000
+KEEP_ALIVE_S = 10 if SLOW else 30
 
 
 @pytest.fixture
@@ -212,6 +212,28 @@ def stopped(pids):
 
 
 @pytest.mark.sanitized
+def test_a_client_gets_its_share_of_the_connections_and_not_one_more(host):
+    host.gateways, host.gateway_keys = 1, ", connections_per_address: 20"
+    acme = host.add_probe("acme")
+    host.start("acme/site")
+    held = [Connection(host.port) for _ in range(20)]
+    assert [c.request(acme.domain, "/hello").status for c in held] == [200] * 20
+    with Connection(host.port) as refused:
+        answer = refused.read_response("GET")
+        assert answer.status == 503 and answer.header("Retry-After") and refused.socket.recv(1) == b""
+    assert [c.request(acme.domain, "/hello").status for c in held] == [200] * 20
+    assert "too-many-connections-of-one-client" in host.log
+    held.pop().close()
+
+    def admitted():
+        with Connection(host.port) as again:
+            return again.request(acme.domain, "/hello").status == 200
+
+    wait_until(admitted, 10, "the place of the one that left is free")
+    for connection in held:
+        connection.close()
+
+
 def test_each_of_several_gateways_serves_the_same_port_and_the_same_app(host):
     host.gateways = 3
     host.add_probe("acme")

@@ -14,7 +14,7 @@ import time
 
 from rowhouse_host import BUILD
 
-CONTROL_UID, ACME_UID, GLOBEX_UID, STRANGER_UID = 62001, 62002, 62003, 62004
+CONTROL_UID, ACME_UID, GLOBEX_UID, STRANGER_UID = 61991, 61992, 61993, 61994  # between the pools of the others
 PATIENCE_S = 10
 
 # proto/message_types.h
@@ -27,6 +27,7 @@ EXIT, SIGNAL, SECCOMP, IMPORT, CONFIG, SPAWN = 1, 2, 4, 5, 12, 15
 STOPPED, RUNNING, BACKOFF = 0, 2, 6
 DONE, NOT_FOUND, FAILED, BUSY, CONFLICT = range(5)
 TENANT_GONE = 0xFFFFFFFF
+NO_LIMITS = struct.pack("<BQQQI", 0, 0, 0, 0, 0)
 
 
 def name(text):
@@ -59,7 +60,7 @@ class App:
         cause, argument, at_ms, generation, worker = self.exit
         return (struct.pack("<II", request, self.number) + name(self.tenant) + name(self.app)
                 + struct.pack("<BIQIIHiqIIII", self.state, self.generation, self.restarts, 1, 2, cause, argument,
-                              at_ms, generation, worker, self.retry_in_ms, self.missing))
+                              at_ms, generation, worker, self.retry_in_ms, self.missing) + NO_LIMITS)
 
     def worker_infos(self, request):
         for generation, worker, pid, state, requests, memory in self.workers:
@@ -191,7 +192,8 @@ class Control:
             request, app, command = struct.unpack("<IIB", fields)
             self.commands.append((app, command))
             outcome, generation, worker, cause, argument = self.on_command(app, command)
-            self.send(COMMAND_DONE, struct.pack("<IBIIHi", request, outcome, generation, worker, cause, argument))
+            self.send(COMMAND_DONE, struct.pack("<IBIIHi", request, outcome, generation, worker, cause, argument)
+                      + NO_LIMITS)
 
     def _on_query(self, fields):
         request, = struct.unpack_from("<I", fields)
@@ -233,7 +235,8 @@ class Control:
         return ours
 
     def death(self, app, cause, argument=0, generation=1, worker=1, at_ms=1_700_000_000_123):
-        self.send(DEATH, struct.pack("<IIIHiq", app.number, generation, worker, cause, argument, at_ms))
+        self.send(DEATH, struct.pack("<IIIHiq", app.number, generation, worker, cause, argument, at_ms)
+                  + NO_LIMITS)
 
     def notice(self, app, kind, generation=1, number=0, at_ms=1_700_000_000_123):
         self.send(NOTICE, struct.pack("<I", app.number) + name(app.tenant) + name(app.app)

@@ -168,7 +168,7 @@ def test_a_link_in_place_of_a_log_is_never_followed(control, site, tmp_path_fact
     (control.logs / "acme/site").mkdir(parents=True)
     (control.logs / "acme/site/app.log").symlink_to(victim)
     for path in (control.logs / "acme", control.logs / "acme/site"):
-        os.chown(path, 62001, 62001)
+        os.chown(path, 61991, 61991)
     pipe = control.log_pipe(site)
     os.write(pipe, b"through the link\n")
     wait_until(lambda: "log_write_failed" in control.stderr, "the refusal")
@@ -185,7 +185,7 @@ def test_a_full_disk_loses_lines_and_nothing_else(control, site, pipe):
     import subprocess
     disk = control.logs / "acme"
     disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,uid=62001,gid=62001", "tmpfs", disk], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,uid=61991,gid=61991", "tmpfs", disk], check=True)
     try:
         for number in range(60):
             os.write(pipe, b"%04d " % number + b"z" * 3000 + b"\n")
