@@ -101,6 +101,7 @@ class Host:
         self.log_path = directory / "rowhoused.log"
         self.socket_path = directory / "run" / "control.sock"
         self.config_path = directory / "rowhouse.yaml"
+        self.left_open = ()  # descriptors that a careless starter lets rowhoused have
         self.extra_config, self.gateway_keys = "", ""  # gateway_keys: ", key: value" of the map
         self.command = [BUILD / "rowhoused"]
         self.seen, self.cgroup_roots = set(), set()
@@ -169,7 +170,7 @@ class Host:
             return UnitDaemon(UNIT, command, self.log_path, environment)
         with self.log_path.open("ab") as log:
             return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                    env={**os.environ, **environment})
+                                    env={**os.environ, **environment}, pass_fds=self.left_open)
 
     def answers(self):
         """Whether the control socket answers."""

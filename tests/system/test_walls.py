@@ -5,6 +5,7 @@ import os
 
 import processes
 import pytest
+from rowhouse_host import UNIT
 
 
 @pytest.fixture
@@ -97,3 +98,19 @@ def test_the_environment_is_the_tenants_own(host, two):
     variables = json.loads(ask(host, acme, "/environment"))["process"]
     assert variables["HOME"] == str(acme.home)
     assert not [name for name in variables if name.startswith(("ROWHOUSE_", "PYTEST", "SUDO", "LD_"))]
+
+
+@pytest.mark.skipif(bool(UNIT), reason="systemd leaves nothing open")
+def test_a_descriptor_that_rowhoused_was_started_with_reaches_no_process(host, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("of the operator")
+    with secret.open() as left_open:
+        os.set_inheritable(left_open.fileno(), True)
+        host.left_open = (left_open.fileno(),)
+        host.add_probe("acme")
+        host.start("acme/site")
+        programs = [host.daemon.pid, *(p.pid for p in processes.descendants(host.daemon.pid))]
+        assert len(programs) > 5
+        for pid in programs:
+            held = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+            assert str(secret) not in held, pid
