@@ -3,6 +3,7 @@ import itertools
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -12,6 +13,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import processes  # noqa: E402
+from kernel import landlock_abi  # noqa: E402
 from rowhouse_host import BUILD, Host  # noqa: E402
 
 # Homes lie below it, and a sandbox has a /var/tmp and a /tmp of its own.
@@ -27,11 +29,6 @@ def has(feature):
     if feature not in FEATURES:
         FEATURES[feature] = FEATURE_PROBES[feature]()
     return FEATURES[feature]
-
-
-def landlock_abi():
-    import ctypes
-    return ctypes.CDLL(None, use_errno=True).syscall(444, None, 0, 1)
 
 
 FEATURE_PROBES = {
@@ -66,6 +63,10 @@ def preconditions():
     if os.geteuid() != 0:
         pytest.exit("the system tests start real tenants: run them as root", 2)
     processes.adopt_orphans()
+    # Started in the background or by nohup, we would pass on ignored signals, which no program can undo for others.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -54,7 +54,7 @@ def test_the_doctor_needs_no_daemon_and_leaves_nothing_behind(host, config):
 
 
 def test_the_kernels_answers_are_the_kernels(config):
-    from conftest import landlock_abi
+    from kernel import landlock_abi
     said = {f["found"] for f in findings(doctor(config, "--json"))}
     assert any(os.uname().release in line for line in said)
     abi = landlock_abi()

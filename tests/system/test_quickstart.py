@@ -5,6 +5,7 @@ import pathlib
 import pty
 import pwd
 import select
+import signal
 import subprocess
 import time
 
@@ -25,6 +26,8 @@ class Terminal:
         self.text, self.status = "", None
         self.pid, self.descriptor = pty.fork()
         if self.pid == 0:
+            for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+                signal.signal(number, signal.SIG_DFL)
             os.execv(command[0], [str(word) for word in command])
 
     def read_until(self, words, seconds):
@@ -49,8 +52,15 @@ class Terminal:
         deadline = time.monotonic() + seconds
         while self._read(deadline):
             pass
+        while time.monotonic() < deadline:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.status = os.waitstatus_to_exitcode(status)
+                return self.status
+            time.sleep(0.05)
+        os.kill(self.pid, signal.SIGKILL)
         self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-        return self.status
+        raise AssertionError(f"not ended within {seconds} s:\n{self.text}")
 
 
 def user_exists(name):
@@ -65,9 +75,15 @@ def quickstart():
     port = free_port()
     terminal = Terminal(ROOT / "quickstart", "--port", port, "--programs", BUILD)
     yield terminal, port
-    if terminal.status is None:
-        terminal.press(CTRL_C)
-        terminal.wait(60)
+    try:
+        if terminal.status is None:
+            terminal.press(CTRL_C)
+            terminal.wait(60)
+    finally:
+        remove()
+
+
+def remove():
     subprocess.run([ROOT / "quickstart", "--remove"], check=True, capture_output=True, timeout=60)
     assert not PLACE.exists() and not [name for name in USERS if user_exists(name)]
 

@@ -129,7 +129,8 @@ def test_a_fork_bomb_ends_when_its_app_is_stopped(case, street, invariants):
     start(street, invariants, "acme/site")
     attacker = Walled(street, acme)
     group = TenantGroup(attacker.pid, acme.name)
-    assert attacker.ask("bad_processes.start_fork_bomb") == "started"
+    # The bomb may be faster than the answer.
+    assert attacker.ask("bad_processes.start_fork_bomb") in ("started", "EAGAIN")
     wait_until(lambda: group.read("pids") >= 128, 20, lambda: f"{group.read('pids')} processes")
     assert street.http("globex.test").status == 200
     took = stop_everything(street, acme)
