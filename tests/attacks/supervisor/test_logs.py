@@ -6,7 +6,7 @@ import time
 
 import processes
 import pytest
-from actors import SECONDS, Bare, Opened, Walled, add_attacker, waited
+from actors import SECONDS, Opened, add_attacker, waited
 from processes import wait_until
 
 ESCAPE = "\n2026-01-01T00:00:00.000Z supervisor: tenant b stopped\x1b]0;owned\x07\x9b31m\u202e\x00\x7f"
@@ -19,17 +19,6 @@ def street(module_host, share):
     module_host.start("acme/site", "bystander/site")
     share(module_host)
     return module_host
-
-
-@pytest.fixture
-def acme(street):
-    return Walled(street, street.tenants["acme"])
-
-
-@pytest.fixture
-def bare(street):
-    with Bare(street.tenants["acme"]) as child:
-        yield child
 
 
 @pytest.mark.case("S07")

@@ -35,17 +35,6 @@ def street(module_host, share, manager):
     return module_host
 
 
-@pytest.fixture
-def acme(street):
-    return Walled(street, street.tenants["acme"])
-
-
-@pytest.fixture
-def bare(street):
-    with Bare(street.tenants["acme"]) as child:
-        yield child
-
-
 def restart(street, app="acme/site"):
     answer = street.cli("restart", app)
     assert answer.code == 0, answer

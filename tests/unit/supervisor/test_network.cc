@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "records.h"
 #include "supervisor/network.h"
 #include "supervisor/registry.h"
 
@@ -13,16 +14,6 @@ using namespace rowhouse;
 using namespace rowhouse::supervisor;
 
 namespace {
-
-template <proto::ControlMessage M>
-proto::IncomingMessage record(const M& message) {
-  std::array<std::uint8_t, proto::wire_size<M>()> room;
-  const ByteSpan bytes = proto::encode_message(message, room);
-  proto::IncomingMessage incoming;
-  incoming.type = M::kType;
-  incoming.bytes.assign(bytes.begin(), bytes.end());
-  return incoming;
-}
 
 bool take(std::optional<NetworkAccess>& slot, const auto& message) {
   return take_network_record(record(message), &slot);

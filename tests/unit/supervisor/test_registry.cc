@@ -1,23 +1,13 @@
 // The rules that root checks itself (THREATS S05, S22, A06, A08, A09).
 #include <doctest/doctest.h>
 
+#include "records.h"
 #include "supervisor/registry.h"
 
 using namespace rowhouse;
 using namespace rowhouse::supervisor;
 
 namespace {
-
-template <proto::ControlMessage M>
-proto::IncomingMessage record(const M& message) {
-  std::array<std::uint8_t, proto::wire_size<M>()> room;
-  const ByteSpan bytes = proto::encode_message(message, room);
-  proto::IncomingMessage incoming;
-  incoming.type = M::kType;
-  incoming.bytes.assign(bytes.begin(), bytes.end());
-  incoming.descriptors.resize(M::kDescriptors);
-  return incoming;
-}
 
 HostConfiguration host() {
   HostConfiguration configuration;
@@ -89,11 +79,15 @@ std::string manifest_refusal(const Records&... given) {
   return problem == nullptr ? "" : problem->sentence;
 }
 
-bool has(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
+bool has(const std::string& text, const char* part) {
+  return text.find(part) != std::string::npos;
+}
 
 }  // namespace
 
-TEST_CASE("an ordinary tenant is accepted") { CHECK(refusal(tenant_record(3000, 3000)) == ""); }
+TEST_CASE("an ordinary tenant is accepted") {
+  CHECK(refusal(tenant_record(3000, 3000)) == "");
+}
 
 TEST_CASE("uids and gids that no tenant may have are refused") {
   for (const std::uint32_t id : {0u, 65534u, 65535u, 4294967295u, 999u, 2001u, 2002u}) {
@@ -217,7 +211,8 @@ TEST_CASE("names, hosts and prefixes have one shape") {
   for (const char* name : {"", "-a", "A", "a.b", "a/b", "..", "tasks\n"}) CHECK_FALSE(is_name(name));
   CHECK_FALSE(is_name(std::string(64, 'a')));
   CHECK(is_host("acme.example"));
-  for (const char* name : {"", ".", "a..b", "a.", "-a.b", "A.b", "a_b", "*.a", "a:80"}) CHECK_FALSE(is_host(name));
+  for (const char* name : {"", ".", "a..b", "a.", "-a.b", "A.b", "a_b", "*.a", "a:80"})
+    CHECK_FALSE(is_host(name));
   CHECK(is_route_prefix(""));
   CHECK(is_route_prefix("/a/b"));
 }
