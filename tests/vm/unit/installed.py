@@ -56,13 +56,19 @@ def prepare_django(home):
     as_tenant("acme", "/usr/bin/python3", "-c", script, cwd=home / "site")
 
 
+def prefix():
+    """Where it was installed: the unit knows."""
+    unit = run("systemctl", "show", "--property=FragmentPath", "--value", UNIT).strip()
+    return pathlib.Path(unit).parents[3]  # PREFIX/lib/systemd/system/rowhoused.service
+
+
 def install():
     """What docs/install.md says, and three tenants."""
     run("cp", "-a", "/mnt/install/.", "/")
     run("systemd-sysusers")
     run("systemctl", "daemon-reload")
     (CONFIG / "tenants.d").mkdir(parents=True)
-    shutil.copy("/usr/share/rowhouse/rowhouse.yaml", CONFIG)
+    shutil.copy(prefix() / "share/rowhouse/rowhouse.yaml", CONFIG)
     prepare_django(add_tenant("acme", ROOT / "examples/acme"))
     add_tenant("globex", ROOT / "examples/globex")
     add_tenant("initech", pathlib.Path(__file__).resolve().parent / "apps/initech")
@@ -127,7 +133,7 @@ class Machine:
 
     # --- what it runs ----------------------------------------------------------------------------------------
     def cli(self, *arguments):
-        return run("/usr/bin/rowhouse", *arguments)
+        return run(prefix() / "bin/rowhouse", *arguments)
 
     def status(self, app):
         return json.loads(self.cli("status", app, "--json"))["apps"][0]
@@ -140,7 +146,7 @@ class Machine:
             wait_until(lambda name=app: self.is_running(name), PATIENCE_S, lambda: f"{app}\n{self.journal()[-4000:]}")
 
     def is_running(self, app):
-        done = subprocess.run(["/usr/bin/rowhouse", "status", app, "--json"], capture_output=True, text=True, check=False)
+        done = subprocess.run([prefix() / "bin/rowhouse", "status", app, "--json"], capture_output=True, text=True, check=False)
         if done.returncode:
             return False
         status = json.loads(done.stdout)["apps"][0]
