@@ -71,7 +71,7 @@ def run_and_its_sockets_are_empty(_context):
     return Outcome(not listed, f"{len(listed)} entries in /run")
 
 
-@probe("T-NET-11", tenant="clerk")
+@probe("T-NET-11", tenant="clerk", wall="connect-ports")
 def a_port_that_is_not_listed_is_closed(context):
     return all_held({"unlisted": connect(context["gateway_port"])}, {"EACCES"})
 

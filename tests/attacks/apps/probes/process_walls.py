@@ -61,7 +61,7 @@ def shared_places_are_the_sandboxes_own(context):
     return Outcome(not found, "none found" if not found else f"found: {' '.join(os.path.dirname(p) for p in found)}")
 
 
-@probe("T-PROC-06")
+@probe("T-PROC-06", wall="landlock-scopes")
 def the_hosts_abstract_sockets_are_unreachable(context):
     said = {}
     for name, kind in (("stream", socket.SOCK_STREAM), ("datagram", socket.SOCK_DGRAM)):
