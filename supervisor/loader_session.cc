@@ -7,7 +7,8 @@
 namespace rowhouse::supervisor {
 namespace {
 
-constexpr std::chrono::seconds kDeadline{5};
+// Far more than the largest file takes, so that a host that boots with every tenant at once leaves none out.
+constexpr std::chrono::seconds kDeadline{10};
 // Every app with all its routes and statics, or the largest host file.
 constexpr std::size_t kMaxRecords =
     proto::kMaxAppsPerTenant * (1 + proto::kMaxRoutesPerApp + proto::kMaxStaticsPerApp) + 4096;
@@ -32,7 +33,7 @@ Result<std::unique_ptr<LoaderSession>> LoaderSession::start(uv_loop_t* loop, Lau
 
 LoaderSession::LoaderSession(uv_loop_t* loop, UniqueFd socket, LaunchedProcess process)
     : process_(std::move(process)),
-      deadline_(loop, [this] { fail("the loader did not answer within 5 s"); }),
+      deadline_(loop, [this] { fail("the loader did not answer within 10 s"); }),
       link_(loop, std::move(socket), proto::Peer::kLoader,
             {[this](proto::IncomingMessage& message) { on_message(message); },
              [this](const char*) { fail("the loader ended without an answer"); }}) {}

@@ -145,12 +145,20 @@ class Machine:
         for app in apps:
             wait_until(lambda name=app: self.is_running(name), PATIENCE_S, lambda: f"{app}\n{self.journal()[-4000:]}")
 
+    @staticmethod
+    def find(app):
+        """Its status; nothing while nobody answers or nobody knows it."""
+        done = subprocess.run([prefix() / "bin/rowhouse", "status", app, "--json"], capture_output=True, text=True,
+                              check=False)
+        return None if done.returncode else json.loads(done.stdout)["apps"][0]
+
+    def last_exit(self, app):
+        status = self.find(app)
+        return status and status["last_exit"]
+
     def is_running(self, app):
-        done = subprocess.run([prefix() / "bin/rowhouse", "status", app, "--json"], capture_output=True, text=True, check=False)
-        if done.returncode:
-            return False
-        status = json.loads(done.stdout)["apps"][0]
-        return status["state"] == "running" and any(worker["state"] == "ready" for worker in status["workers"])
+        status = self.find(app)
+        return status is not None and status["state"] == "running" and any(worker["state"] == "ready" for worker in status["workers"])
 
     def get(self, app, path="/"):
         return http_client.get(PORT, APPS[app], path)

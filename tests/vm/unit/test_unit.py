@@ -174,7 +174,7 @@ def test_without_the_pids_controller_the_wall_is_named_and_strict_refuses_to_sta
     slice_without_pids.write_text(text.replace("strict: false", "strict: true"))
     installed.run("systemctl", "start", installed.UNIT)
     for app in installed.APPS:
-        wait_until(lambda name=app: machine.status(name)["last_exit"], installed.PATIENCE_S, f"{app} is refused")
+        wait_until(lambda name=app: machine.last_exit(name), installed.PATIENCE_S, lambda: machine.journal()[-4000:])
         assert machine.workers(app) == []
         last = machine.status(app)["last_exit"]
         assert last["code"] == "RH-SPAWN" and "pids-limit" in last["detail"], last
