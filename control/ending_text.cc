@@ -57,6 +57,10 @@ std::string memory_text(const proto::LimitFacts& limits) {
 }
 
 std::string forks_text(const proto::LimitFacts& limits) {
+  // A start that found no room did not fork: whoever fills the limit was there before.
+  if (limits.forks_refused == 0)
+    return "the pids limit of " + std::to_string(limits.pids_limit) +
+           " is reached, so no process could be added; stop the app, then start it";
   return std::to_string(limits.forks_refused) + " processes or threads were refused by the pids limit of " +
          std::to_string(limits.pids_limit);
 }
@@ -86,7 +90,7 @@ std::string ending_detail(const proto::Ending& ending, std::string_view last_lin
   const bool explains = ending.cause == Cause::kImport || ending.cause == Cause::kSpawn;
   if (explains && !last_line.empty()) detail.append(": ").append(last_line);
   if (ending.cause == Cause::kOom) detail += memory_text(ending.limits);
-  if (ending.limits.forks_refused > 0) detail += (detail.empty() ? "" : "; ") + forks_text(ending.limits);
+  if (ending.limits.pids_limit > 0) detail += (detail.empty() ? "" : "; ") + forks_text(ending.limits);
   return detail;
 }
 
@@ -125,6 +129,7 @@ std::string_view cause_sentence(Cause cause) {
     case Cause::kSpawn: return "The sandbox or the worker process could not be made.";
     case Cause::kShutdown: return "Rowhouse was shut down.";
     case Cause::kKilled: return "The worker was killed on an operator's order.";
+    case Cause::kUnconfined: return "The app ran outside its cgroups, without limits, and was ended.";
     case Cause::kBadRequest: return "The request was malformed.";
     case Cause::kNoRoute: return "No app is mounted at this path.";
     case Cause::kClientTimeout: return "The client was too slow.";

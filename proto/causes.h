@@ -28,6 +28,7 @@ enum class Cause : std::uint16_t {
                     // missing walls (proto::Wall) that isolation.strict does not accept
   kShutdown = 16,
   kKilled = 17,
+  kUnconfined = 18,
   // refusals of the gateway
   kBadRequest = 64,      // 400, 405, 417, 501, 505
   kNoRoute = 65,         // 404

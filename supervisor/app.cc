@@ -147,8 +147,10 @@ void App::start_generation() {
   auto sandbox = build_sandbox();
   if (!sandbox.ok()) {
     log_error("cannot start a sandbox", {{"app", tenant_.name + "/" + name_}, {"reason", sandbox.error()}});
-    note_death(last_generation_, 0, {Cause::kSpawn, 0});
-    return on_start_failed({Cause::kSpawn, 0}, 0);
+    Ending ending{Cause::kSpawn, 0};
+    add_limit_facts(ending);
+    note_death(last_generation_, 0, ending);
+    return on_start_failed(ending, 0);
   }
   next_ = std::move(sandbox).value();
   notice(proto::NoticeKind::kStarting, last_generation_);

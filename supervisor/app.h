@@ -97,6 +97,9 @@ class App final : public Mortal, public SandboxListener {
   // What was counted where it happened, over all its generations.
   [[nodiscard]] LeafCounters leaf_counters() const;
 
+  // Ends what does not run in its cgroups any more; the next start makes them anew (confinement.cc).
+  void check_confinement();
+
   // --- its plan has changed, in this order; no process is touched
   void lift_quota() const;
   std::optional<LimitOutcome> renew_limits();
@@ -138,6 +141,7 @@ class App final : public Mortal, public SandboxListener {
   void tell_condition();
   [[nodiscard]] proto::AppConditionChange condition() const;
   void notice(proto::NoticeKind kind, std::uint32_t generation, std::uint32_t number = 0);
+  [[nodiscard]] std::uint32_t full_pids_limit() const;
   [[nodiscard]] bool reached_own_limit(const Cgroup& group);
   void add_limit_facts(proto::Ending& ending);
   void note_death(std::uint32_t generation, std::uint32_t worker, proto::Ending ending);

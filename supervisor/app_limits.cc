@@ -51,12 +51,25 @@ bool App::reached_own_limit(const Cgroup& group) {
   return usage.memory_peak_bytes + kChargeBatchBytes >= usage.memory_limit_bytes;
 }
 
+// The pids limit, of the app or the tenant, below which there is no room for one more process; 0: there is.
+std::uint32_t App::full_pids_limit() const {
+  for (const std::string& path : {app_group(tenant_.name, name_), tenant_group(tenant_.name)}) {
+    const auto group = around_.cgroups->open_existing(path);
+    if (!group.ok()) continue;
+    const proto::Usage usage = group.value().usage();
+    const bool known = usage.pids != proto::kUnknownCount && usage.pids_limit != 0;
+    if (known && usage.pids >= usage.pids_limit) return usage.pids_limit;
+  }
+  return 0;
+}
+
 void App::add_limit_facts(proto::Ending& ending) {
   const Plan& plan = around_.host->plans.at(tenant_.plan);
   const proto::AppRecord& settings = newest_spec().settings;
   if (ending.limits.forks_refused > 0) {
     ending.limits.pids_limit = settings.pids == 0 ? plan.pids : std::min(settings.pids, plan.pids);
   }
+  if (ending.cause == proto::Cause::kSpawn && ending.argument == 0) ending.limits.pids_limit = full_pids_limit();
   if (ending.cause != proto::Cause::kOom) return;
   const auto group = around_.cgroups->open_existing(app_group(tenant_.name, name_));
   const auto tenant = around_.cgroups->open_existing(tenant_group(tenant_.name));

@@ -39,6 +39,8 @@ class Cgroup {
   Status attach(pid_t pid) const;
   // True when `pid` is a member of this very group (in every hierarchy).
   [[nodiscard]] bool contains(pid_t pid) const;
+  // False when it was removed, or a controller that limits it was taken away (confinement.cc).
+  [[nodiscard]] bool stands() const;
   // Kills every process in this group and below it, also stopped and frozen ones; they are gone when remove()
   // succeeds.  kWouldBlock: call again soon.
   Status kill() const;
@@ -82,6 +84,8 @@ class CgroupTree {
   [[nodiscard]] bool exists(const std::string& path) const;
   // Kills and removes everything of ours below the parent; waits up to `patience_ms` until it is gone.
   Status clear(int patience_ms);
+  // Makes the group that all of ours are below again, where somebody has removed it (confinement.cc).
+  Status renew_parents();
   // Removes the parent itself where we made it.  REQUIRES: clear() succeeded.
   Status remove_parent();
   [[nodiscard]] std::uint32_t missing_walls() const { return missing_walls_; }

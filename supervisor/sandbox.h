@@ -69,6 +69,10 @@ class Sandbox final : public Mortal, public WorkerListener {
   void close(proto::Cause cause);
   // Kills everything now.
   void kill(proto::Cause cause);
+  // False when somebody has removed one of its groups or moved a process out of it (confinement.cc).
+  [[nodiscard]] bool is_confined() const;
+  // Kills everything now, wherever it is, and reports the failure.
+  void on_unconfined();
   // From the keeper: the steward was reaped.
   void on_steward_exit(int code, int status);
 

@@ -36,6 +36,7 @@ namespace rowhouse::supervisor {
 
 // How long left-over processes may take to die before we give up on their cgroups.
 inline constexpr int kClearPatienceMs = 5'000;
+inline constexpr std::chrono::seconds kConfinementPeriod{5};  // between two looks whether all are in their cgroups
 
 enum class RunMode : std::uint8_t {
   kServe,
@@ -66,6 +67,7 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   void on_manifest_loaded(const TenantEntry& tenant, Configuration::Apps apps, ProblemText problem);
   void finish_check_if_done();
   void report_ready_if_done();
+  void check_confinement();
   void refuse_start(const std::string& sentence);
 
   // --- apps
@@ -150,6 +152,7 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   bool tenants_loaded_ = false;
   bool reloading_ = false;
   std::size_t apps_closing_ = 0;
+  std::unique_ptr<Timer> confinement_;  // the next look whether everything is in its cgroup
   std::unique_ptr<Timer> patience_;  // the deadline of the present stage of the end
   std::unique_ptr<PeerLink> keeper_;
 };

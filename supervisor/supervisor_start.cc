@@ -202,6 +202,15 @@ void Supervisor::report_ready_if_done() {
                        {"apps", apps_.size()},
                        {"cgroups", cgroups_->description()}});
   keeper_->send(proto::SupervisorReady{});
+  confinement_ = std::make_unique<Timer>(loop_.get(), [this] { check_confinement(); });
+  confinement_->repeat(kConfinementPeriod);
+}
+
+void Supervisor::check_confinement() {
+  if (stage_ != Stage::kServing) return confinement_->stop();
+  if (const Status renewed = cgroups_->renew_parents(); !renewed.ok())
+    log_error("cannot make a cgroup again", {{"reason", renewed.error()}});
+  for (const auto& [number, app] : apps_) app->check_confinement();
 }
 
 }  // namespace rowhouse::supervisor

@@ -56,6 +56,9 @@ class Worker final : public Mortal {
   [[nodiscard]] LeafCounters counters() const { return leaf_.counters(); }
   [[nodiscard]] Cgroup take_leaf() { return std::move(leaf_); }
 
+  // False for one that runs outside its leaf, which nothing limits there (confinement.cc).
+  [[nodiscard]] bool is_confined() const;
+
   // Gives it one end of a channel to gateway `index`.
   Status send_channel(std::uint32_t index, int channel);
   // Asks it to finish and leave; `cause` is why, in case the process then ends in order.

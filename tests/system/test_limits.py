@@ -157,8 +157,14 @@ def test_a_restart_without_room_for_new_processes_leaves_what_serves(host, acme)
     ask(host, acme, "/fork?count=200")
     answer = host.cli("restart", "acme/site")
     assert answer.code == 1
-    assert "RH-SPAWN" in answer.err
+    told = "the pids limit of 32 is reached, so no process could be added; stop the app, then start it"
+    assert f"RH-SPAWN launch; {told}" in answer.err
     assert host.worker_pids("acme/site") == [pid]
+    assert ask(host, acme, "/hello") == "hello"
+    last_exit = host.status("acme/site")["last_exit"]
+    assert (last_exit["code"], last_exit["detail"]) == ("RH-SPAWN", f"launch; {told}")
+    # What it says to do helps.
+    assert host.cli("stop", "acme/site").code == 0 and host.cli("start", "acme/site").code == 0
     assert ask(host, acme, "/hello") == "hello"
 
 

@@ -2,7 +2,9 @@
 what must work."""
 import json
 import os
+import pathlib
 
+import greedy
 import processes
 import pytest
 from rowhouse_host import UNIT
@@ -98,6 +100,25 @@ def test_the_environment_is_the_tenants_own(host, two):
     variables = json.loads(ask(host, acme, "/environment"))["process"]
     assert variables["HOME"] == str(acme.home)
     assert not [name for name in variables if name.startswith(("ROWHOUSE_", "PYTEST", "SUDO", "LD_"))]
+
+
+def groups_below_tenants(pid):
+    """The process's paths below tenants/, one for each hierarchy in which it has one."""
+    lines = pathlib.Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+    return [line.partition("/tenants/")[2] for line in lines if "/tenants/" in line]
+
+
+def test_the_steward_and_each_worker_are_in_a_leaf_of_their_own(host, two):
+    """In every hierarchy; and where the kernel can, a worker's leaf dies as a whole when its memory is over."""
+    for tenant in two:
+        [worker] = host.worker_pids(f"{tenant.name}/site")
+        generation = f"t-{tenant.name}/a-site/g1"
+        of_worker = groups_below_tenants(worker)
+        of_steward = groups_below_tenants(processes.read_process(worker).parent)
+        assert set(of_worker) == {f"{generation}/w1"}
+        assert of_steward == [f"{generation}/steward"] * len(of_worker)
+        together = greedy.directory(worker, "memory") / "memory.oom.group"
+        assert not together.exists() or together.read_text().strip() == "1"
 
 
 @pytest.mark.skipif(bool(UNIT), reason="systemd leaves nothing open")

@@ -1,0 +1,89 @@
+// Whether what runs is still where its limits are.  The groups are ours, but root, systemd or another manager may remove
+// one, move processes out of it or take a controller away; then an app would go on without a limit.  The supervisor
+// looks every kConfinementPeriod: such a sandbox is ended, and the next start makes its groups anew.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include "base/log.h"
+#include "supervisor/app.h"
+#include "supervisor/cgroups.h"
+#include "supervisor/sandbox.h"
+#include "supervisor/worker.h"
+
+namespace rowhouse::supervisor {
+namespace {
+
+using proto::Cause;
+
+// Of a group that was removed nothing can be looked up, although its directory is still open.
+bool has_file(int directory, const char* name) {
+  return ::faccessat(directory, name, F_OK, 0) == 0;
+}
+
+bool has_limits(int directory, CgroupVersion version, const Controllers& has) {
+  const bool v2 = version == CgroupVersion::kV2;
+  return has_file(directory, "cgroup.procs") && (!has.pids || has_file(directory, "pids.max")) &&
+         (!has.memory || has_file(directory, v2 ? "memory.max" : "memory.limit_in_bytes")) &&
+         (!has.cpu || has_file(directory, v2 ? "cpu.max" : "cpu.cfs_quota_us"));
+}
+
+}  // namespace
+
+bool Cgroup::stands() const {
+  return !members_.empty() && std::all_of(members_.begin(), members_.end(), [this](const Member& member) {
+    const CgroupTree::Hierarchy& hierarchy = tree_->hierarchies_[member.hierarchy];
+    return has_limits(member.directory.get(), hierarchy.version, hierarchy.has);
+  });
+}
+
+Status CgroupTree::renew_parents() {
+  for (Hierarchy& hierarchy : hierarchies_) {
+    if (has_file(hierarchy.directory.get(), "cgroup.procs")) continue;
+    log_error("a cgroup of ours was removed", {{"path", hierarchy.mount + hierarchy.parent}});
+    RH_TRY(open_parent(hierarchy, hierarchy.parent));
+  }
+  return {};
+}
+
+// A process that has just ended is in no group any more: that is looked at last.
+bool Worker::is_confined() const {
+  if (state_ != proto::WorkerState::kReady) return true;
+  return (leaf_.stands() && leaf_.contains(pid_)) || has_ended(pidfd_);
+}
+
+bool Sandbox::is_confined() const {
+  if (phase_ != Phase::kStanding) return true;
+  const bool steward = order_.steward.stands() && order_.steward.contains(steward_process_.pid);
+  if (!steward && !has_ended(steward_process_.pidfd)) return false;
+  return order_.group.stands() && std::all_of(workers_.begin(), workers_.end(), [](const auto& entry) {
+    return entry.second->is_confined();
+  });
+}
+
+void Sandbox::on_unconfined() {
+  // A copy: a worker that has never been born is gone at once.
+  std::vector<Worker*> workers;
+  for (const auto& [id, worker] : workers_) workers.push_back(worker.get());
+  for (Worker* worker : workers) worker->kill(Cause::kUnconfined);
+  // With the init of its namespace everything in it ends, in whatever group it is now.
+  signal_process(steward_process_.pidfd, SIGKILL);
+  fail({Cause::kUnconfined, 0, {}});
+}
+
+void App::check_confinement() {
+  if (serving_ == nullptr && next_ == nullptr) return;
+  const auto outer = around_.cgroups->open_existing(tenant_group(tenant_.name));
+  const auto inner = around_.cgroups->open_existing(app_group(tenant_.name, name_));
+  const bool groups = outer.ok() && inner.ok() && outer.value().stands() && inner.value().stands();
+  for (Sandbox* sandbox : sandboxes()) {
+    if (!sandbox->standing() || (groups && sandbox->is_confined())) continue;
+    log_error("an app is not in its cgroups any more",
+              {{"app", tenant_.name + "/" + name_}, {"generation", sandbox->generation()}});
+    sandbox->on_unconfined();
+  }
+}
+
+}  // namespace rowhouse::supervisor
