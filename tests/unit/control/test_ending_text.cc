@@ -26,6 +26,14 @@ TEST_CASE("an OOM kill names whose limit it was and what the worker had of it") 
   CHECK(ending_detail({Cause::kOom, 0, plan}, "") == "limit 1.5G of the plan");
 }
 
+TEST_CASE("a start that found the pids limit full says which it is and what to do") {
+  rowhouse::proto::Ending ending{Cause::kSpawn, 0, {}};
+  CHECK(ending_detail(ending, "") == "launch");
+  ending.limits.pids_limit = 32;
+  CHECK(ending_detail(ending, "") ==
+        "launch; the pids limit of 32 is reached, so no process could be added; stop the app, then start it");
+}
+
 TEST_CASE("forks that a pids limit refused stand behind the detail of any death") {
   const rowhouse::proto::LimitFacts refused{rowhouse::proto::LimitOwner::kNone, 0, 0, 12, 64};
   const std::string text = "12 processes or threads were refused by the pids limit of 64";
