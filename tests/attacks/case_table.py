@@ -3,8 +3,9 @@ import json
 from dataclasses import asdict, dataclass
 
 TEXT_WIDTH = 46
-HELD, OPEN, NO_PROOF, NO_CONTROL, WORKS, BROKEN, SKIPPED = (
-    "held", "OPEN", "no proof: control held too", "held, no control run", "works", "BROKEN", "skipped")
+HELD, OPEN, NO_PROOF, NO_CONTROL, NONE_POSSIBLE, WORKS, BROKEN, SKIPPED = (
+    "held", "OPEN", "no proof: control held too", "held, no control run", "held, no control possible", "works", "BROKEN",
+    "skipped")
 
 
 class Case:
@@ -19,6 +20,12 @@ class Case:
         self._record("control", str(outcome))
         if held is not None:
             self._record("control_held", held)
+
+    def no_control(self, why):
+        """Why the action means nothing without the walls; then the proof is that the case turns red when its wall is
+        taken out (mutate)."""
+        self._record("control", f"none: {why}")
+        self._record("no_control", True)
 
     def walls(self, outcome):
         """The outcome behind the walls."""
@@ -45,6 +52,8 @@ def verdict_of(outcome, properties):
         return WORKS
     if "control" not in properties:
         return NO_CONTROL
+    if "no_control" in properties:
+        return NONE_POSSIBLE
     held = properties.get("control_held", properties["control"] == properties.get("walls"))
     return NO_PROOF if held else HELD
 
@@ -75,7 +84,7 @@ def format_table(rows):
     text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines]
     text.insert(1, "  ".join("-" * width for width in widths))
     counts = {verdict: sum(row.verdict == verdict for row in rows) for verdict in
-              (HELD, WORKS, NO_PROOF, NO_CONTROL, SKIPPED, OPEN, BROKEN)}
+              (HELD, WORKS, NO_PROOF, NO_CONTROL, NONE_POSSIBLE, SKIPPED, OPEN, BROKEN)}
     text.append("")
     text.append(", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count))
     return "\n".join(text) + "\n"

@@ -38,7 +38,20 @@ SHARED = []  # the hosts that several cases use
 
 def pytest_addoption(parser):
     parser.addoption("--table", metavar="FILE", help="write the table of cases to FILE too")
+    parser.addoption("--cases", metavar="CASE,...", help="only these; CASE/TEXT: only tests of it with TEXT in their name")
     parser.addoption("--case-results", metavar="FILE", help="write the rows of the table to FILE as JSON")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("cases"):
+        return
+    wanted = [name.partition("/") for name in config.getoption("cases").split(",")]
+
+    def is_wanted(item):
+        mark = item.get_closest_marker("case")
+        return mark and any(mark.args[0] == case and text in item.nodeid for case, _, text in wanted)
+
+    items[:] = [item for item in items if is_wanted(item)]
 
 
 def pytest_runtest_setup(item):

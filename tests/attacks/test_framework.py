@@ -1,5 +1,7 @@
 """The machinery of the cases: what a row of the table says, and that a probe which answers nothing is not held."""
+import ast
 import os
+import re
 import signal
 import sys
 import time
@@ -11,8 +13,12 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "apps" / "probes"))
 
+import catalogue  # noqa: E402
 import child  # noqa: E402
+import mutations  # noqa: E402
 import registry  # noqa: E402
+import trials  # noqa: E402
+import workshop  # noqa: E402
 
 
 def verdict(outcome="passed", kind="attack", **properties):
@@ -24,6 +30,7 @@ def test_a_case_is_held_only_when_its_control_was_not():
     assert verdict(control="EPERM", walls="EPERM") == case_table.NO_PROOF
     assert verdict(control="EACCES", walls="EPERM", control_held=True) == case_table.NO_PROOF
     assert verdict(walls="EPERM") == case_table.NO_CONTROL
+    assert verdict(control="none: why", no_control=True, walls="EPERM") == case_table.NONE_POSSIBLE
 
 
 def test_what_fails_is_open_and_a_twin_that_fails_is_broken():
@@ -60,6 +67,42 @@ def test_a_probe_is_held_only_by_its_own_word_or_its_own_signal():
 @pytest.mark.parametrize("function", [lambda _context: os._exit(0), lambda _context: 1 / 0, lambda _context: None])
 def test_a_probe_that_answers_nothing_is_not_held(function):
     assert not run(function).held
+
+
+def cases_of_all_tests():
+    found = set(catalogue.PROBES)
+    for file in Path(__file__).parent.glob("*/test_*.py"):
+        found |= set(re.findall(r'mark\.case\("([^"]+)"\)', file.read_text(encoding="utf-8")))
+    return found
+
+
+def test_every_attack_needs_a_wall_or_there_is_a_reason_why_none_can_be_taken_out():
+    twins = {name for name, probe in catalogue.PROBES.items() if probe.kind == registry.TWIN}
+    held, cases = mutations.walls_of_cases(), cases_of_all_tests()
+    assert cases - twins - set(held) == set(mutations.WITHOUT_A_WALL)
+    assert {name for name in held if re.match("[TXSW][-0-9]", name)} <= cases
+
+
+def test_every_case_has_a_control_run_or_says_why_there_can_be_none():
+    for file in Path(__file__).parent.glob("*/test_*.py"):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        for test in (node for node in tree.body if isinstance(node, ast.FunctionDef)):
+            text = ast.unparse(test)
+            if any("mark.case(" in ast.unparse(mark) for mark in test.decorator_list):
+                assert "case.control(" in text or "case.no_control(" in text or "control_of(" in text, test.name
+
+
+def test_every_wall_names_what_turns_red_or_what_covers_it_and_applies_to_the_source(tmp_path):
+    for mutation in mutations.MUTATIONS.values():
+        assert mutation.red or mutation.covered, mutation.name
+        assert set(mutation.together) <= set(mutations.MUTATIONS), mutation.name
+        assert set(mutation.needs.split()) <= set(trials.FEATURES), mutation.name
+        workshop.Workshop.write_overlay(tmp_path / mutation.name, mutations.edits_of(mutation))
+
+
+def test_every_wall_is_on_the_page():
+    page = (Path(__file__).parents[2] / "docs" / "walls.md").read_text(encoding="utf-8")
+    assert not [name for name in mutations.MUTATIONS if f"| `{name}` |" not in page]
 
 
 def test_a_probe_that_does_not_end_is_ended(monkeypatch):

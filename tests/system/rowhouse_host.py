@@ -102,6 +102,7 @@ class Host:
         self.socket_path = directory / "run" / "control.sock"
         self.config_path = directory / "rowhouse.yaml"
         self.left_open = ()  # descriptors that a careless starter lets rowhoused have
+        self.umask = -1  # of the starter; -1: ours
         self.extra_config, self.gateway_keys = "", ""  # gateway_keys: ", key: value" of the map
         self.command = [BUILD / "rowhoused"]
         self.seen, self.cgroup_roots = set(), set()
@@ -170,7 +171,7 @@ class Host:
             return UnitDaemon(UNIT, command, self.log_path, environment)
         with self.log_path.open("ab") as log:
             return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                    env={**os.environ, **environment}, pass_fds=self.left_open)
+                                    env={**os.environ, **environment}, pass_fds=self.left_open, umask=self.umask)
 
     def answers(self):
         """Whether the control socket answers."""

@@ -1,7 +1,9 @@
 """What is left of a tenant: of one that crashed, and of one that was removed."""
+import os
 import pathlib
 import subprocess
 
+import bare
 import processes
 import pytest
 from actors import Bare, Walled, add_attacker, end
@@ -16,8 +18,8 @@ def test_a_crash_leaves_no_core_file_whatever_limit_the_app_asked_for(case, host
     host.start("acme/site")
     invariants.watch(host)
     pattern = pathlib.Path("/proc/sys/kernel/core_pattern").read_text().strip()
-    with Bare(acme, preexec_fn=allow_cores) as bare:
-        control = bare.ask("bad_hunger.crash", core_limit=UNLIMITED)
+    with Bare(acme, preexec_fn=allow_cores) as child:
+        control = child.ask("bad_hunger.crash", core_limit=UNLIMITED)
     dumped = [path for path in acme.home.rglob("core*") if path.is_file()]
     case.control(f"limit {control['limit']}, core written: {control['core']}", held=not control["core"])
     # A pattern that begins with a pipe starts a program of the host's, for which no limit counts.
@@ -52,6 +54,7 @@ def test_a_uid_is_not_given_to_a_new_tenant_while_anything_of_the_old_one_is_lef
         heir.uid = acme.uid
         heir.own(heir.home)
         host.register(heir)
+        case.control(bare.run(heir.uid, lambda: os.kill(job.pid, 0) or f"with the old uid process {job.pid} is reached"))
         host.start("bystander/site")
         told = wait_until(lambda: [e for e in host.cli("status", "--json").json.get("errors", [])
                                    if e["tenant"] == "heir"], 10, lambda: host.cli("status", "--json").out)

@@ -3,10 +3,11 @@ more than its share is in tests/system/test_gateway.py."""
 import pytest
 from actors import Pulse, Walled, add_attacker
 from processes import descriptor_count
+from rowhouse_host import SLOW
 
 EACH = 4000  # below the open files of one process of a tenant
 HOLD_S = 60
-BAND_S = 0.25
+BAND_S = 3.0 if SLOW else 0.25
 
 
 @pytest.fixture
@@ -32,6 +33,7 @@ def test_thousands_of_open_connections_of_one_tenant_do_not_slow_its_neighbour(c
     [gateway] = street.gateway_pids()
     with Pulse(street, "globex.test") as pulse:
         answers = [street.http("globex.test").status for _ in range(50)]
+    case.no_control("without its places the gateway is another program")
     case.walls(f"{opened} connections of A, B's p99 {pulse.percentile(0.99) * 1000:.0f} ms")
     assert opened == 2000 and descriptor_count(gateway) > 2000
     assert answers == [200] * len(answers)

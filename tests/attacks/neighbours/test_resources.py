@@ -9,6 +9,7 @@ import threading
 import pytest
 from actors import SECONDS, Bare, Pulse, Walled, add_attacker, waited
 from processes import wait_until
+from rowhouse_host import SLOW
 from tenant_groups import TenantGroup, cpu_seconds
 
 MIB = 1 << 20
@@ -21,7 +22,7 @@ PLANS = """\
 REGISTRY = ("uid: {tenant.uid}\ngid: {tenant.uid}\nhome: {tenant.home}\nplan: small\n"
             "domains: [{tenant.domains[0]}]\nmanifest: rowhouse.yaml\n")
 # What is left of a core for a neighbour is the host's question; that it is left is ours.
-BAND_S = 0.25
+BAND_S = 3.0 if SLOW else 0.25
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +166,7 @@ def test_a_storm_of_lookups_is_charged_to_its_tenant_and_the_neighbour_keeps_its
     group = TenantGroup(a.pid, a.tenant.name)
     with Pulse(street, b.tenant.domain) as pulse:
         rounds = a.ask("bad_hunger.storm", directory=str(a.tenant.home), seconds=SECONDS, patience=60 + SECONDS)
+    case.no_control("without a charge the storm is the whole machine's")
     case.walls(f"{rounds} rounds, neighbour's p99 {pulse.percentile(0.99) * 1000:.0f} ms")
     assert rounds > 0
     assert group.read("memory peak") <= LIMIT
@@ -185,6 +187,7 @@ def test_a_tenant_that_fills_its_log_delays_no_line_of_its_neighbours(case, stre
         assert shouting.is_alive(), "the attack ended before it was measured"
     finally:
         shouting.join(60 + SECONDS)
+    case.no_control("without Rowhouse there is no common log")
     case.walls(f"the neighbour's line after {max(took) * 1000:.0f} ms")
     assert max(took) < 1
     wait_until(lambda: "bytes dropped" in street.cli("logs", "-n", 10000, a.name).out, 5, "the loss is told")
@@ -205,6 +208,7 @@ def test_clients_that_wait_for_ever_fill_their_own_apps_queue_only(case, street,
     finally:
         for client in clients:
             client.close()
+    case.no_control("without its queue the gateway is another program")
     case.walls(f"own queue: {refused.status} {refused.cause}, neighbour's p99 {pulse.percentile(0.99) * 1000:.0f} ms")
     assert (refused.status, refused.cause) == (503, "RH-QUEUE-FULL")
     assert not pulse.wrong and pulse.percentile(0.99) < BAND_S

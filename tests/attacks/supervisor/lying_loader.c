@@ -1,6 +1,6 @@
-/* A loader that lies: hands everything between the supervisor and the honest loader (HONEST) on, with descriptors,
- * but in each TenantRecord exchanges the first occurrence of one uid for another.  The file LIE has both numbers.
- * Built by test_identity.py. */
+/* A loader that lies: hands everything between the supervisor and the honest loader on, with descriptors, but in each
+ * TenantRecord exchanges the first occurrence of one uid for another.  Beside it lie the honest one ("honest-loader")
+ * and the file with both numbers ("lie"). */
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -40,7 +40,13 @@ static int hand_on(int from, int to) {
 }
 
 int main(void) {
-  FILE* file = fopen(LIE, "re");
+  static char honest[4096], path[4096];
+  const ssize_t length = readlink("/proc/self/exe", path, sizeof path - sizeof "honest-loader");
+  if (length <= 0) return 1;
+  strcpy(strrchr(path, '/') + 1, "honest-loader");
+  strcpy(honest, path);
+  strcpy(strrchr(path, '/') + 1, "lie");
+  FILE* file = fopen(path, "re");
   int ends[2];
   if (file == NULL || fscanf(file, "%u %u", &truth, &lie) != 2) return 1;
   fclose(file);
@@ -49,7 +55,7 @@ int main(void) {
   if (child < 0) return 1;
   if (child == 0) {
     dup2(ends[1], SUPERVISOR);
-    execl(HONEST, "rowhouse-loader", (char*)NULL);
+    execl(honest, "rowhouse-loader", (char*)NULL);
     _exit(127);
   }
   close(ends[1]);

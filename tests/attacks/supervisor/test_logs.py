@@ -1,14 +1,17 @@
 """What an app writes to its log: bounded, marked as the app's, and nothing that the tenant owns is opened for it."""
 import json
 import os
+import socket
 import threading
 import time
 
 import processes
 import pytest
-from actors import SECONDS, Opened, add_attacker, waited
+from actors import SECONDS, Opened, add_attacker
 from processes import wait_until
+from rowhouse_host import SLOW
 
+LAG_S = 1.0 if SLOW else 0.05  # that a flood may add to an answer of the supervisor's
 ESCAPE = "\n2026-01-01T00:00:00.000Z supervisor: tenant b stopped\x1b]0;owned\x07\x9b31m\u202e\x00\x7f"
 
 
@@ -49,6 +52,7 @@ def test_a_flood_of_output_is_dropped_and_counted_and_the_supervisor_stays_quick
     written = bare.ask("bad_flood.shout_into", path=str(path), seconds=0.5)
     path.unlink()
     case.control(f"{written / 0.5 / (1 << 20):.0f} MiB/s are stored", held=written < 8 << 20)
+    quiet = middle_of([answer_seconds(street) for _ in range(20)])
     before = stored_bytes(street)
     action = "bad_hunger.shout" if len(line) < 1000 else "bad_flood.shout_one_line"
     arguments = {"line": line} if len(line) < 1000 else {}
@@ -58,17 +62,36 @@ def test_a_flood_of_output_is_dropped_and_counted_and_the_supervisor_stays_quick
     flood.start()
     took = []
     while flood.is_alive():
-        took.append(waited(lambda: street.cli("status", "acme/site"))[1])
+        took.append(answer_seconds(street))
         time.sleep(0.02)
     flood.join()
     grown = stored_bytes(street) - before
-    middle = sorted(took)[len(took) // 2]
-    case.walls(f"{told['written'] >> 20} MiB written, {grown >> 10} KiB stored, status in {middle * 1000:.0f} ms")
+    middle = middle_of(took)
+    case.walls(f"{told['written'] >> 20} MiB written, {grown >> 10} KiB stored, the supervisor answers after "
+               f"{middle * 1000:.0f} ms (was {quiet * 1000:.0f})")
     assert told["written"] > 1 << 20 and grown < (16 << 20) + SECONDS * (4 << 20)
-    assert middle < 0.2
+    assert middle - quiet < LAG_S
     # The rest of a line that never ended is counted when the next one begins.
     acme.ask("bad_hunger.whisper", line="")
     wait_until(lambda: "bytes dropped" in street.cli("logs", "-n", 10000, "acme/site").out, 10, "the loss is told")
+
+
+def answer_seconds(street):
+    """How long the control socket takes for a status, which the supervisor is asked for."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(street.socket_path))
+        began = time.monotonic()
+        client.sendall(b"GET /v1/status HTTP/1.1\r\nHost: rowhouse\r\nConnection: close\r\n\r\n")
+        answer = client.recv(1 << 16)
+        took = time.monotonic() - began
+        assert answer.startswith(b"HTTP/1.1 200"), answer
+        while client.recv(1 << 16):
+            pass
+    return took
+
+
+def middle_of(seconds):
+    return sorted(seconds)[len(seconds) // 2]
 
 
 def stored_bytes(street):

@@ -146,6 +146,7 @@ PRIVILEGES = ["uid: 0", "gid: 0", "user: root", "cgroup: /", "seccomp: off", "me
 @pytest.mark.parametrize("line", PRIVILEGES, ids=[line.split("{")[-1].split(":")[0].strip() + str(n)
                                                   for n, line in enumerate(PRIVILEGES)])
 def test_a_manifest_has_no_key_for_privileges(case, street, acme, line):
+    case.no_control("there is a manifest only where Rowhouse reads it")
     acme.manifest("apps:\n  site:\n    routes: [acme.test]\n    wsgi: bad_app:application\n    directory: bad\n"
                   f"    {line}\n")
     sentence, _ = refuse(street, acme)
@@ -175,6 +176,7 @@ BOMBS = {
 @pytest.mark.case("S06")
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_a_manifest_that_is_a_bomb_is_refused_in_bounded_time(case, street, acme, bomb):
+    case.no_control("there is a manifest only where Rowhouse reads it")
     content = BOMBS[bomb]
     replace(acme, lambda path: path.write_bytes(content if isinstance(content, bytes) else content.encode()))
     sentence, everything = refuse(street, acme, within=3)
@@ -185,6 +187,7 @@ def test_a_manifest_that_is_a_bomb_is_refused_in_bounded_time(case, street, acme
 
 @pytest.mark.case("S17")
 def test_an_app_directory_that_comes_and_goes_is_a_clean_failure(case, street, acme, bare):
+    case.no_control("what is promised is how Rowhouse fails")
     bare.ask("bad_flips.stopped")
     bare.order("bad_flips.close_and_open", path=str(acme.home / "bad"), seconds=SECONDS)
     codes = []

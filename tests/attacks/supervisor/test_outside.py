@@ -42,6 +42,7 @@ def restart(street, app="acme/site"):
 
 @pytest.mark.case("S21")
 def test_there_is_no_socket_with_a_name_that_a_tenant_could_exchange(case, street, acme, bare):
+    case.no_control("there is no socket to exchange")
     sockets = [path for path in street.directory.rglob("*") if stat.S_ISSOCK(path.lstat().st_mode)]
     case.walls(f"sockets with a path: {[path.name for path in sockets]}")
     assert sockets == [street.socket_path]
@@ -59,6 +60,7 @@ def test_there_is_no_socket_with_a_name_that_a_tenant_could_exchange(case, stree
 
 @pytest.mark.case("S23")
 def test_after_many_starts_under_many_connections_a_worker_has_only_its_own_descriptors(case, street, acme, invariants):
+    case.no_control("a child of nobody inherits nothing of ours")
     invariants.expect_change("descriptors", "memory")  # of the gateways, which hold what follows
     first, cycles = acme.ask("bad_processes.descriptors"), 0
     clients = [Connection(street.port) for _ in range(500)]

@@ -115,7 +115,7 @@ def context_of(host, tenant, neighbour, accomplice, place):
 @contextlib.contextmanager
 def careless_start():
     """What whoever starts rowhoused may have left behind, and no tenant may see: a variable, an ignored signal,
-    groups."""
+    groups, a descriptor, a umask under which nobody else can read what is made."""
     os.environ[LEAKED] = "of the host"
     groups = os.getgroups()
     os.setgroups([0, GROUP_OF_LOGS])
@@ -156,6 +156,9 @@ def stages(share):
         place = Place(host, stack)
         neighbour, tenants = careless_neighbour(host), tenants_of(host, place)
         host.add_bystander()
+        left = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
+        stack.callback(os.close, left)
+        host.left_open, host.umask = (left,), 0o077
         accomplices = [stack.enter_context(contextlib.closing(Accomplice(tenant))) for tenant in tenants]
         host.start()
         for name in (HOSTILE, "bystander"):

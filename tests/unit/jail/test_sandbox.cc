@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <csignal>
 #include <filesystem>
 
@@ -67,7 +68,7 @@ void own_mounts() {
   ::dup2(high_control, 3);
   const char* arguments[] = {"rowhouse-jail", nullptr};
   const char* environment[] = {nullptr};
-  ::execve(ROWHOUSE_JAIL, const_cast<char**>(arguments), const_cast<char**>(environment));
+  ::execve(jail_under_test(), const_cast<char**>(arguments), const_cast<char**>(environment));
   ::_exit(126);
 }
 
@@ -76,6 +77,11 @@ void own_mounts() {
 int kernel_landlock_abi() {
   const long abi = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, 1);
   return abi < 0 ? 0 : static_cast<int>(abi);
+}
+
+const char* jail_under_test() {
+  const char* named = std::getenv("ROWHOUSE_JAIL");
+  return named != nullptr ? named : ROWHOUSE_JAIL;
 }
 
 TestHomes::TestHomes() {

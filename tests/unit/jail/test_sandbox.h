@@ -19,6 +19,9 @@ namespace rowhouse::jail {
 inline constexpr std::uint32_t kTestUid = 61001, kNeighbourUid = 61002;
 inline constexpr int kDeadlineMs = 20'000;
 
+// The jail that was built with these tests, or the one that ROWHOUSE_JAIL names.
+const char* jail_under_test();
+
 // A directory with two homes below it, those of kTestUid and kNeighbourUid; removed at the end.  The first
 // one gives the test program a mount namespace of its own, so that what a test mounts goes with the program.
 class TestHomes {

@@ -35,7 +35,7 @@ TEST_CASE("outside a pid namespace the jail refuses to start") {
   const pid_t child = ::fork();
   if (child == 0) {
     ::dup2(::open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);
-    ::execl(ROWHOUSE_JAIL, "rowhouse-jail", nullptr);
+    ::execl(jail_under_test(), "rowhouse-jail", nullptr);
     ::_exit(126);
   }
   int status = 0;
