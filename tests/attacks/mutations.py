@@ -6,6 +6,7 @@ import walls_of_supervisor
 WITHOUT_A_WALL = {
     "S07": "root opens no log at all: there is no line that opens one",
     "S13": "the group's kill, the end of the pid namespace and the kill of each leaf hold it up; `kill.*` takes each away",
+    "S15": "as S13",
     "S14": "as S13; what a bomb takes meanwhile is `cgroup.pids`",
     "S17": "what is promised is a clean failure, whichever call fails",
     "S20": "the answer is JSON by a library, and the sentence is escaped where it is made",
@@ -32,6 +33,7 @@ WITHOUT_A_WALL = {
     "T-FILE-22": "the environment is written from nothing",
     "T-FILE-23": "as T-FILE-01",
     "T-FILE-26": "as T-FILE-01; what is mounted later is `mount.propagation`",
+    "T-KERN-44": "as T-KERN-45 (`seccomp.architecture`), where the kernel has the 32 bit world",
     "T-NET-04": "it needs a capability",
     "T-NET-05": "as T-FILE-01",
     "T-NET-09": "as T-FILE-01",

@@ -191,7 +191,7 @@ SECCOMP = (
     cut("seccomp.numbers", "seccomp.cc", "  return install(kNumberFilter);",
         "  static_cast<void>(kNumberFilter);\n  return {};", red=POLICY_IDS | TRAPPED_IDS | UNAVAILABLE_IDS),
     cut("seccomp.architecture", "seccomp_generator.cc", "SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS",
-        "SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ALLOW", red={"T-KERN-44", "T-KERN-45"}),
+        "SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ALLOW", red={"T-KERN-45"}),
     cut("seccomp.future", "seccomp_generator.cc", "numbers(SCMP_ACT_ERRNO(ENOSYS))", "numbers(SCMP_ACT_ERRNO(EIO))",
         red={"T-KERN-46"}),
     cut("seccomp.refused", "seccomp_generator.cc", "== 0) decide(kRefused, number);",

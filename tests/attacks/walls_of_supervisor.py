@@ -8,7 +8,6 @@ THROTTLED = "tests/system/test_limits.py::test_a_tenant_over_its_quota_is_thrott
 PLACED = "tests/system/test_limits.py::test_the_plan_is_on_the_tenants_cgroup_and_the_manifest_on_the_apps_inside_it"
 SWAP = "tests/system/test_limits.py::test_no_swap_is_given_and_a_host_that_cannot_count_it_is_named"
 DAEMON = "tests/system/test_kill.py::test_a_daemon_does_not_outlive_the_worker_that_left_it_behind"
-STOPPED = "tests/system/test_kill.py::test_stopped_processes_are_gone_after_a_stop"
 FROZEN = "tests/system/test_kill.py::test_a_frozen_cgroup_is_thawed_for_the_kill"
 STRICT = "tests/system/test_strict.py::test_strict_refuses_the_app_and_names_the_missing_wall"
 LEFT_OPEN = "tests/system/test_walls.py::test_a_descriptor_that_rowhoused_was_started_with_reaches_no_process"
@@ -72,8 +71,8 @@ KILLS = (
     cut("kill.old-leaf", "sandbox.cc", "[[maybe_unused]] const Status killed = leaf.group.kill();", "", {DAEMON},
         together=("kill.leaf",), covered="the leaf of a worker that has ended is killed at once"),
     cut("kill.cgroup-kill", "cgroup_files.cc", 'return write_kernel_file(directory, "cgroup.kill", "1");',
-        "return Status();", {STOPPED, "S15"}),
-    cut("kill.freezer", "cgroup_files.cc", "for (const pid_t pid : read_pids(directory)) ::kill(pid, SIGKILL);", "", {STOPPED},
+        "return Status();", {DAEMON}),
+    cut("kill.freezer", "cgroup_files.cc", "for (const pid_t pid : read_pids(directory)) ::kill(pid, SIGKILL);", "", {DAEMON},
         needs="cgroup1"),
     cut("kill.thaw", "cgroups.cc", "if (tree_ != nullptr) tree_->thaw_above(path_);", "", {FROZEN}, needs="cgroup1"),
     cut("kill.start-timeout", "worker.cc", "  lifeline_poll_->watch(UV_READABLE);\n  deadline_.start(order.startup);\n",

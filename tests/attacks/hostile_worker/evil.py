@@ -14,13 +14,14 @@ import http_client
 import processes
 from http_client import Connection, CutResponse
 from processes import wait_until
-from rowhouse_host import PATIENCE_S
+from rowhouse_host import PATIENCE_S, SLOW
 
 APPS = pathlib.Path(__file__).resolve().parents[1] / "apps"
 WIRE = pathlib.Path(__file__).resolve().parents[2] / "system" / "worker_wire" / "wire.py"
 TENANT = "evil"
-COPIES = 12  # of the app; each death makes the next start of that copy a little later
+COPIES = 4 if SLOW else 12  # of the app; each death makes the next start of that copy a little later
 PLANS = "  test: { memory: 1G, cpu: 200%, pids: 400, workers: 32, threads: 16, concurrency: 200, queue: 200 }\n"
+START_S = 300 if SLOW else PATIENCE_S  # for all of them at once
 FRAME_TIMER_S = 5.0  # of the gateway, for the rest of a frame
 REQUEST_TIMER_S = 2.0  # of the copies whose name begins with t
 BYSTANDER_S = 2.0  # what the bystander may wait at the very most on a busy machine
@@ -42,14 +43,17 @@ def install(host):
     lines.append(app_lines(tenant, "scan", "evil_scan:application", request_s=60))
     tenant.manifest("apps:\n" + "".join(lines))
     host.add_bystander()
-    host.start(*(f"{TENANT}/{name}" for name in [*names, "scan"]), f"{host.bystander.name}/site")
+    host.start()
+    for app in (*(f"{TENANT}/{name}" for name in [*names, "scan"]), f"{host.bystander.name}/site"):
+        host.wait_running(app, START_S)
+    host.note_processes()
     return [EvilApp(host, tenant, name) for name in names] + [EvilApp(host, tenant, "scan")]
 
 
 def app_lines(tenant, name, wsgi, request_s):
     return (f"  {name}:\n    routes: [{tenant.domain}/{name}]\n    wsgi: \"{wsgi}\"\n    directory: site\n"
             f"    threads: 4\n    limits: {{ body: 2G }}\n    env: {{ EVIL_NAME: {name} }}\n"
-            f"    timeouts: {{ startup: 60s, request: {int(request_s * 1000)}ms, queue: 20s, graceful: 2s, "
+            f"    timeouts: {{ startup: {int(START_S)}s, request: {int(request_s * 1000)}ms, queue: 20s, graceful: 2s, "
             "shutdown: 1s }\n")
 
 

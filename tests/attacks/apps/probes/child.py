@@ -47,7 +47,7 @@ def outcome_of(probe, data, status):
         return registry.Outcome(False, f"not done after {CAP_S:.0f} s")
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
-        return registry.Outcome(number == probe.held_by_signal, f"killed: {signal.Signals(number).name}")
+        return registry.Outcome(number in (probe.held_by_signal, probe.absent_signal), f"killed: {signal.Signals(number).name}")
     if not data:
         return registry.Outcome(False, f"no answer, exit status {os.waitstatus_to_exitcode(status)}")
     return registry.Outcome(**json.loads(data))

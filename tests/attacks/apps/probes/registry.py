@@ -27,6 +27,7 @@ class Probe:
     kind: str
     function: object
     held_by_signal: int = 0  # a child that dies of this signal met the wall
+    absent_signal: int = 0  # of this one: this machine has not even what the wall is for
     wall: str = ""  # the wall that holds it where older kernels lack that wall, by its name in the status
     tenant: str = "hostile"  # whose worker it runs in: also "recluse" (private network), "clerk" (listed ports)
 
