@@ -8,10 +8,11 @@ HEAD = """# Walls, one at a time
 
 Written by `tests/attacks/mutate --page` from the results of `tests/attacks/mutate` (a machine with cgroup v1) and
 `tests/attacks/mutate --guest` (a virtual machine with cgroup v2). For each wall the program that holds it was built
-without it, and the cases named here were run through that program: each of them was red. A wall that another one
-holds up entirely is taken out together with that one. `tests/attacks/test_framework.py` fails when a wall is missing on
-this page, when a case of `tests/attacks` needs no wall and no reason is given for it, and when a mutation no longer
-applies to the source.
+without it, and the cases named here were run through that program. The last two columns say how many of them were red
+there (`GREEN` which were not; `lacks`: what the machine would need; `not run`: no result of a run is there). A wall that
+another one holds up entirely is taken out together with that one. `tests/attacks/test_framework.py` fails when a wall
+is missing on this page, when a case of `tests/attacks` needs no wall and no reason is given for it, and when a mutation
+no longer applies to the source.
 
 | wall | in | red without it | cgroup v1 | cgroup v2 |
 |---|---|---|---|---|
