@@ -11,7 +11,7 @@ namespace rowhouse::control {
 namespace {
 
 constexpr const char* kFeatures[] = {"status", "start",       "stop",       "restart",
-                                     "logs",   "logs.follow", "logs.access", "reload"};
+                                     "logs",   "logs.follow", "logs.access", "reload", "upgrade"};
 
 std::optional<proto::CommandKind> command_kind(std::string_view verb) {
   if (verb == "start") return proto::CommandKind::kStart;
@@ -55,6 +55,8 @@ void Api::route(const Call& call) {
     start_status(call);
   } else if (known && path.size() == 2 && path[1] == "reload") {
     start_reload(call);
+  } else if (known && path.size() == 2 && path[1] == "upgrade") {
+    start_upgrade(call);
   } else if (known && path.size() == 5 && path[1] == "apps") {
     route_app(call);
   } else {

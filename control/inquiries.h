@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "proto/reload_messages.h"
+#include "proto/upgrade_messages.h"
 #include "proto/usage_messages.h"
 
 namespace rowhouse::control {
@@ -36,6 +37,7 @@ struct ReloadFound {
 // Nothing: the supervisor did not answer in time.
 using QueryAnswer = std::function<void(std::optional<StatusFound>)>;
 using ReloadAnswer = std::function<void(std::optional<ReloadFound>)>;
+using UpgradeAnswer = std::function<void(std::optional<proto::UpgradeDone>)>;
 using CommandAnswer = std::function<void(std::optional<proto::CommandDone>)>;
 
 class InquirySender {
@@ -44,6 +46,7 @@ class InquirySender {
   virtual void send_query(const proto::Query& query) = 0;
   virtual void send_command(const proto::Command& command) = 0;
   virtual void send_reload(const proto::ReloadOrder& order) = 0;
+  virtual void send_upgrade(const proto::UpgradeOrder& order) = 0;
 };
 
 class Inquiries {
@@ -55,6 +58,8 @@ class Inquiries {
   static constexpr Duration kCommandDeadline = std::chrono::minutes(30);
 
   static constexpr Duration kReloadDeadline = std::chrono::minutes(1);
+  // Every gateway is replaced in its turn, and one on trial has its time.
+  static constexpr Duration kUpgradeDeadline = std::chrono::minutes(10);
 
   Inquiries(InquirySender& sender, const Clock& clock) : sender_(sender), clock_(clock) {}
 
@@ -68,6 +73,9 @@ class Inquiries {
   // The supervisor has at most one and answers the others with busy.
   void reload(ReloadAnswer answer);
 
+  // The supervisor is replaced while it waits.
+  void upgrade(UpgradeAnswer answer);
+
   // Answers; those to questions that are no longer open are ignored.
   void on_app_info(const proto::AppInfo& info);
   void on_worker_info(const proto::WorkerInfo& info);
@@ -77,6 +85,9 @@ class Inquiries {
   void on_tenant_usage(const proto::TenantUsage& usage);
   void on_reload_change(const proto::ReloadChange& change);
   void on_reload_done(const proto::ReloadDone& done, std::vector<std::string> sentences);
+  void on_upgrade_done(const proto::UpgradeDone& done);
+  // Asks again, under the same numbers, what a supervisor that has died since has not answered.
+  void repeat();
   // Gives up what is past its deadline.
   void sweep();
 
@@ -89,12 +100,17 @@ class Inquiries {
     Instant deadline;
   };
   struct RunningCommand {
+    proto::Command command;
     CommandAnswer answer;
     Instant deadline;
   };
   struct RunningReload {
     ReloadFound found;
     ReloadAnswer answer;
+    Instant deadline;
+  };
+  struct RunningUpgrade {
+    UpgradeAnswer answer;
     Instant deadline;
   };
   void start_waiting();
@@ -106,6 +122,7 @@ class Inquiries {
   std::deque<RunningQuery> waiting_;
   std::map<std::uint32_t, RunningCommand> commands_;
   std::map<std::uint32_t, RunningReload> reloads_;
+  std::map<std::uint32_t, RunningUpgrade> upgrades_;
 };
 
 }  // namespace rowhouse::control

@@ -32,6 +32,9 @@ class Program final : SupervisorListener {
   void on_tenant_usage(const proto::TenantUsage& usage) override { inquiries_.on_tenant_usage(usage); }
   void on_reload_change(const proto::ReloadChange& change) override { inquiries_.on_reload_change(change); }
   void on_reload_done(const proto::ReloadDone& done, UniqueFd sentences) override;
+  void on_upgrade_done(const proto::UpgradeDone& done) override { inquiries_.on_upgrade_done(done); }
+  void on_resync() override { inquiries_.repeat(); }
+  void on_retire(const proto::ControlRetire& retire) override;
   void on_supervisor_gone(const char* reason) override;
 
   Loop loop_;
@@ -44,6 +47,7 @@ class Program final : SupervisorListener {
   Inquiries inquiries_;
   Api api_;
   Timer sweep_;
+  Timer retired_;
   Signal terminate_;
 };
 

@@ -44,6 +44,7 @@ class Gateway final : public SupervisorListener,
   Status on_message(const proto::WorkerGone& message) override;
   Status on_message(const proto::Switch& message) override;
   Status on_message(const proto::Retire& message) override;
+  Status on_message(const proto::Resync& message) override;
   void on_supervisor_lost(const Error& error) override;
 
   void on_client(UniqueFd socket, ClientAddress address) override;

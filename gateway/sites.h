@@ -61,6 +61,11 @@ class Sites {
   void on_condition(const proto::AppConditionChange& message);
   void on_switch(const proto::Switch& message);
 
+  template <typename Visitor>
+  void for_each_app(Visitor visit) const {
+    for (const auto& [number, site] : sites_) visit(*site.app);
+  }
+
  private:
   // An app's configuration while its pieces arrive.
   struct Draft {

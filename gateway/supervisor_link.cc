@@ -74,6 +74,7 @@ Status SupervisorLink::dispatch(proto::IncomingMessage& incoming) {
   if (incoming.type == MessageType::kWorkerGone) return deliver<proto::WorkerGone>(incoming);
   if (incoming.type == MessageType::kSwitch) return deliver<proto::Switch>(incoming);
   if (incoming.type == MessageType::kRetire) return deliver<proto::Retire>(incoming);
+  if (incoming.type == MessageType::kResync) return deliver<proto::Resync>(incoming);
   return make_error(ErrorCode::kInvalid, "message that is not for a gateway");
 }
 

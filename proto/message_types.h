@@ -11,12 +11,22 @@ namespace rowhouse::proto {
 enum class MessageType : std::uint16_t {
   kPing = 1,
   kPong = 2,
+  kResync = 3,
+  kResynced = 4,
   // supervisor <-> keeper
   kChild = 16,
   kChildExited = 17,
   kShutdown = 18,
   kSupervisorReady = 19,
   kReload = 21,
+  kKeep = 22,
+  kDiscard = 23,
+  kFetch = 24,
+  kFetched = 25,
+  kExitSeen = 26,
+  kAdopted = 27,
+  kUpgrade = 28,
+  kUpgraded = 29,
   // supervisor <-> loader
   kLoadHost = 32,
   kLoadTenant = 33,
@@ -46,6 +56,7 @@ enum class MessageType : std::uint16_t {
   kSpawnFailed = 69,
   kWorkerExited = 70,
   kJailPort = 71,
+  kStewardWorker = 72,
   // supervisor <-> gateway
   kGatewaySetup = 80,
   kListener = 81,
@@ -63,6 +74,8 @@ enum class MessageType : std::uint16_t {
   kSwitched = 93,
   kWorkerFault = 94,
   kRetire = 95,
+  kGatewayApp = 96,
+  kGatewayWorker = 97,
   // supervisor <-> control
   kControlSetup = 112,
   kControlReady = 113,
@@ -84,6 +97,9 @@ enum class MessageType : std::uint16_t {
   kReloadDone = 130,
   kAppUsage = 131,
   kTenantUsage = 132,
+  kUpgradeOrder = 133,
+  kUpgradeDone = 134,
+  kControlRetire = 135,
 };
 
 enum class Peer : std::uint8_t { kKeeper, kSupervisor, kLoader, kSteward, kGateway, kControl };

@@ -57,6 +57,9 @@ class Configuration {
                     std::function<void()> on_done);
   // `on_done` gets the apps, or a problem.
   void load_manifest(const TenantEntry& tenant, std::function<void(Apps, ProblemText)> on_done);
+  // What an earlier supervisor had accepted.  REQUIRES: the host first.
+  void adopt_host(HostConfiguration host) { host_ = std::move(host); }
+  void adopt_tenant(TenantEntry tenant) { tenants_.add(std::move(tenant)); }
   // Forgets what is under way.
   void cancel();
 

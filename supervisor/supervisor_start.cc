@@ -12,6 +12,8 @@
 namespace rowhouse::supervisor {
 namespace {
 
+using proto::KeptKind;
+
 Status add_group(const CgroupTree& cgroups, const char* name, Cgroup& group) {
   RH_ASSIGN(group, cgroups.create(name));
   return {};
@@ -67,11 +69,25 @@ Status Supervisor::prepare_host(std::string& problem) {
   RH_ASSIGN(store_, AppStore::open(std::move(state)));
   problem.clear();
   RH_ASSIGN(rows_, SharedRows::create());
+  RH_ASSIGN(notebook_, Notebook::create());
+  RH_ASSIGN(host_row_, notebook_->take<HostNote>());
+  write_host_note();
+  RH_TRY(keep({KeptKind::kNotebook, 0, 0, 0}, notebook_->memory()));
+  RH_TRY(keep({KeptKind::kSharedTable, 0, 0, 0}, rows_->memory()));
+  RH_TRY(keep({KeptKind::kRunDirectory, 0, 0, 0}, directories_.run.get()));
+  RH_TRY(keep_host());
   RH_TRY(open_control(problem));
   return open_gateways(problem);
 }
 
 Status Supervisor::open_control(std::string& problem) {
+  RH_ASSIGN(UniqueFd listener, open_control_socket(configuration_.host().host.control_socket.str(), problem));
+  problem.clear();
+  RH_TRY(keep({KeptKind::kApiSocket, 0, 0, 0}, listener.get()));
+  return make_control(std::move(listener));
+}
+
+Status Supervisor::make_control(UniqueFd listener) {
   const proto::HostRecord& host = configuration_.host().host;
   ControlLink::Order order;
   order.loop = loop_.get();
@@ -81,14 +97,24 @@ Status Supervisor::open_control(std::string& problem) {
   order.program = programs_.control.get();
   order.user = {host.control_uid, host.control_gid};
   RH_TRY(add_group(*cgroups_, "control", order.cgroup));
-  RH_ASSIGN(order.listener, open_control_socket(host.control_socket.str(), problem));
+  order.listener = std::move(listener);
   order.logs = std::move(directories_.logs);
-  problem.clear();
   control_ = std::make_unique<ControlLink>(std::move(order), *this);
   return {};
 }
 
 Status Supervisor::open_gateways(std::string& problem) {
+  std::vector<UniqueFd> listeners;
+  for (const proto::ListenRecord& listen : configuration_.host().listen) {
+    RH_ASSIGN(UniqueFd listener, open_listener(listen, problem));
+    RH_TRY(keep({KeptKind::kListener, 0, 0, static_cast<std::uint32_t>(listeners.size())}, listener.get()));
+    listeners.push_back(std::move(listener));
+  }
+  problem.clear();
+  return make_gateways(std::move(listeners));
+}
+
+Status Supervisor::make_gateways(std::vector<UniqueFd> listeners) {
   const HostConfiguration& host = configuration_.host();
   Gateways::Order order;
   order.loop = loop_.get();
@@ -102,11 +128,7 @@ Status Supervisor::open_gateways(std::string& problem) {
   const std::uint32_t cores = std::clamp(std::thread::hardware_concurrency(), 1u, proto::kMaxGateways);
   order.connections_per_address = host.host.connections_per_address;
   order.count = host.host.gateway_processes != 0 ? host.host.gateway_processes : cores;
-  for (const proto::ListenRecord& listen : host.listen) {
-    RH_ASSIGN(UniqueFd listener, open_listener(listen, problem));
-    order.listeners.push_back(std::move(listener));
-  }
-  problem.clear();
+  order.listeners = std::move(listeners);
   gateways_ = std::make_unique<Gateways>(std::move(order), *this);
   return {};
 }
@@ -146,6 +168,10 @@ void Supervisor::on_tenants_loaded() {
         tombstones_->settle(configuration_.tenants(), tenant_files_,
                             [this](const Trace& trace) { return leftovers_->find(trace); });
     if (!settled.ok()) log_error("cannot write down who has which uid", {{"reason", settled.error()}});
+    for (const auto& [name, tenant] : configuration_.tenants()) {
+      const Status kept = keep_tenant(tenant);
+      if (!kept.ok()) log_error("cannot store a tenant", {{"tenant", name}, {"reason", kept.error()}});
+    }
     control_->start();
     gateways_->start();
   }
@@ -201,7 +227,11 @@ void Supervisor::report_ready_if_done() {
   log_info("serving", {{"tenants", configuration_.tenants().size()},
                        {"apps", apps_.size()},
                        {"cgroups", cgroups_->description()}});
-  keeper_->send(proto::SupervisorReady{});
+  keeper_link_.tell(proto::SupervisorReady{});
+  watch_confinement();
+}
+
+void Supervisor::watch_confinement() {
   confinement_ = std::make_unique<Timer>(loop_.get(), [this] { check_confinement(); });
   confinement_->repeat(kConfinementPeriod);
 }

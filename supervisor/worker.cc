@@ -3,8 +3,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 
+#include "base/clock.h"
 #include "base/foreign_files.h"
 #include "base/log.h"
 
@@ -18,17 +20,28 @@ using proto::WorkerState;
 constexpr std::chrono::seconds kStatusWait{2};
 constexpr std::chrono::milliseconds kKillPause{5};
 constexpr int kRecordsPerTurn = 16;
+constexpr std::int64_t kMaxStartMs = 24 * 3600 * 1000;
+
+std::int64_t monotonic_us() {
+  return SystemClock().now().time_since_epoch().count();
+}
 
 }  // namespace
 
 Worker::Worker(uv_loop_t* loop, WorkerOrder order, WorkerListener& listener)
     : loop_(loop),
       listener_(listener),
+      app_(order.app),
+      generation_(order.generation),
       id_(order.id),
       uid_(order.uid),
       steward_(order.steward),
       leaf_(std::move(order.leaf)),
       lifeline_(std::move(order.lifeline)),
+      deadline_us_(monotonic_us() + Duration(order.startup).count()),
+      keeper_(order.keeper),
+      kept_lifeline_(std::move(order.kept_lifeline)),
+      note_(std::move(order.note)),
       kill_again_(loop, [this] { kill_leaf(); }),
       deadline_(loop,
                 [this] {
@@ -38,6 +51,67 @@ Worker::Worker(uv_loop_t* loop, WorkerOrder order, WorkerListener& listener)
       lifeline_poll_(std::make_unique<Poll>(loop, lifeline_.get(), [this](int) { on_lifeline(); })) {
   lifeline_poll_->watch(UV_READABLE);
   deadline_.start(order.startup);
+  write_note();
+}
+
+void Worker::write_note() {
+  WorkerNote note;
+  note.app = app_;
+  note.generation = generation_;
+  note.worker = id_;
+  note.pid = pid_;
+  note.deadline_us = deadline_us_;
+  note.row = row_ ? *row_ + 1 : 0;
+  note.state = state_;
+  note.wait_status = facts_.wait_status.value_or(0);
+  note.has_wait_status = facts_.wait_status.has_value();
+  note.seccomp = facts_.seccomp.value_or(0);
+  note.has_seccomp = facts_.seccomp.has_value();
+  note.drained = facts_.drained;
+  note.killed = killed_;
+  note.ended = ended_;
+  note.decided = facts_.decided;
+  note.failed_step = facts_.failed_step ? static_cast<std::uint16_t>(*facts_.failed_step) : 0;
+  note_.write(note);
+}
+
+void Worker::resume(const WorkerNote& note, UniqueFd pidfd) {
+  state_ = note.state;
+  pid_ = note.pid;
+  facts_.decided = note.decided;
+  facts_.drained = note.drained != 0;
+  if (note.has_wait_status != 0) facts_.wait_status = note.wait_status;
+  if (note.has_seccomp != 0) facts_.seccomp = note.seccomp;
+  if (note.failed_step != 0) facts_.failed_step = static_cast<proto::StartStep>(note.failed_step);
+  deadline_us_ = note.deadline_us;
+  if (note.row != 0 && (state_ == WorkerState::kReady || state_ == WorkerState::kDraining)) row_ = note.row - 1;
+  const std::int64_t left_ms = std::clamp<std::int64_t>((deadline_us_ - monotonic_us()) / 1000, 0, kMaxStartMs);
+  deadline_.stop();
+  if (state_ == WorkerState::kSpawning || state_ == WorkerState::kLoading) {
+    deadline_.start(std::chrono::milliseconds(left_ms));
+  }
+  if (pidfd.valid()) {
+    pidfd_ = std::move(pidfd);
+    kept_process_ = Kept::take_over(*keeper_, {proto::KeptKind::kWorkerProcess, app_, generation_, id_});
+    // Twice says no more than once: the word may have been on its way when the one before us died.
+    if (state_ == WorkerState::kSpawning) state_ = WorkerState::kLoading;
+    if (state_ == WorkerState::kLoading) send_off();
+    if (state_ == WorkerState::kDraining) {
+      [[maybe_unused]] const Status sent = proto::send_lifeline(lifeline_.get(), {LifelineType::kDrain, 0});
+    }
+    watch_process();
+  }
+  if (note.killed != 0 || (note.ended != 0 && !pidfd_.valid())) kill(facts_.decided);
+  write_note();
+}
+
+void Worker::watch_process() {
+  pidfd_poll_ = std::make_unique<Poll>(loop_, pidfd_.get(), [this](int) { on_process_end(); });
+  pidfd_poll_->watch(UV_READABLE);
+}
+
+void Worker::send_off() {
+  [[maybe_unused]] const Status sent = proto::send_lifeline(lifeline_.get(), {LifelineType::kGo, 0});
 }
 
 Status Worker::send_channel(std::uint32_t index, int channel) {
@@ -50,6 +124,7 @@ void Worker::drain(Cause cause) {
   const bool ready = state_ == WorkerState::kReady;
   state_ = WorkerState::kDraining;
   deadline_.stop();
+  write_note();
   if (!ready || !proto::send_lifeline(lifeline_.get(), {LifelineType::kDrain, 0}).ok()) kill(cause);
 }
 
@@ -59,6 +134,8 @@ void Worker::terminate() {
 
 void Worker::kill(Cause cause) {
   if (facts_.decided == Cause::kNone && !ended_) facts_.decided = cause;
+  killed_ = true;
+  write_note();
   kill_leaf();
   signal_process(pidfd_, SIGKILL);
   if (pidfd_.valid() || ended_) return;
@@ -66,6 +143,7 @@ void Worker::kill(Cause cause) {
   lifeline_poll_.reset();
   close_foreign_socket(std::move(lifeline_));
   ended_ = true;
+  write_note();
   deadline_.start(kStatusWait);
 }
 
@@ -85,15 +163,20 @@ void Worker::kill_leaf() {
 void Worker::on_lifeline() {
   std::array<std::uint8_t, proto::kLifelineRecordBytes> buffer;
   for (int i = 0; i < kRecordsPerTurn && lifeline_poll_ != nullptr; ++i) {
-    const auto message = receive_message(lifeline_.get(), buffer);
-    if (!message.ok() && message.error().code == ErrorCode::kTooLarge) continue;  // as little a record as any other
-    if (!message.ok()) {
+    const auto message = peek_message(lifeline_.get(), buffer);
+    // One that is too large is as little a record as any other.
+    const bool too_large = !message.ok() && message.error().code == ErrorCode::kTooLarge;
+    if (!message.ok() && !too_large) {
       // End of file: the lifeline is over, the pidfd tells the rest.
       if (message.error().code != ErrorCode::kWouldBlock) lifeline_poll_->stop();
       return;
     }
-    const auto record = proto::decode_lifeline(ByteSpan(buffer).first(message.value().size));
-    if (record.ok() && message.value().descriptors.empty()) on_record(record.value(), message.value());
+    if (!too_large) {
+      const auto record = proto::decode_lifeline(ByteSpan(buffer).first(message.value().size));
+      if (record.ok() && message.value().descriptors.empty()) on_record(record.value(), message.value());
+    }
+    // Only what has been dealt with is taken: whoever comes after us finds the rest.
+    if (lifeline_.valid()) drop_message(lifeline_.get());
   }
 }
 
@@ -106,19 +189,20 @@ void Worker::on_record(const proto::LifelineRecord& record, const ReceivedMessag
       if (state_ != WorkerState::kLoading) return;
       state_ = WorkerState::kReady;
       deadline_.stop();
+      write_note();
       return listener_.on_worker_ready(*this);
     case LifelineType::kFailed:
       if (state_ != WorkerState::kLoading || facts_.failed_step) return;
       if (record.number > 0 && record.number <= static_cast<std::uint32_t>(last_value(proto::StartStep{}))) {
         facts_.failed_step = static_cast<proto::StartStep>(record.number);
       }
-      return;
+      return write_note();
     case LifelineType::kSeccomp:
       if (!facts_.seccomp) facts_.seccomp = record.number;
-      return;
+      return write_note();
     case LifelineType::kDrained:
       if (state_ == WorkerState::kDraining) facts_.drained = true;
-      return;
+      return write_note();
     case LifelineType::kGo:
     case LifelineType::kChannel:
     case LifelineType::kDrain: return;  // ours to send
@@ -140,12 +224,18 @@ void Worker::on_born(const ReceivedMessage& message) {
     signal_process(pidfd, SIGKILL);
     return kill(Cause::kSpawn);
   }
+  auto kept = Kept::keep(*keeper_, {proto::KeptKind::kWorkerProcess, app_, generation_, id_}, pidfd.get());
+  if (!kept.ok()) {
+    signal_process(pidfd, SIGKILL);
+    return kill(Cause::kSpawn);
+  }
+  kept_process_ = std::move(kept).value();
   pid_ = pid;
   pidfd_ = std::move(pidfd);
-  pidfd_poll_ = std::make_unique<Poll>(loop_, pidfd_.get(), [this](int) { on_process_end(); });
-  pidfd_poll_->watch(UV_READABLE);
   state_ = WorkerState::kLoading;
-  [[maybe_unused]] const Status sent = proto::send_lifeline(lifeline_.get(), {LifelineType::kGo, 0});
+  write_note();
+  watch_process();
+  send_off();
 }
 
 void Worker::on_process_end() {
@@ -155,6 +245,7 @@ void Worker::on_process_end() {
   pidfd_poll_->stop();
   const WorkerState before = state_;
   state_ = WorkerState::kDying;
+  write_note();
   // A child that it left behind must not live on in its name.
   kill_leaf();
   deadline_.start(kStatusWait);
@@ -164,6 +255,7 @@ void Worker::on_process_end() {
 
 void Worker::on_exit_status(int wait_status) {
   if (!facts_.wait_status) facts_.wait_status = wait_status;
+  write_note();
   if (!pidfd_.valid() || ended_) {
     state_ = WorkerState::kDying;
     ended_ = true;

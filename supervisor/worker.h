@@ -19,7 +19,9 @@
 #include "supervisor/cgroups.h"
 #include "supervisor/ending.h"
 #include "supervisor/graveyard.h"
+#include "supervisor/keeper_link.h"
 #include "supervisor/launcher.h"
+#include "supervisor/notebook.h"
 
 namespace rowhouse::supervisor {
 
@@ -36,18 +38,25 @@ class WorkerListener {
 };
 
 struct WorkerOrder {
+  std::uint32_t app = 0;
+  std::uint32_t generation = 0;
   std::uint32_t id = 0;
   uid_t uid = 0;                    // that BORN must come from
   const Cgroup* steward = nullptr;  // where BORN must come from; outlives the worker
   Cgroup leaf;
   UniqueFd lifeline;  // our end, SO_PASSCRED set
   std::chrono::milliseconds startup{};
+  KeeperLink* keeper = nullptr;  // outlives the worker
+  Kept kept_lifeline;
+  NoteRow<WorkerNote> note;
 };
 
 class Worker final : public Mortal {
  public:
   Worker(uv_loop_t* loop, WorkerOrder order, WorkerListener& listener);
   ~Worker() override;
+  // Goes on where an earlier supervisor stopped; once, first.  Without a pidfd it was not born yet.
+  void resume(const WorkerNote& note, UniqueFd pidfd);
 
   [[nodiscard]] std::uint32_t id() const { return id_; }
   [[nodiscard]] proto::WorkerState state() const { return state_; }
@@ -73,18 +82,27 @@ class Worker final : public Mortal {
   // The sandbox is dead: no status will come.
   void on_steward_lost();
 
-  std::optional<std::uint32_t> row;  // in the shared table, once it was ready; kept by the owner
+  // In the shared table, once it was ready; the owner's.
+  [[nodiscard]] const std::optional<std::uint32_t>& row() const { return row_; }
+  void set_row(std::optional<std::uint32_t> row) {
+    row_ = row;
+    write_note();
+  }
 
  private:
   void on_lifeline();
   void on_record(const proto::LifelineRecord& record, const ReceivedMessage& message);
   void on_born(const ReceivedMessage& message);
   void on_process_end();
+  void watch_process();
+  void send_off();
+  void write_note();
   void kill_leaf();
   void finish();
 
   uv_loop_t* loop_;
   WorkerListener& listener_;
+  std::uint32_t app_, generation_;
   std::uint32_t id_;
   uid_t uid_;
   const Cgroup* steward_;
@@ -94,8 +112,14 @@ class Worker final : public Mortal {
   pid_t pid_ = 0;
   UniqueFd pidfd_;
   WorkerFacts facts_;
+  std::optional<std::uint32_t> row_;
+  bool killed_ = false;
   bool ended_ = false;  // the process has ended, or never was
   bool finished_ = false;
+  std::int64_t deadline_us_ = 0;  // of its start
+  KeeperLink* keeper_;
+  Kept kept_lifeline_, kept_process_;
+  NoteRow<WorkerNote> note_;
   Timer kill_again_;  // while the leaf is being frozen for its kill
   Timer deadline_;    // startup; later: the wait for its status
   std::unique_ptr<Poll> lifeline_poll_;

@@ -14,6 +14,7 @@
 #include "proto/keeper_messages.h"
 #include "proto/loader_messages.h"
 #include "proto/reload_messages.h"
+#include "proto/upgrade_messages.h"
 #include "proto/usage_messages.h"
 
 namespace rowhouse::proto::test {
@@ -27,7 +28,9 @@ using AllMessages =
                AppRoute, AppStatic, AppCommit, AppCommitted, AppRemove, AppConditionChange, WorkerAdd, WorkerGone,
                Switch, Switched, WorkerFault, Retire, ControlSetup, ControlReady, ControlAdmin, TenantInfo,
                TenantProblem, LogSource, AccessSource, Death, Query, AppInfo, WorkerInfo, QueryEnd, Command,
-               CommandDone, AppNotice, Reload, ReloadOrder, ReloadChange, ReloadDone, AppUsage, TenantUsage>;
+               CommandDone, AppNotice, Reload, ReloadOrder, ReloadChange, ReloadDone, AppUsage, TenantUsage,
+               Resync, Resynced, Keep, Discard, Fetch, Fetched, ExitSeen, Adopted, Upgrade, Upgraded,
+               StewardWorker, GatewayApp, GatewayWorker, UpgradeOrder, UpgradeDone, ControlRetire>;
 
 // Calls visit.operator()<M>() for every message type.
 template <typename Visit>
