@@ -186,27 +186,6 @@ Result<std::unique_ptr<Sandbox>> App::build_sandbox() {
   return Sandbox::start(std::move(order), *this);
 }
 
-SandboxOrder App::order_of(std::uint32_t generation, const AppSpec& spec) const {
-  SandboxOrder order;
-  order.loop = around_.loop;
-  order.launcher = around_.launcher;
-  order.programs = around_.programs;
-  order.python = around_.programs->find_python(spec.settings.python.view());
-  order.graveyard = around_.graveyard;
-  order.app_number = number_;
-  order.generation = generation;
-  order.notebook = around_.notebook;
-  order.cgroups = around_.cgroups;
-  order.tenant = &tenant_;
-  order.app = name_;
-  order.worker_part = spec.worker_part.get();
-  order.network = network_of(tenant_, *around_.host);
-  order.startup = milliseconds(spec.settings.startup_ms);
-  order.graceful = milliseconds(spec.settings.graceful_ms);
-  order.shutdown = milliseconds(spec.settings.shutdown_ms);
-  return order;
-}
-
 // Starts what is missing: workers in the standing sandbox, or a sandbox.
 void App::top_up() {
   if (stopped_ || shutting_down_) return;
