@@ -49,6 +49,7 @@ class Gateway final : public Mortal {
 struct GatewaySaid {
   // By app: its workers, as generation and number.
   std::map<std::uint32_t, std::set<std::pair<std::uint32_t, std::uint32_t>>> apps;
+  std::size_t messages = 0;
 };
 
 class GatewaysListener {

@@ -12,6 +12,8 @@ using proto::KeptKind;
 using proto::MessageType;
 
 constexpr std::chrono::seconds kPingPeriod{1};
+// Every app and worker that a host can have, told to three supervisors in a row.
+constexpr std::size_t kMaxSaid = 3 * (proto::kMaxApps + proto::kMaxWorkers + 1);
 
 }  // namespace
 
@@ -57,6 +59,7 @@ void Gateways::on_said(std::uint32_t index, proto::IncomingMessage& message) {
   const auto entry = resyncing_.find(index);
   if (entry == resyncing_.end()) return;
   GatewaySaid& said = entry->second;
+  if (++said.messages > kMaxSaid) return on_closed(index, "says more than there can be");
   if (message.type == MessageType::kGatewayApp) {
     const auto app = proto::decode_message<proto::GatewayApp>(message);
     if (!app.ok()) return on_closed(index, "sent a malformed message");

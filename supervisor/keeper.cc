@@ -27,7 +27,8 @@ using std::chrono::seconds;
 // After this the keeper ends everything by itself.
 constexpr seconds kStopDeadline{90};
 constexpr int kMaxQuickDeaths = 6;
-constexpr int kMaxFailedAdoptions = 3;
+// In a row, with growing pauses, over more than ten seconds: what runs serves on meanwhile.
+constexpr int kMaxFailedAdoptions = 8;
 constexpr seconds kPingPeriod{1};
 constexpr std::uint32_t kMaxUnansweredPings = 10;  // counted, so that a host that slept kills nobody
 

@@ -20,7 +20,6 @@ using std::chrono::seconds;
 
 constexpr milliseconds kMaxGatewayDrain{10'000};
 constexpr seconds kControlPatience{3};
-constexpr int kCannotTakeOver = 3;
 
 }  // namespace
 
@@ -59,10 +58,7 @@ int Supervisor::run() {
                        [this](const char*) { exit_status_ = 2, finish(); }});
   std::vector<proto::IncomingMessage> messages = std::move(estate.value().messages);
   if (estate.value().serving && mode_ == RunMode::kServe) {
-    if (const Status taken = take_over(std::move(estate).value()); !taken.ok()) {
-      log_error("cannot take over", {{"reason", taken.error()}});
-      return kCannotTakeOver;
-    }
+    take_over(std::move(estate).value());
   } else {
     configuration_.load_host(config_path_, [this](ProblemText refused) { on_host_loaded(std::move(refused)); });
   }

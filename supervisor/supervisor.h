@@ -79,7 +79,8 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   // What is in force now, in place of what was.
   Status keep_host();
   Status keep_tenant(const TenantEntry& tenant);
-  Status take_over(Estate estate);
+  // Or ends the process.
+  void take_over(Estate estate);
   Status take_over_host(Estate& estate);
   std::vector<LeftApp> collect_apps(Estate& estate);
   bool take_over_spec(Estate& estate, LeftApp& app);

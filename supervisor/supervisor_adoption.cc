@@ -20,6 +20,7 @@ namespace {
 using proto::KeptKind;
 using proto::KeptRecord;
 
+constexpr int kCannotTakeOver = 3;
 constexpr std::size_t kMaxKeptRecordsBytes = 16 * 1024 * 1024;
 
 Error missing(const char* what) {
@@ -30,6 +31,13 @@ Result<std::string> read_kept(Estate& estate, const KeptRecord& record) {
   const UniqueFd memory = estate.take(record);
   if (!memory.valid()) return missing("records in the keeper's store");
   return read_sealed_memory(memory.get(), kMaxKeptRecordsBytes);
+}
+
+// Ends at once, without a destructor: they would give up in the store and in the notes what the next try needs.
+void require(const Status& status) {
+  if (status.ok()) return;
+  log_error("cannot take over", {{"reason", status.error()}});
+  ::_exit(kCannotTakeOver);
 }
 
 // Everything of one kind.
@@ -66,16 +74,18 @@ Status Supervisor::keep_tenant(const TenantEntry& tenant) {
 // --- taking over
 // ------------------------------------------------------------------------------------------------
 
-Status Supervisor::take_over(Estate estate) {
-  RH_ASSIGN(notebook_, Notebook::adopt(estate.take({KeptKind::kNotebook, 0, 0, 0})));
-  RH_TRY(take_over_host(estate));
+void Supervisor::take_over(Estate estate) {
+  auto notebook = Notebook::adopt(estate.take({KeptKind::kNotebook, 0, 0, 0}));
+  require(notebook.ok() ? Status() : Status(notebook.error()));
+  notebook_ = std::move(notebook).value();
+  require(take_over_host(estate));
   auto host_notes = notebook_->read_all<HostNote>();
-  if (host_notes.empty()) return missing("the host's note");
+  require(host_notes.empty() ? Status(missing("the host's note")) : Status());
   host_note_ = host_notes.front().first;
   host_row_ = std::move(host_notes.front().second);
   std::vector<LeftApp> apps = collect_apps(estate);
-  RH_TRY(take_over_table(estate, apps));
-  RH_TRY(take_over_sockets(estate));
+  require(take_over_table(estate, apps));
+  require(take_over_sockets(estate));
   std::set<std::string> groups;
   for (LeftApp& app : apps) take_over_app(std::move(app), groups);
   tenants_loaded_ = true;
@@ -95,7 +105,6 @@ Status Supervisor::take_over(Estate estate) {
   keeper_link_.tell(proto::Adopted{});
   resume_upgrade();
   log_info("took over", {{"tenants", configuration_.tenants().size()}, {"apps", apps_.size()}});
-  return {};
 }
 
 Status Supervisor::take_over_host(Estate& estate) {
