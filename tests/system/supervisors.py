@@ -11,18 +11,9 @@ ADOPTION_S = 2.0  # the promise; see adopted_within()
 
 def supervisor_pid(host):
     """The keeper's one child that is a supervisor, or None between two.  A child that the supervisor has just cloned
-    bears its name until it execs, but leads no session."""
-    found = [p.pid for p in processes.children(host.daemon.pid)
-             if p.name.startswith("rowhoused") and p.state != "Z" and leads_its_session(p.pid)]
-    assert len(found) < 2, found
-    return found[0] if found else None
-
-
-def leads_its_session(pid):
-    try:
-        return os.getsid(pid) == pid
-    except ProcessLookupError:
-        return False
+    bears its name until it execs, and is younger."""
+    found = [p for p in processes.children(host.daemon.pid) if p.name.startswith("rowhoused") and p.state != "Z"]
+    return min(found, key=lambda p: (p.start, p.pid)).pid if found else None
 
 
 def wait_for_another(host, former, seconds=20):
