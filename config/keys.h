@@ -41,7 +41,7 @@ inline constexpr std::string_view kTenantLater[] = {"suspended", "owner",   "gro
 
 inline constexpr std::string_view kManifest[] = {"apps"};
 inline constexpr std::string_view kApp[] = {"routes",  "wsgi",    "directory", "python", "virtualenv", "env",
-                                            "workers", "threads", "static",    "limits", "timeouts"};
+                                            "workers", "threads", "static",    "limits", "timeouts", "retry"};
 inline constexpr std::string_view kAppLater[] = {"asgi",     "health",     "max_requests",  "preload",
                                                  "reload",   "share",      "cache_control", "compress",
                                                  "redirect", "error_pages"};

@@ -20,7 +20,7 @@ Error out_of_order(const char* message) {
 
 AppLimits limits_of(const proto::AppBegin& begin) {
   return {begin.body_bytes, std::chrono::milliseconds(begin.request_ms),
-          std::chrono::milliseconds(begin.queue_ms), begin.concurrency, begin.queue};
+          std::chrono::milliseconds(begin.queue_ms), begin.concurrency, begin.queue, {}};
 }
 
 }  // namespace
@@ -55,7 +55,7 @@ Status Sites::on_begin(const proto::AppBegin& message) {
     site.app = std::make_unique<App>(bench_, message.app, faults_);
     site.app->set_limits(limits_of(message), shares_.app(message.slot));
   }
-  drafts_[message.app] = Draft{message, {}, {}};
+  drafts_[message.app] = Draft{message, {}, {}, {}};
   return {};
 }
 
@@ -79,6 +79,13 @@ Status Sites::on_static(const proto::AppStatic& message, UniqueFd root) {
   return {};
 }
 
+Status Sites::on_retry(const proto::AppRetry& message) {
+  const auto draft = drafts_.find(message.app);
+  if (draft == drafts_.end()) return out_of_order("AppRetry");
+  draft->second.retry = message.policy;
+  return {};
+}
+
 Status Sites::on_commit(const proto::AppCommit& message) {
   const auto found = drafts_.find(message.app);
   if (found == drafts_.end() || found->second.begin.revision != message.revision) {
@@ -87,7 +94,9 @@ Status Sites::on_commit(const proto::AppCommit& message) {
   Draft draft = std::move(found->second);
   drafts_.erase(found);
   Site& site = sites_[message.app];
-  site.app->set_limits(limits_of(draft.begin), shares_.app(draft.begin.slot));
+  AppLimits limits = limits_of(draft.begin);
+  limits.retry = draft.retry;
+  site.app->set_limits(limits, shares_.app(draft.begin.slot));
   site.owner = draft.begin.uid;
   site.statics = std::move(draft.statics);
   std::sort(site.statics.begin(), site.statics.end(),

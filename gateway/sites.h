@@ -54,6 +54,7 @@ class Sites {
   Status on_begin(const proto::AppBegin& message);
   Status on_route(const proto::AppRoute& message);
   Status on_static(const proto::AppStatic& message, UniqueFd root);
+  Status on_retry(const proto::AppRetry& message);
   Status on_commit(const proto::AppCommit& message);
   void on_remove(const proto::AppRemove& message);
   Status on_worker(const proto::WorkerAdd& message, UniqueFd channel);
@@ -67,6 +68,7 @@ class Sites {
     proto::AppBegin begin;
     std::vector<RouteKey> routes;
     std::vector<StaticPrefix> statics;
+    proto::RetryPolicy retry = proto::RetryPolicy::kUnstarted;
   };
   struct Site {
     std::unique_ptr<App> app;

@@ -67,6 +67,7 @@ Status SupervisorLink::dispatch(proto::IncomingMessage& incoming) {
   if (incoming.type == MessageType::kAppBegin) return deliver<proto::AppBegin>(incoming);
   if (incoming.type == MessageType::kAppRoute) return deliver<proto::AppRoute>(incoming);
   if (incoming.type == MessageType::kAppStatic) return deliver<proto::AppStatic>(incoming);
+  if (incoming.type == MessageType::kAppRetry) return deliver<proto::AppRetry>(incoming);
   if (incoming.type == MessageType::kAppCommit) return deliver<proto::AppCommit>(incoming);
   if (incoming.type == MessageType::kAppRemove) return deliver<proto::AppRemove>(incoming);
   if (incoming.type == MessageType::kAppCondition) return deliver<proto::AppConditionChange>(incoming);

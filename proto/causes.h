@@ -29,6 +29,7 @@ enum class Cause : std::uint16_t {
   kShutdown = 16,
   kKilled = 17,
   kUnconfined = 18,
+  kUnresponsive = 25,  // of a gateway
   // refusals of the gateway
   kBadRequest = 64,      // 400, 405, 417, 501, 505
   kNoRoute = 65,         // 404

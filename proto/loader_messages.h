@@ -179,6 +179,13 @@ struct DomainRecord {
   static constexpr void fields(auto& m, auto& visit) { visit(m.host, m.wildcard); }
 };
 
+// Which requests may run a second time when their worker dies.
+enum class RetryPolicy : std::uint8_t {
+  kUnstarted = 0,   // only those that provably never ran
+  kIdempotent = 1,  // also GET, HEAD, OPTIONS, TRACE, PUT and DELETE whose answer has not begun
+};
+inline constexpr RetryPolicy last_value(RetryPolicy) { return RetryPolicy::kIdempotent; }
+
 // One app of a manifest, with its worker part (worker_part.h) as a sealed memory file.
 // 0 in memory_bytes, cpu_percent and pids: only the plan's limit.
 struct AppRecord {
@@ -193,9 +200,10 @@ struct AppRecord {
   std::uint32_t startup_ms = 0, request_ms = 0, queue_ms = 0, graceful_ms = 0, shutdown_ms = 0;
   std::uint32_t cpu_percent = 0;  // of one core
   std::uint32_t pids = 0;
+  RetryPolicy retry = RetryPolicy::kUnstarted;
   static constexpr void fields(auto& m, auto& visit) {
     visit(m.name, m.python, m.workers_min, m.workers_max, m.threads, m.memory_bytes, m.body_bytes, m.startup_ms,
-          m.request_ms, m.queue_ms, m.graceful_ms, m.shutdown_ms, m.cpu_percent, m.pids);
+          m.request_ms, m.queue_ms, m.graceful_ms, m.shutdown_ms, m.cpu_percent, m.pids, m.retry);
   }
 };
 

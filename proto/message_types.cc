@@ -21,12 +21,12 @@ bool gateway_may_send(Phase phase, MessageType type) {
 
 bool control_may_send(Phase phase, MessageType type) {
   if (phase == Phase::kSetup) return type == kControlReady;
-  return type == kQuery || type == kCommand || type == kReloadOrder || type == kPong;
+  return type == kQuery || type == kCommand || type == kReloadOrder || type == kDeathStored || type == kPong;
 }
 
 // The supervisor is trusted by its peers; this catches mistakes of our own.
 bool supervisor_may_send(MessageType type) {
-  if (type == kJailPort) return true;
+  if (type == kJailPort || type == kAppRetry || type == kHostDeath) return true;
   if (type >= kJailMount && type <= kSpawn) return type != kJailFailed && type != kStewardReady;
   if (type >= kLoadHost && type <= kLoadManifest) return true;
   if (type >= kGatewaySetup && type <= kRetire) {

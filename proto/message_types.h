@@ -63,6 +63,7 @@ enum class MessageType : std::uint16_t {
   kSwitched = 93,
   kWorkerFault = 94,
   kRetire = 95,
+  kAppRetry = 108,
   // supervisor <-> control
   kControlSetup = 112,
   kControlReady = 113,
@@ -84,6 +85,8 @@ enum class MessageType : std::uint16_t {
   kReloadDone = 130,
   kAppUsage = 131,
   kTenantUsage = 132,
+  kDeathStored = 143,
+  kHostDeath = 144,
 };
 
 enum class Peer : std::uint8_t { kKeeper, kSupervisor, kLoader, kSteward, kGateway, kControl };

@@ -34,6 +34,7 @@ void App::configure(Gateway& gateway) {
   for (const StaticDirectory& directory : spec_.statics) {
     link.send(proto::AppStatic{number_, proto::Prefix::cut(directory.prefix)}, {directory.directory.get()});
   }
+  link.send(proto::AppRetry{number_, settings.retry});
   link.send(proto::AppCommit{number_, revision_});
 }
 
@@ -103,7 +104,8 @@ void App::notice(proto::NoticeKind kind, std::uint32_t generation, std::uint32_t
 void App::note_death(std::uint32_t generation, std::uint32_t worker, proto::Ending ending) {
   const std::int64_t now_ms = around_.clock->wall_ms();
   around_.control->send(proto::Death{number_, generation, worker, ending.cause, ending.argument, now_ms,
-                                    ending.limits});
+                                    ending.limits, ending.process, proto::Name::cut(tenant_.name),
+                                    proto::Name::cut(name_)});
   if (is_planned(ending.cause)) return;
   log_warning("worker died", {{"app", tenant_.name + "/" + name_},
                               {"generation", generation},

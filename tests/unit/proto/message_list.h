@@ -24,9 +24,9 @@ using AllMessages =
                AppRecord, RouteRecord, StaticRecord, Loaded, LoadError, PrivilegedGroupRecord, NetworkRecord, SocketRecord,
                PortRecord, JailMount, JailPort, JailSetup, JailFailed,
                StewardReady, Spawn, SpawnFailed, WorkerExited, GatewaySetup, Listener, GatewayReady, AppBegin,
-               AppRoute, AppStatic, AppCommit, AppCommitted, AppRemove, AppConditionChange, WorkerAdd, WorkerGone,
+               AppRoute, AppStatic, AppRetry, AppCommit, AppCommitted, AppRemove, AppConditionChange, WorkerAdd, WorkerGone,
                Switch, Switched, WorkerFault, Retire, ControlSetup, ControlReady, ControlAdmin, TenantInfo,
-               TenantProblem, LogSource, AccessSource, Death, Query, AppInfo, WorkerInfo, QueryEnd, Command,
+               TenantProblem, LogSource, AccessSource, Death, HostDeath, DeathStored, Query, AppInfo, WorkerInfo, QueryEnd, Command,
                CommandDone, AppNotice, Reload, ReloadOrder, ReloadChange, ReloadDone, AppUsage, TenantUsage>;
 
 // Calls visit.operator()<M>() for every message type.

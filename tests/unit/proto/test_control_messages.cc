@@ -78,13 +78,18 @@ TEST_CASE("control messages have the page's bytes") {
                               .worker = 1,
                               .cause = Cause::kSignal,
                               .argument = 9,
-                              .at_ms = 1'790'856'000'250});
+                              .at_ms = 1'790'856'000'250,
+                              .tenant = Name::cut("acme"),
+                              .name = Name::cut("site")});
   check_golden("death_oom", Death{.app = 7,
                                   .generation = 2,
                                   .worker = 1,
                                   .cause = Cause::kOom,
                                   .at_ms = 1'790'856'000'250,
-                                  .limits = {LimitOwner::kApp, 128 * kMebibyte, 96 * kMebibyte, 5, 64}});
+                                  .limits = {LimitOwner::kApp, 128 * kMebibyte, 96 * kMebibyte, 5, 64},
+                                  .process = {1234, 340, true},
+                                  .tenant = Name::cut("acme"),
+                                  .name = Name::cut("site")});
   check_golden("query", Query{1, Name::cut("acme"), Name::cut("site"), 0});
   check_golden("command", Command{.request = 2, .app = 7, .kind = CommandKind::kRestart});
   check_golden("command_done", CommandDone{.request = 2,
@@ -189,7 +194,7 @@ TEST_CASE("an enum beyond its last value is refused") {
 TEST_CASE("a cause in the gap between the two groups is refused") {
   std::string bytes = encoded(Death{.cause = Cause::kKilled});
   CHECK(decode_message<Death>(as_bytes(bytes)).ok());
-  bytes[kMessageHeaderBytes + 12] = 18;
+  bytes[kMessageHeaderBytes + 12] = 40;
   CHECK_FALSE(decode_message<Death>(as_bytes(bytes)).ok());
   bytes[kMessageHeaderBytes + 12] = 63;
   CHECK_FALSE(decode_message<Death>(as_bytes(bytes)).ok());
