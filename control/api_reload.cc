@@ -35,6 +35,7 @@ void Api::on_reload_done(ConnectionId id, const ReloadFound& found) {
     fail(id, {422, "failed", "The host file is refused; nothing has changed.", detail, ""});
     return;
   }
+  parts_.chronicle.add_reload(found.done.changes);
   ordered_json changes = ordered_json::array();
   for (const proto::ReloadChange& change : found.changes) {
     ordered_json entry = ordered_json::object();

@@ -29,6 +29,7 @@ Worker::Worker(uv_loop_t* loop, WorkerOrder order, WorkerListener& listener)
       steward_(order.steward),
       leaf_(std::move(order.leaf)),
       lifeline_(std::move(order.lifeline)),
+      ordered_at_ms_(uv_now(loop)),
       kill_again_(loop, [this] { kill_leaf(); }),
       deadline_(loop,
                 [this] {
@@ -105,6 +106,7 @@ void Worker::on_record(const proto::LifelineRecord& record, const ReceivedMessag
     case LifelineType::kReady:
       if (state_ != WorkerState::kLoading) return;
       state_ = WorkerState::kReady;
+      was_ready_ = true;
       deadline_.stop();
       return listener_.on_worker_ready(*this);
     case LifelineType::kFailed:
@@ -191,7 +193,9 @@ void Worker::finish() {
   facts_.forks_refused = counters.forks_refused;
   if (facts_.oom_killed) facts_.memory_bytes = leaf_.peak_memory_bytes();
   kill_again_.stop();  // its sandbox goes on with what is left
-  listener_.on_worker_gone(*this, classify_ending(facts_));
+  proto::Ending ending = classify_ending(facts_);
+  ending.process = {static_cast<std::uint32_t>(pid_), static_cast<std::uint32_t>(uv_now(loop_) - ordered_at_ms_), was_ready_};
+  listener_.on_worker_gone(*this, ending);
 }
 
 }  // namespace rowhouse::supervisor

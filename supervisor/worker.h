@@ -94,6 +94,8 @@ class Worker final : public Mortal {
   pid_t pid_ = 0;
   UniqueFd pidfd_;
   WorkerFacts facts_;
+  std::uint64_t ordered_at_ms_;  // in the loop's time
+  bool was_ready_ = false;
   bool ended_ = false;  // the process has ended, or never was
   bool finished_ = false;
   Timer kill_again_;  // while the leaf is being frozen for its kill
