@@ -6,7 +6,7 @@ namespace {
 using enum MessageType;
 
 bool loader_may_send(MessageType type) {
-  return type >= kHostRecord && type <= kPortRecord;
+  return (type >= kHostRecord && type <= kPortRecord) || (type >= kGatewayPartRecord && type <= kTrustedProxyRecord);
 }
 
 bool steward_may_send(Phase phase, MessageType type) {
@@ -26,7 +26,8 @@ bool control_may_send(Phase phase, MessageType type) {
 
 // The supervisor is trusted by its peers; this catches mistakes of our own.
 bool supervisor_may_send(MessageType type) {
-  if (type == kJailPort) return true;
+  if (type == kJailPort || type == kAppPart) return true;
+  if (type >= kGatewayOptions && type <= kTrustedProxy) return true;
   if (type >= kJailMount && type <= kSpawn) return type != kJailFailed && type != kStewardReady;
   if (type >= kLoadHost && type <= kLoadManifest) return true;
   if (type >= kGatewaySetup && type <= kRetire) {

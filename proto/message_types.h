@@ -37,6 +37,9 @@ enum class MessageType : std::uint16_t {
   kNetworkRecord = 48,
   kSocketRecord = 49,
   kPortRecord = 50,
+  kGatewayPartRecord = 60,
+  kGatewayRecord = 61,
+  kTrustedProxyRecord = 62,
   // supervisor <-> jail and steward
   kJailMount = 64,
   kJailSetup = 65,
@@ -63,6 +66,7 @@ enum class MessageType : std::uint16_t {
   kSwitched = 93,
   kWorkerFault = 94,
   kRetire = 95,
+  kAppPart = 111,
   // supervisor <-> control
   kControlSetup = 112,
   kControlReady = 113,
@@ -84,6 +88,10 @@ enum class MessageType : std::uint16_t {
   kReloadDone = 130,
   kAppUsage = 131,
   kTenantUsage = 132,
+  // supervisor <-> gateway, continued
+  kGatewayOptions = 152,
+  kAcmeDirectory = 153,
+  kTrustedProxy = 154,
 };
 
 enum class Peer : std::uint8_t { kKeeper, kSupervisor, kLoader, kSteward, kGateway, kControl };
