@@ -83,6 +83,8 @@ class App final : public Mortal, public SandboxListener {
   // It is in no manifest any more: no route from now on, what runs may finish, then on_quiet.
   void leave(std::function<void()> on_quiet);
   [[nodiscard]] bool leaving() const { return leaving_; }
+  // The gateways are being told to use the next generation: nothing may change until they are.
+  [[nodiscard]] bool switching() const { return switching_; }
 
   // A fresh gateway learns the app, its condition and its workers.
   void introduce_to(Gateway& gateway);

@@ -9,6 +9,13 @@ namespace rowhouse::supervisor {
 
 using proto::Cause;
 
+namespace {
+
+// Former generations that may go on draining; a manifest that changes all the time piles up no more.
+constexpr std::size_t kMaxDraining = 4;
+
+}  // namespace
+
 SpecChange App::change(AppSpec spec, SpecChange least) {
   const AppSpec& now = newest_spec();
   const SpecChange found =
@@ -35,6 +42,10 @@ void App::change_generation(AppSpec spec) {
   adopt_spec(std::move(spec));
   if (stopped_ || shutting_down_) return;
   if (serving_ != nullptr) ++restarts_;
+  // A copy: a generation of which nothing is left goes at once.
+  std::vector<Sandbox*> oldest;
+  for (std::size_t i = 0; i + kMaxDraining < retired_.size(); ++i) oldest.push_back(retired_[i].get());
+  for (Sandbox* sandbox : oldest) sandbox->kill(Cause::kRestart);
   notice(proto::NoticeKind::kRestarting, last_generation_);
   start_generation();
 }

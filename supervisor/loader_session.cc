@@ -74,6 +74,7 @@ bool LoaderSession::take_extra(proto::IncomingMessage& message) {
   if (message.type != proto::MessageType::kUnchanged) return false;
   LoadOutcome outcome;
   outcome.unchanged = true;
+  outcome.failure = "the loader knows nothing and says that nothing has changed";  // where nothing was known
   finish(std::move(outcome));
   return true;
 }
