@@ -252,7 +252,10 @@ void Supervisor::apply_apps(const TenantEntry& tenant, Configuration::Apps apps,
 
 void Supervisor::change_app(App& app, AppSpec spec, SpecChange least, std::vector<TenantNews>& news) {
   // Only for a moment; the tenant's manifest is read once more then.
-  if (app.switching()) return looks_->look(app.tenant().name, ManifestLooks::Depth::kForced);
+  if (app.switching()) {
+    if (least == SpecChange::kRestart) renewed_tenants_.insert(app.tenant().name);
+    return looks_->look(app.tenant().name, ManifestLooks::Depth::kForced);
+  }
   release_routes(app);
   take_routes(app.number(), spec);
   const SpecChange change = app.change(std::move(spec), least);
