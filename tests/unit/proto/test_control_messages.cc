@@ -194,7 +194,7 @@ TEST_CASE("an enum beyond its last value is refused") {
 TEST_CASE("a cause in the gap between the two groups is refused") {
   std::string bytes = encoded(Death{.cause = Cause::kKilled});
   CHECK(decode_message<Death>(as_bytes(bytes)).ok());
-  bytes[kMessageHeaderBytes + 12] = 18;
+  bytes[kMessageHeaderBytes + 12] = 19;
   CHECK_FALSE(decode_message<Death>(as_bytes(bytes)).ok());
   bytes[kMessageHeaderBytes + 12] = 63;
   CHECK_FALSE(decode_message<Death>(as_bytes(bytes)).ok());
