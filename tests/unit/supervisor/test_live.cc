@@ -17,19 +17,21 @@ template <typename Step>
 int count_looks(std::chrono::seconds time, LookResult result, Step step) {
   LookSchedule schedule;
   ManualClock clock;
-  std::optional<Instant> ends;
+  bool looking = false;
+  Instant ends{};
   int looks = 0;
   schedule.on_order(clock.now());
   for (auto t = 0ms; t < time; t += 1ms, clock.advance(1ms)) {
     step(schedule, clock.now());
-    if (ends && *ends <= clock.now()) {
+    if (looking && ends <= clock.now()) {
       schedule.on_done(clock.now(), result);
-      ends.reset();
+      looking = false;
     }
     const auto due = schedule.due();
     if (!due || *due > clock.now()) continue;
     ++looks;
     schedule.on_begun(clock.now());
+    looking = true;
     ends = clock.now() + 10ms;
   }
   return looks;
