@@ -86,8 +86,15 @@ std::optional<Problem> check_tenant(const TenantEntry& tenant, const HostConfigu
 
 std::optional<Problem> check_timeouts(const proto::AppRecord& app) {
   for (const std::uint32_t ms :
-       {app.startup_ms, app.request_ms, app.queue_ms, app.graceful_ms, app.shutdown_ms}) {
+       {app.startup_ms, app.request_ms, app.queue_ms, app.graceful_ms, app.shutdown_ms,
+        app.idle_ms, app.health_ms}) {
     if (ms == 0 || ms > kMaxTimeoutMs) return kMalformed;
+  }
+  if (app.health_interval_ms > kMaxTimeoutMs) return kMalformed;
+  // It travels on to the gateways, as a path below the app's routes.
+  const std::string_view path = app.health_path.view();
+  if (!path.empty() && path != "/" && !is_route_prefix(path.ends_with('/') ? path.substr(0, path.size() - 1) : path)) {
+    return kMalformed;
   }
   return std::nullopt;
 }
@@ -107,7 +114,7 @@ std::optional<Problem> check_app(const proto::AppRecord& app, const TenantEntry&
   if (std::find(pythons.begin(), pythons.end(), app.python.view()) == pythons.end()) {
     return Problem{"app " + std::string(name) + ": Python " + app.python.str() + " is not offered on this host"};
   }
-  if (app.workers_min < 1 || app.workers_min > app.workers_max || app.threads < 1) return kMalformed;
+  if (app.workers_max < 1 || app.workers_min > app.workers_max || app.threads < 1) return kMalformed;
   if (app.workers_max > plan.workers) {
     return over_plan(name, "workers", app.workers_max, plan.workers, tenant.plan);
   }

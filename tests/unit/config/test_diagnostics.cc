@@ -62,5 +62,4 @@ TEST_CASE("a key that the design names is refused as not supported yet") {
   CHECK(unknown_key_sentence("rate", kPlanTable) == "\"rate\" is not supported yet");
   CHECK(unknown_key_sentence("suspended", kTenantTable) == "\"suspended\" is not supported yet");
   CHECK(unknown_key_sentence("https", kListenTable) == "\"https\" is not supported yet");
-  CHECK(unknown_key_sentence("idle", kTimeoutsTable) == "\"idle\" is not supported yet");
 }
