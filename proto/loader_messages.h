@@ -193,9 +193,10 @@ struct AppRecord {
   std::uint32_t startup_ms = 0, request_ms = 0, queue_ms = 0, graceful_ms = 0, shutdown_ms = 0;
   std::uint32_t cpu_percent = 0;  // of one core
   std::uint32_t pids = 0;
+  std::uint32_t concurrency = 0;  // requests of one worker whose app is ASGI; 0: it is WSGI
   static constexpr void fields(auto& m, auto& visit) {
     visit(m.name, m.python, m.workers_min, m.workers_max, m.threads, m.memory_bytes, m.body_bytes, m.startup_ms,
-          m.request_ms, m.queue_ms, m.graceful_ms, m.shutdown_ms, m.cpu_percent, m.pids);
+          m.request_ms, m.queue_ms, m.graceful_ms, m.shutdown_ms, m.cpu_percent, m.pids, m.concurrency);
   }
 };
 
