@@ -40,9 +40,9 @@ inline constexpr std::string_view kTenantLater[] = {"suspended", "owner",   "gro
                                                     "workers",   "threads", "concurrency", "queue"};
 
 inline constexpr std::string_view kManifest[] = {"apps"};
-inline constexpr std::string_view kApp[] = {"routes",  "wsgi",    "directory", "python", "virtualenv", "env",
-                                            "workers", "threads", "static",    "limits", "timeouts"};
-inline constexpr std::string_view kAppLater[] = {"asgi",     "health",     "max_requests",  "preload",
+inline constexpr std::string_view kApp[] = {"routes",  "wsgi",    "asgi",   "app",    "factory",  "directory",   "python", "virtualenv", "env",
+                                            "workers", "threads", "concurrency", "static", "limits", "timeouts"};
+inline constexpr std::string_view kAppLater[] = {"health",     "max_requests",  "preload",
                                                  "reload",   "share",      "cache_control", "compress",
                                                  "redirect", "error_pages"};
 inline constexpr std::string_view kWorkers[] = {"min", "max"};

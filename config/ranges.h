@@ -14,6 +14,7 @@ inline constexpr Range kWeight{1, proto::kMaxWeight};            // against the 
 inline constexpr Range kIoRate{64 * kKibibyte, 16 * kTebibyte};  // bytes of each second
 inline constexpr Range kWorkers{1, 1024};
 inline constexpr Range kThreads{1, proto::kMaxThreads};
+inline constexpr Range kLoopConcurrency{1, proto::kMaxConcurrency};
 inline constexpr Range kConcurrency{1, 65'536};
 inline constexpr Range kQueue{1, 65'536};
 inline constexpr Range kBody{kKibibyte, kTebibyte};

@@ -105,6 +105,7 @@ void Worker::on_record(const proto::LifelineRecord& record, const ReceivedMessag
     case LifelineType::kReady:
       if (state_ != WorkerState::kLoading) return;
       state_ = WorkerState::kReady;
+      runs_event_loop_ = (record.number & proto::kReadyAsgi) != 0;
       deadline_.stop();
       return listener_.on_worker_ready(*this);
     case LifelineType::kFailed:
