@@ -58,7 +58,7 @@ class Connection:
 
     def read_response(self, method="GET"):
         response = self.read_head()
-        if method == "HEAD" or response.status in (204, 304):
+        if method == "HEAD" or response.status < 200 or response.status in (204, 304):
             return response
         if "chunked" in (response.header("Transfer-Encoding") or ""):
             response.body = b"".join(self.chunks())
