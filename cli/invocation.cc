@@ -25,7 +25,7 @@ constexpr CommandWord kCommands[] = {
     {"restart", Command::kRestart, "Restart an app without losing a request and wait for the outcome"},
     {"logs", Command::kLogs, "Show an app's log"},
     {"check", Command::kCheck, "Check configuration files; no daemon is needed"},
-    {"reload", Command::kReload, "Read the host file again and apply its plans to running tenants"},
+    {"reload", Command::kReload, "Read the configuration again, of the host or of one tenant, and apply it to what runs"},
     {"doctor", Command::kDoctor, "Say what this host lacks to run Rowhouse; no daemon is needed"},
     {"info", Command::kInfo, "Show the daemon's version and what it offers"},
 };
@@ -64,6 +64,7 @@ void add_command(CLI::App& app, const CommandWord& known, Invocation& found, Fla
   command->callback([&found, &known] { found.command = known.command; });
   if (known.command == Command::kStatus)
     command->add_option("SUBJECT", flags.subject, "TENANT or TENANT/APP");
+  if (known.command == Command::kReload) command->add_option("TENANT", flags.subject, "One tenant alone");
   if (known.command == Command::kCheck) {
     command->add_option("FILE", found.check.files, "The files")->required();
     command->add_option("--kind", found.check.kind, "What the files are")
@@ -90,7 +91,11 @@ std::optional<Refusal> take_flags(const Flags& flags, Invocation& found) {
   if (flags.subject.empty()) return std::nullopt;
   const auto subject = parse_subject(flags.subject);
   if (!subject) return usage("\"" + terminal_safe(flags.subject) + "\" is not TENANT or TENANT/APP");
-  if (found.command != Command::kStatus && subject->app.empty()) {
+  if (found.command == Command::kReload && !subject->app.empty()) {
+    return usage("\"" + subject->text() + "\" names an app; this command needs TENANT");
+  }
+  const bool takes_tenant = found.command == Command::kStatus || found.command == Command::kReload;
+  if (!takes_tenant && subject->app.empty()) {
     return usage("\"" + subject->tenant + "\" names a tenant; this command needs TENANT/APP");
   }
   found.subject = *subject;

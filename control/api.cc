@@ -11,7 +11,7 @@ namespace rowhouse::control {
 namespace {
 
 constexpr const char* kFeatures[] = {"status", "start",       "stop",       "restart",
-                                     "logs",   "logs.follow", "logs.access", "reload"};
+                                     "logs",   "logs.follow", "logs.access", "reload", "reload.tenant"};
 
 std::optional<proto::CommandKind> command_kind(std::string_view verb) {
   if (verb == "start") return proto::CommandKind::kStart;
@@ -55,6 +55,8 @@ void Api::route(const Call& call) {
     start_status(call);
   } else if (known && path.size() == 2 && path[1] == "reload") {
     start_reload(call);
+  } else if (known && path.size() == 4 && path[1] == "tenants" && path[3] == "reload") {
+    start_reload_tenant(call);
   } else if (known && path.size() == 5 && path[1] == "apps") {
     route_app(call);
   } else {

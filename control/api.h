@@ -69,6 +69,7 @@ class Api final : public RequestHandler {
   void on_tenant_status(ConnectionId id, std::optional<StatusFound> found);
   void finish_status(ConnectionId id);
   void start_reload(const Call& call);
+  void start_reload_tenant(const Call& call);
   void on_reload_done(ConnectionId id, const ReloadFound& found);
   void start_command(const Call& call, const AppName& app, proto::CommandKind kind);
   void on_command_app(ConnectionId id, const AppName& app, proto::CommandKind kind, std::uint32_t number);

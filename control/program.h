@@ -31,6 +31,7 @@ class Program final : SupervisorListener {
   void on_app_usage(const proto::AppUsage& usage) override { inquiries_.on_app_usage(usage); }
   void on_tenant_usage(const proto::TenantUsage& usage) override { inquiries_.on_tenant_usage(usage); }
   void on_reload_change(const proto::ReloadChange& change) override { inquiries_.on_reload_change(change); }
+  void on_tenant_change(const proto::TenantChange& change) override { inquiries_.on_tenant_change(change); }
   void on_reload_done(const proto::ReloadDone& done, UniqueFd sentences) override;
   void on_supervisor_gone(const char* reason) override;
 

@@ -55,6 +55,10 @@ void SupervisorLink::send_reload(const proto::ReloadOrder& order) {
   send(order);
 }
 
+void SupervisorLink::send_reload_tenant(const proto::ReloadTenantOrder& order) {
+  send(order);
+}
+
 void SupervisorLink::on_ready(int events) {
   if ((events & UV_WRITABLE) != 0) flush();
   if ((events & UV_READABLE) != 0) read_messages();
@@ -150,6 +154,9 @@ Status SupervisorLink::dispatch_answer(proto::IncomingMessage& message) {
   }
   if (message.type == MessageType::kReloadChange) {
     return deliver<proto::ReloadChange>(message, [&](const auto& m) { to.on_reload_change(m); });
+  }
+  if (message.type == MessageType::kTenantChange) {
+    return deliver<proto::TenantChange>(message, [&](const auto& m) { to.on_tenant_change(m); });
   }
   if (message.type == MessageType::kReloadDone) {
     return deliver<proto::ReloadDone>(

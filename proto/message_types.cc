@@ -6,7 +6,7 @@ namespace {
 using enum MessageType;
 
 bool loader_may_send(MessageType type) {
-  return type >= kHostRecord && type <= kPortRecord;
+  return type >= kHostRecord && type <= kUnchanged;
 }
 
 bool steward_may_send(Phase phase, MessageType type) {
@@ -21,21 +21,22 @@ bool gateway_may_send(Phase phase, MessageType type) {
 
 bool control_may_send(Phase phase, MessageType type) {
   if (phase == Phase::kSetup) return type == kControlReady;
-  return type == kQuery || type == kCommand || type == kReloadOrder || type == kPong;
+  return type == kQuery || type == kCommand || type == kReloadOrder || type == kReloadTenantOrder ||
+         type == kPong;
 }
 
 // The supervisor is trusted by its peers; this catches mistakes of our own.
 bool supervisor_may_send(MessageType type) {
   if (type == kJailPort) return true;
   if (type >= kJailMount && type <= kSpawn) return type != kJailFailed && type != kStewardReady;
-  if (type >= kLoadHost && type <= kLoadManifest) return true;
+  if ((type >= kLoadHost && type <= kLoadManifest) || type == kLookAtManifest) return true;
   if (type >= kGatewaySetup && type <= kRetire) {
     return type != kGatewayReady && type != kAppCommitted && type != kSwitched && type != kWorkerFault;
   }
   if (type >= kControlSetup && type <= kAppNotice) {
     return type != kControlReady && type != kQuery && type != kCommand;
   }
-  if (type >= kReloadChange && type <= kTenantUsage) return true;
+  if ((type >= kReloadChange && type <= kTenantUsage) || type == kTenantChange) return true;
   return type == kPing || type == kPong || type == kChild || type == kSupervisorReady;
 }
 

@@ -37,6 +37,10 @@ enum class MessageType : std::uint16_t {
   kNetworkRecord = 48,
   kSocketRecord = 49,
   kPortRecord = 50,
+  kManifestIdentity = 51,
+  kManifestWatch = 52,
+  kUnchanged = 53,
+  kLookAtManifest = 54,
   // supervisor <-> jail and steward
   kJailMount = 64,
   kJailSetup = 65,
@@ -84,6 +88,8 @@ enum class MessageType : std::uint16_t {
   kReloadDone = 130,
   kAppUsage = 131,
   kTenantUsage = 132,
+  kReloadTenantOrder = 137,
+  kTenantChange = 138,
 };
 
 enum class Peer : std::uint8_t { kKeeper, kSupervisor, kLoader, kSteward, kGateway, kControl };

@@ -1,4 +1,5 @@
 #include "proto/control_messages.h"
+#include "proto/live_messages.h"
 #include "proto/reload_messages.h"
 
 namespace rowhouse::proto {
@@ -45,6 +46,20 @@ std::string_view reload_effect_name(ReloadEffect effect) {
     case ReloadEffect::kNeedsRestart: return "needs_restart";
     case ReloadEffect::kNeedsDaemonRestart: return "needs_daemon_restart";
     case ReloadEffect::kNotApplied: return "not_applied";
+  }
+  return "unknown";
+}
+
+std::string_view tenant_change_name(TenantChangeKind kind) {
+  switch (kind) {
+    case TenantChangeKind::kTenantAdded: return "tenant_added";
+    case TenantChangeKind::kTenantRemoved: return "tenant_removed";
+    case TenantChangeKind::kTenantChanged: return "tenant_changed";
+    case TenantChangeKind::kTenantRefused: return "tenant_refused";
+    case TenantChangeKind::kAppAdded: return "app_added";
+    case TenantChangeKind::kAppRemoved: return "app_removed";
+    case TenantChangeKind::kAppChanged: return "app_changed";
+    case TenantChangeKind::kAppRestarts: return "app_restarts";
   }
   return "unknown";
 }

@@ -29,6 +29,7 @@
 #include "supervisor/gateways.h"
 #include "supervisor/registry.h"
 #include "supervisor/sandbox.h"
+#include "supervisor/spec_change.h"
 #include "supervisor/tenant_limits.h"
 
 namespace rowhouse::supervisor {
@@ -73,6 +74,17 @@ class App final : public Mortal, public SandboxListener {
   // For the end of everything: closes all generations; on_quiet is called when nothing of it is left.
   void shut_down(std::function<void()> on_quiet);
   void kill();
+
+  // --- its manifest or its tenant has changed
+  // Brings new settings into force, with at least what `least` says, and returns what it took.
+  SpecChange change(AppSpec spec, SpecChange least);
+  // Gives up routes that are not under these domains, at once.
+  void keep_routes(const std::vector<Domain>& domains);
+  // It is in no manifest any more: no route from now on, what runs may finish, then on_quiet.
+  void leave(std::function<void()> on_quiet);
+  [[nodiscard]] bool leaving() const { return leaving_; }
+  // The gateways are being told to use the next generation: nothing may change until they are.
+  [[nodiscard]] bool switching() const { return switching_; }
 
   // A fresh gateway learns the app, its condition and its workers.
   void introduce_to(Gateway& gateway);
@@ -149,6 +161,8 @@ class App final : public Mortal, public SandboxListener {
   // What next_ is started with, or what serves.
   [[nodiscard]] const AppSpec& newest_spec() const { return next_spec_ ? *next_spec_ : spec_; }
   void adopt_spec(AppSpec spec);
+  void change_live(AppSpec spec);
+  void change_generation(AppSpec spec);
   void give_up_next(proto::Cause cause);
   [[nodiscard]] std::vector<Sandbox*> sandboxes() const;
   void check_quiet();
@@ -164,6 +178,7 @@ class App final : public Mortal, public SandboxListener {
   std::uint32_t last_generation_ = 0;
   bool stopped_ = false;
   bool shutting_down_ = false;
+  bool leaving_ = false;
   bool restart_failed_ = false;  // since the serving generation was switched to
   std::uint64_t restarts_ = 0;
   std::unique_ptr<Sandbox> serving_;

@@ -72,6 +72,11 @@ void ControlLink::on_message(proto::IncomingMessage& message) {
       if (!order.ok()) return on_closed("sent a malformed message");
       return listener_.on_reload_order(order.value());
     }
+    case static_cast<int>(proto::MessageType::kReloadTenantOrder): {
+      const auto order = proto::decode_message<proto::ReloadTenantOrder>(message);
+      if (!order.ok()) return on_closed("sent a malformed message");
+      return listener_.on_reload_tenant_order(order.value());
+    }
     default: return;
   }
 }

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/loop.h"
+#include "proto/live_messages.h"
 #include "proto/reload_messages.h"
 #include "proto/usage_messages.h"
 #include "supervisor/backoff.h"
@@ -24,6 +25,7 @@ class ControlListener {
   virtual void on_query(const proto::Query& query) = 0;
   virtual void on_command(const proto::Command& command) = 0;
   virtual void on_reload_order(const proto::ReloadOrder& order) = 0;
+  virtual void on_reload_tenant_order(const proto::ReloadTenantOrder& order) = 0;
 };
 
 class ControlLink {

@@ -56,7 +56,7 @@ std::optional<Problem> check_domains(const TenantEntry& tenant, const TenantInde
   for (const Domain& domain : tenant.domains) {
     if (!is_host(domain.host)) return kMalformed;
     const std::string_view owner = accepted.owner_of_domain(domain);
-    if (owner.empty()) continue;
+    if (owner.empty() || owner == tenant.name) continue;
     return Problem{"domain " + domain.host + " belongs to tenant " + std::string(owner) +
                    " already; remove it from one of the two"};
   }
@@ -70,11 +70,16 @@ Problem taken(const std::string& what, std::string_view owner) {
 std::optional<Problem> check_tenant(const TenantEntry& tenant, const HostConfiguration& host,
                                     const TenantIndex& accepted) {
   if (const auto problem = check_identity(tenant.uid, tenant.gid, host)) return problem;
-  if (const auto owner = accepted.owner_of_uid(tenant.uid); !owner.empty()) {
+  if (const auto owner = accepted.owner_of_uid(tenant.uid); !owner.empty() && owner != tenant.name) {
     return taken("uid " + number(tenant.uid), owner);
   }
-  if (const auto owner = accepted.owner_of_gid(tenant.gid); !owner.empty()) {
+  if (const auto owner = accepted.owner_of_gid(tenant.gid); !owner.empty() && owner != tenant.name) {
     return taken("gid " + number(tenant.gid), owner);
+  }
+  if (const auto former = accepted.all().find(tenant.name);
+      former != accepted.all().end() && (former->second.uid != tenant.uid || former->second.gid != tenant.gid)) {
+    return Problem{"a tenant that is in force keeps its uid " + number(former->second.uid) + " and gid " +
+                   number(former->second.gid) + "; remove its file first, and give it back when nothing is left of it"};
   }
   if (!is_absolute_path(tenant.home)) return Problem{"the home must be an absolute path without .."};
   if (!is_relative_path(tenant.manifest)) return Problem{"the manifest must be a path below the home"};
@@ -246,7 +251,22 @@ const NetworkAccess& network_of(const TenantEntry& tenant, const HostConfigurati
   return host.network ? *host.network : kHostNetwork;
 }
 
+void TenantIndex::give_up_claims(const TenantEntry& tenant) {
+  uids_.erase(tenant.uid);
+  gids_.erase(tenant.gid);
+  for (const Domain& domain : tenant.domains) domains_.erase(domain);
+}
+
+void TenantIndex::remove(const std::string& name) {
+  const auto found = tenants_.find(name);
+  if (found == tenants_.end()) return;
+  give_up_claims(found->second);
+  tenants_.erase(found);
+}
+
 void TenantIndex::add(TenantEntry tenant) {
+  const auto former = tenants_.find(tenant.name);
+  if (former != tenants_.end()) give_up_claims(former->second);
   uids_[tenant.uid] = tenant.name;
   gids_[tenant.gid] = tenant.name;
   for (const Domain& domain : tenant.domains) domains_[domain] = tenant.name;

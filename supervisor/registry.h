@@ -55,13 +55,16 @@ struct TenantEntry {
   std::string manifest;
   std::vector<Domain> domains;
   std::optional<NetworkAccess> network;  // of its own
+  bool operator==(const TenantEntry&) const = default;
 };
 
 // The accepted tenants, and who has which uid, gid and domain: checking one more costs the same however many
 // there are.
 class TenantIndex {
  public:
+  // Takes the place of a former entry with the same name; references to it stay good.
   void add(TenantEntry tenant);
+  void remove(const std::string& name);
   [[nodiscard]] const std::map<std::string, TenantEntry>& all() const { return tenants_; }
   // The name of the tenant that has it; empty when nobody has.
   [[nodiscard]] std::string_view owner_of_uid(std::uint32_t uid) const;
@@ -69,6 +72,8 @@ class TenantIndex {
   [[nodiscard]] std::string_view owner_of_domain(const Domain& domain) const;
 
  private:
+  void give_up_claims(const TenantEntry& tenant);
+
   std::map<std::string, TenantEntry> tenants_;
   std::map<std::uint32_t, std::string> uids_, gids_;
   std::map<Domain, std::string> domains_;

@@ -95,14 +95,12 @@ void Supervisor::create_app(const TenantEntry& tenant, AppSpec spec) {
 }
 
 void Supervisor::set_problem(const std::string& tenant, ProblemText problem) {
-  if (control_ != nullptr)
-    control_->send(proto::TenantProblem{proto::Name::cut(tenant), false}, {problem.get()});
   problems_[tenant] = std::move(problem);
+  tell_problem(tenant);
 }
 
 void Supervisor::clear_problem(const std::string& tenant) {
-  if (problems_.erase(tenant) == 0) return;
-  control_->send(proto::TenantProblem{proto::Name::cut(tenant), true}, {problem_text("").get()});
+  if (problems_.erase(tenant) > 0) tell_problem(tenant);
 }
 
 App* Supervisor::find_app(std::uint32_t number) const {
@@ -144,7 +142,7 @@ void Supervisor::answer(std::uint32_t request, const CommandResult& result) {
 
 void Supervisor::on_command(const proto::Command& command) {
   App* app = find_app(command.app);
-  if (app == nullptr) return answer(command.request, {CommandOutcome::kNotFound, {}, 0, 0});
+  if (app == nullptr || app->leaving()) return answer(command.request, {CommandOutcome::kNotFound, {}, 0, 0});
   const auto on_done = [this, request = command.request](const CommandResult& result) {
     answer(request, result);
   };
@@ -172,7 +170,7 @@ void Supervisor::on_command(const proto::Command& command) {
 
 void Supervisor::apply_command(const proto::Command& command, Configuration::Apps apps, ProblemText problem) {
   App* app = find_app(command.app);
-  if (app == nullptr || stage_ > Stage::kServing)
+  if (app == nullptr || app->leaving() || stage_ > Stage::kServing)
     return answer(command.request, {CommandOutcome::kNotFound, {}, 0, 0});
   const TenantEntry& tenant = app->tenant();
   const auto found = apps.find(app->name());
@@ -216,9 +214,8 @@ void Supervisor::on_control_started() {
   for (const auto& [name, tenant] : configuration_.tenants()) {
     control_->send(proto::TenantInfo{proto::Name::cut(name), tenant.uid});
   }
-  for (const auto& [name, problem] : problems_) {
-    control_->send(proto::TenantProblem{proto::Name::cut(name), false}, {problem.get()});
-  }
+  for (const auto& [name, problem] : problems_) tell_problem(name);
+  for (const auto& [name, problem] : file_problems_) tell_problem(name);
   for (const auto& [number, app] : apps_) app->offer_log_pipes();
   gateways_->offer_access_sockets();
 }
@@ -250,6 +247,8 @@ void Supervisor::shut_down() {
   if (stage_ >= Stage::kRetiringGateways) return;
   const bool serving = gateways_ != nullptr && tenants_loaded_;
   stage_ = Stage::kRetiringGateways;
+  looks_.reset();
+  files_.reset();
   configuration_.cancel();
   if (!serving) return finish();
   log_info("shutting down");

@@ -36,6 +36,8 @@ void Supervisor::on_host_loaded(ProblemText problem) {
   const auto names = list_tenant_files(directory.value().get());
   if (!names.ok()) return refuse_start(tenants + ": " + describe(names.error()));
   if (mode_ == RunMode::kServe) {
+    files_ = std::make_unique<TenantFiles>(loop_.get(), tenants, [this] { on_files_event(); });
+    if (auto listing = files_->list(sentence); listing.ok()) files_known_ = std::move(listing).value();
     if (const Status ready = prepare_host(sentence); !ready.ok()) {
       return refuse_start(sentence.empty() ? describe(ready.error()) : sentence);
     }
@@ -130,12 +132,14 @@ void Supervisor::load_tenants(int directory, const std::vector<std::string>& nam
   tenant_files_.insert(names.begin(), names.end());
   configuration_.load_tenants(
       directory, names,
-      [this](const std::string& name, ProblemText problem) { on_tenant_loaded(name, std::move(problem)); },
+      [this](const std::string& name, ProblemText problem, std::optional<TenantEntry>) {
+        on_tenant_loaded(name, std::move(problem));
+      },
       [this] { on_tenants_loaded(); });
 }
 
 void Supervisor::on_tenant_loaded(const std::string& name, ProblemText problem) {
-  if (problem.valid()) set_problem(name, std::move(problem));
+  if (problem.valid()) set_file_problem(name, std::move(problem));
 }
 
 void Supervisor::on_tenants_loaded() {
@@ -150,17 +154,26 @@ void Supervisor::on_tenants_loaded() {
     gateways_->start();
   }
   leftovers_.reset();
+  if (mode_ == RunMode::kServe) return begin_looking();
   manifests_loading_ = configuration_.tenants().size();
   for (const auto& [name, tenant] : configuration_.tenants()) {
-    if (mode_ == RunMode::kServe && !is_remembered(tenant)) {
-      --manifests_loading_;
-      continue;
-    }
     configuration_.load_manifest(tenant, [this, &tenant](Configuration::Apps apps, ProblemText problem) {
       on_manifest_loaded(tenant, std::move(apps), std::move(problem));
     });
   }
-  if (mode_ == RunMode::kCheck) return finish_check_if_done();
+  finish_check_if_done();
+}
+
+void Supervisor::begin_looking() {
+  looks_ = std::make_unique<ManifestLooks>(
+      loop_.get(), clock_, configuration_, [this](const std::string& tenant, ManifestAnswer answer) {
+        on_manifest_answer(tenant, std::move(answer));
+      });
+  for (const auto& [name, tenant] : configuration_.tenants()) {
+    if (!is_remembered(tenant)) continue;
+    first_looks_.insert(name);
+    looks_->look(name, ManifestLooks::Depth::kIfChanged);
+  }
   report_ready_if_done();
 }
 
@@ -178,26 +191,27 @@ void Supervisor::on_manifest_loaded(const TenantEntry& tenant, Configuration::Ap
   for (auto& [name, spec] : apps) {
     if (const auto conflict = find_route_conflict(tenant, spec)) {
       set_problem(tenant.name, problem_text(*conflict));
-    } else if (mode_ == RunMode::kServe) {
-      create_app(tenant, std::move(spec));
     }
   }
-  if (mode_ == RunMode::kCheck) return finish_check_if_done();
-  report_ready_if_done();
+  finish_check_if_done();
 }
 
 void Supervisor::finish_check_if_done() {
   if (!tenants_loaded_ || manifests_loading_ > 0) return;
-  for (const auto& [tenant, problem] : problems_) {
-    print_problem(STDOUT_FILENO, problem);
-    exit_status_ = 1;
+  for (const auto* problems : {&file_problems_, &problems_}) {
+    for (const auto& [tenant, problem] : *problems) {
+      print_problem(STDOUT_FILENO, problem);
+      exit_status_ = 1;
+    }
   }
   finish();
 }
 
 void Supervisor::report_ready_if_done() {
-  if (stage_ != Stage::kStarting || !tenants_loaded_ || manifests_loading_ > 0 || !gateways_->all_ready()) return;
+  if (stage_ != Stage::kStarting || !tenants_loaded_ || !first_looks_.empty() || !gateways_->all_ready()) return;
   stage_ = Stage::kServing;
+  // From here on the directory's own events are heard; what changed during the start is seen by a first round.
+  on_files_event();
   log_info("serving", {{"tenants", configuration_.tenants().size()},
                        {"apps", apps_.size()},
                        {"cgroups", cgroups_->description()}});

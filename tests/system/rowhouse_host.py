@@ -93,6 +93,8 @@ def free_port():
 class Host:
     """REQUIRES: root.  Create, add tenants, start(); the fixture calls finish()."""
 
+    probe_source = APPS / "probe"
+
     def __init__(self, directory, first_uid):
         self.directory, self.next_uid = directory, first_uid + 2
         self.gateway_uid, self.control_uid = first_uid, first_uid + 1
@@ -139,7 +141,9 @@ class Host:
         """Writes the tenant's file in the registry."""
         text = text or (f"uid: {tenant.uid}\ngid: {tenant.uid}\nhome: {tenant.home}\nplan: test\n"
                         f"domains: [{', '.join(tenant.domains)}]\nmanifest: rowhouse.yaml\n")
-        (self.directory / "tenants.d" / f"{tenant.name}.yaml").write_text(text)
+        staged = self.directory / "tenants.d" / f".{tenant.name}.new"
+        staged.write_text(text)
+        staged.rename(self.directory / "tenants.d" / f"{tenant.name}.yaml")
 
     def add_probe(self, name, app="site", **keys):
         """A tenant with the probe app; `keys` are further lines of the app in the manifest."""

@@ -12,6 +12,7 @@
 #include "proto/gateway_messages.h"
 #include "proto/jail_messages.h"
 #include "proto/keeper_messages.h"
+#include "proto/live_messages.h"
 #include "proto/loader_messages.h"
 #include "proto/reload_messages.h"
 #include "proto/usage_messages.h"
@@ -27,7 +28,8 @@ using AllMessages =
                AppRoute, AppStatic, AppCommit, AppCommitted, AppRemove, AppConditionChange, WorkerAdd, WorkerGone,
                Switch, Switched, WorkerFault, Retire, ControlSetup, ControlReady, ControlAdmin, TenantInfo,
                TenantProblem, LogSource, AccessSource, Death, Query, AppInfo, WorkerInfo, QueryEnd, Command,
-               CommandDone, AppNotice, Reload, ReloadOrder, ReloadChange, ReloadDone, AppUsage, TenantUsage>;
+               CommandDone, AppNotice, Reload, ReloadOrder, ReloadChange, ReloadDone, AppUsage, TenantUsage,
+               ManifestIdentity, ManifestWatch, Unchanged, LookAtManifest, ReloadTenantOrder, TenantChange>;
 
 // Calls visit.operator()<M>() for every message type.
 template <typename Visit>

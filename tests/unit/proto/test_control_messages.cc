@@ -54,6 +54,8 @@ TEST_CASE("loader messages have the page's bytes") {
                                          .io_write_bytes = 10 * 1024 * 1024});
   check_golden("route_record", RouteRecord{Host::cut("acme.example"), Prefix::cut("/blog")});
   check_golden("loaded", Loaded{.records = 3});
+  constexpr std::int64_t kAtNs = 1'790'856'000'250'000'000;
+  check_golden("manifest_identity", ManifestIdentity{{1, 5, 300, kAtNs, kAtNs}});
 }
 
 TEST_CASE("jail and steward messages have the page's bytes") {
@@ -102,6 +104,9 @@ TEST_CASE("reload and usage messages have the page's bytes") {
                                              .key = ConfigKey::kMemory,
                                              .effect = ReloadEffect::kNotApplied});
   check_golden("reload_done", ReloadDone{.request = 3, .outcome = CommandOutcome::kDone, .changes = 1});
+  check_golden("reload_tenant_order", ReloadTenantOrder{4, Name::cut("acme"), false});
+  check_golden("tenant_change",
+               TenantChange{4, Name::cut("acme"), Name::cut("site"), TenantChangeKind::kAppRestarts});
   check_golden("app_usage", AppUsage{.request = 1,
                                      .app = 7,
                                      .usage = {.memory_bytes = 64 * kMebibyte,

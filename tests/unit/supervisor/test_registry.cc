@@ -228,3 +228,12 @@ TEST_CASE("a wildcard domain owns what is below it and the wildcard itself") {
   CHECK_FALSE(owns_host(exact, "a.acme.example"));
   CHECK_FALSE(owns_host(exact, "*.acme.example"));
 }
+
+TEST_CASE("a tenant in force may change its file but not its ids") {
+  TenantIndex accepted;
+  TenantEntry known = acme();
+  accepted.add(known);
+  CHECK(refusal(tenant_record(3000, 3000), accepted).empty());
+  CHECK(refusal(tenant_record(3001, 3000), accepted).find("keeps its uid 3000") != std::string::npos);
+  CHECK(refusal(tenant_record(3000, 3001), accepted).find("keeps its uid 3000") != std::string::npos);
+}

@@ -1,0 +1,47 @@
+#include "supervisor/spec_change.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/files.h"
+
+namespace rowhouse::supervisor {
+namespace {
+
+bool same_settings(const proto::AppRecord& a, const proto::AppRecord& b) {
+  std::array<std::uint8_t, proto::wire_size<proto::AppRecord>()> first, second;
+  const ByteSpan x = proto::encode_message(a, first), y = proto::encode_message(b, second);
+  return std::equal(x.begin(), x.end(), y.begin(), y.end());
+}
+
+// What gateways and cgroups are told again, and what only counts from the next generation on.
+void take_live_settings(const proto::AppRecord& from, proto::AppRecord& to) {
+  to.memory_bytes = from.memory_bytes;
+  to.body_bytes = from.body_bytes;
+  to.startup_ms = from.startup_ms;
+  to.request_ms = from.request_ms;
+  to.queue_ms = from.queue_ms;
+  to.graceful_ms = from.graceful_ms;
+  to.shutdown_ms = from.shutdown_ms;
+  to.cpu_percent = from.cpu_percent;
+  to.pids = from.pids;
+}
+
+}  // namespace
+
+bool same_worker_part(const AppSpec& now, const AppSpec& fresh) {
+  const auto a = read_sealed_memory(now.worker_part.get(), proto::kMaxWorkerPartBytes);
+  const auto b = read_sealed_memory(fresh.worker_part.get(), proto::kMaxWorkerPartBytes);
+  return a.ok() && b.ok() && a.value() == b.value();
+}
+
+SpecChange compare_specs(const AppSpec& now, const AppSpec& fresh) {
+  proto::AppRecord settings = now.settings;
+  take_live_settings(fresh.settings, settings);
+  if (!same_settings(settings, fresh.settings)) return SpecChange::kRestart;
+  const bool same = same_settings(now.settings, fresh.settings) && now.routes == fresh.routes &&
+                    now.statics.empty() && fresh.statics.empty();
+  return same ? SpecChange::kNone : SpecChange::kLive;
+}
+
+}  // namespace rowhouse::supervisor
