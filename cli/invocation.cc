@@ -55,6 +55,7 @@ struct Flags {
   bool follow = false;
   bool access = false;
   bool raw = false;
+  bool hard = false;
   std::string subject;
 };
 
@@ -75,6 +76,7 @@ void add_command(CLI::App& app, const CommandWord& known, Invocation& found, Fla
   const bool on_app = known.command == Command::kStart || known.command == Command::kStop ||
                       known.command == Command::kRestart || known.command == Command::kLogs;
   if (on_app) command->add_option("SUBJECT", flags.subject, "TENANT/APP")->required();
+  if (known.command == Command::kRestart) command->add_flag("--hard", flags.hard, "End at once what serves, then start");
   if (known.command != Command::kLogs) return;
   command->add_flag("-f,--follow", flags.follow, "Go on with new lines until interrupted");
   command->add_option("-n,--lines", found.logs.lines, "How many of the last lines")
@@ -88,6 +90,7 @@ std::optional<Refusal> take_flags(const Flags& flags, Invocation& found) {
   if (flags.follow) found.logs.end = LogOptions::End::kFollow;
   if (flags.access) found.logs.stream = LogOptions::Stream::kAccess;
   if (flags.raw) found.logs.form = LogOptions::Form::kRaw;
+  if (flags.hard) found.restart = RestartWay::kHard;
   if (flags.subject.empty()) return std::nullopt;
   const auto subject = parse_subject(flags.subject);
   if (!subject) return usage("\"" + terminal_safe(flags.subject) + "\" is not TENANT or TENANT/APP");

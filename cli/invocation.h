@@ -34,11 +34,14 @@ struct CheckOptions {
   std::string home;
 };
 
+enum class RestartWay { kRolling, kHard };
+
 struct Invocation {
   Command command = Command::kStatus;
   Output output = Output::kText;
   std::string socket;
   Subject subject;
+  RestartWay restart = RestartWay::kRolling;
   LogOptions logs;
   CheckOptions check;
   std::string config;  // of doctor: the host file

@@ -114,6 +114,14 @@ Parsed<proto::Prefix> parse_static_prefix(std::string_view text) {
   return proto::Prefix::cut(text);
 }
 
+Parsed<std::string> parse_health_path(std::string_view text) {
+  if (!text.starts_with('/')) return Problem{"must be a path such as \"/healthz\", not " + quote(text)};
+  const std::string_view path = text.ends_with('/') ? text.substr(0, text.size() - 1) : text;
+  const std::string problem = path_problem(path);
+  if (!problem.empty()) return Problem{problem + ", not " + quote(text)};
+  return std::string(text);
+}
+
 Parsed<proto::ListenRecord> parse_listen_address(std::string_view text) {
   const Problem problem{
       "must be an IP address and a port from 1 to 65535, such as \"0.0.0.0:80\" or \"[::]:80\", not " +

@@ -41,14 +41,15 @@ inline constexpr std::string_view kTenantLater[] = {"suspended", "owner",   "gro
 
 inline constexpr std::string_view kManifest[] = {"apps"};
 inline constexpr std::string_view kApp[] = {"routes",  "wsgi",    "directory", "python", "virtualenv", "env",
-                                            "workers", "threads", "static",    "limits", "timeouts"};
-inline constexpr std::string_view kAppLater[] = {"asgi",     "health",     "max_requests",  "preload",
-                                                 "reload",   "share",      "cache_control", "compress",
-                                                 "redirect", "error_pages"};
+                                            "workers", "threads", "static",    "limits", "timeouts",
+                                            "health",  "max_requests", "max_lifetime", "max_memory"};
+inline constexpr std::string_view kAppLater[] = {"asgi",     "preload",  "reload",   "share",
+                                                 "cache_control", "compress", "redirect", "error_pages"};
 inline constexpr std::string_view kWorkers[] = {"min", "max"};
 inline constexpr std::string_view kLimits[] = {"memory", "cpu", "pids", "body"};
-inline constexpr std::string_view kTimeouts[] = {"startup", "request", "queue", "graceful", "shutdown"};
-inline constexpr std::string_view kTimeoutsLater[] = {"idle"};
+inline constexpr std::string_view kTimeouts[] = {"startup", "request", "queue", "graceful", "shutdown",
+                                                 "idle",    "health"};
+inline constexpr std::string_view kHealth[] = {"path", "interval"};
 
 }  // namespace keys
 
@@ -68,13 +69,14 @@ inline constexpr KeyTable kManifestTable{"a manifest", keys::kManifest, {}};
 inline constexpr KeyTable kAppTable{"an app", keys::kApp, keys::kAppLater};
 inline constexpr KeyTable kWorkersTable{"\"workers\"", keys::kWorkers, {}};
 inline constexpr KeyTable kLimitsTable{"\"limits\"", keys::kLimits, {}};
-inline constexpr KeyTable kTimeoutsTable{"\"timeouts\"", keys::kTimeouts, keys::kTimeoutsLater};
+inline constexpr KeyTable kTimeoutsTable{"\"timeouts\"", keys::kTimeouts, {}};
+inline constexpr KeyTable kHealthTable{"\"health\"", keys::kHealth, {}};
 
 inline constexpr const KeyTable* kHostTables[] = {&kHostTable,        &kListenTable, &kGatewayTable,
                                                   &kControlTable,     &kUidsTable,   &kCgroupTable,
                                                   &kDirectoriesTable, &kPlanTable, &kIoTable,   &kIsolationTable, &kNetworkTable};
 inline constexpr const KeyTable* kTenantTables[] = {&kTenantTable, &kNetworkTable};
 inline constexpr const KeyTable* kManifestTables[] = {&kManifestTable, &kAppTable, &kWorkersTable,
-                                                      &kLimitsTable, &kTimeoutsTable};
+                                                      &kLimitsTable, &kTimeoutsTable, &kHealthTable};
 
 }  // namespace rowhouse::config

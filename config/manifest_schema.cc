@@ -21,6 +21,9 @@ void set_defaults(proto::AppRecord& record) {
   record.queue_ms = 45'000;
   record.graceful_ms = 15'000;
   record.shutdown_ms = 5'000;
+  record.idle_ms = 600'000;
+  record.health_ms = 5'000;
+  record.health_interval_ms = 10'000;
 }
 
 // A variable of the manifest replaces the one that we set.
@@ -93,13 +96,8 @@ void read_workers(const Node& node, proto::AppRecord& record, Diagnostics& diagn
     return;
   }
   const MapReader reader(node, kWorkersTable, diagnostics);
-  const Node* min = reader.find("min");
-  if (min != nullptr && min->kind == NodeKind::kScalar && min->text == "0") {
-    diagnostics.add(min->position, "\"min\" 0 (started by the first request) is not supported yet");
-    return;
-  }
-  reader.whole("min", kWorkers, record.workers_min);
-  record.workers_max = record.workers_min;
+  reader.whole("min", kWorkersMin, record.workers_min);
+  record.workers_max = std::max(record.workers_min, 1U);
   reader.whole("max", kWorkers, record.workers_max);
   if (record.workers_max < record.workers_min) {
     diagnostics.add(reader.position_of("max"), "\"max\" must not be less than \"min\"");
@@ -133,6 +131,21 @@ void read_timeouts(const Node& node, proto::AppRecord& record, Diagnostics& diag
   reader.quantity("queue", parse_duration, kQueueMs, record.queue_ms);
   reader.quantity("graceful", parse_duration, kGracefulMs, record.graceful_ms);
   reader.quantity("shutdown", parse_duration, kShutdownMs, record.shutdown_ms);
+  reader.quantity("idle", parse_duration, kIdleMs, record.idle_ms);
+  reader.quantity("health", parse_duration, kHealthMs, record.health_ms);
+}
+
+void read_health(const Node& node, proto::AppRecord& record, Diagnostics& diagnostics) {
+  const MapReader reader(node, kHealthTable, diagnostics);
+  if (reader.require("path") != nullptr) reader.text("path", parse_health_path, record.health_path);
+  reader.quantity("interval", parse_duration, kHealthIntervalMs, record.health_interval_ms);
+}
+
+// When a worker has done enough.
+void read_ends(const MapReader& reader, proto::AppRecord& record) {
+  reader.whole("max_requests", kMaxRequests, record.max_requests);
+  reader.quantity("max_lifetime", parse_duration, kMaxLifetimeMs, record.max_lifetime_ms);
+  reader.quantity("max_memory", parse_size, kMemory, record.max_memory_bytes);
 }
 
 App read_app(const Node& node, const ManifestOwner& owner, RoutesSeen& seen, Diagnostics& diagnostics) {
@@ -157,6 +170,8 @@ App read_app(const Node& node, const ManifestOwner& owner, RoutesSeen& seen, Dia
   if (const Node* statics = reader.find("static")) read_statics(*statics, app, diagnostics);
   if (const Node* limits = reader.find("limits")) read_limits(*limits, app.record, diagnostics);
   if (const Node* timeouts = reader.find("timeouts")) read_timeouts(*timeouts, app.record, diagnostics);
+  if (const Node* health = reader.find("health")) read_health(*health, app.record, diagnostics);
+  read_ends(reader, app.record);
   app.part.threads = static_cast<std::uint16_t>(app.record.threads);
   app.part.python = app.record.python.str();
   return app;

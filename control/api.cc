@@ -11,7 +11,8 @@ namespace rowhouse::control {
 namespace {
 
 constexpr const char* kFeatures[] = {"status", "start",       "stop",       "restart",
-                                     "logs",   "logs.follow", "logs.access", "reload", "reload.tenant"};
+                                     "logs",   "logs.follow", "logs.access", "reload", "reload.tenant",
+                                      "restart.hard"};
 
 std::optional<proto::CommandKind> command_kind(std::string_view verb) {
   if (verb == "start") return proto::CommandKind::kStart;

@@ -7,7 +7,15 @@
 namespace rowhouse::control {
 
 void Api::start_command(const Call& call, const AppName& app, proto::CommandKind kind) {
-  if (!check_parameters(call, {}) || !check_body(call)) return;
+  const bool may_be_hard = kind == proto::CommandKind::kRestart;
+  const bool known = may_be_hard ? check_parameters(call, {"hard"}) : check_parameters(call, {});
+  if (!known || !check_body(call)) return;
+  const std::string hard = call.target.parameter("hard");
+  if (!hard.empty() && hard != "0" && hard != "1") {
+    fail(call.id, {400, "bad_request", "hard must be 0 or 1.", "", ""});
+    return;
+  }
+  if (hard == "1") kind = proto::CommandKind::kRestartHard;
   find_app(call.id, app,
            [this, id = call.id, app, kind](std::uint32_t number) { on_command_app(id, app, kind, number); });
 }

@@ -43,7 +43,7 @@ std::string_view jail_step_text(std::int32_t number) {
 }
 
 bool is_planned(Cause cause) {
-  return cause == Cause::kIdle || cause == Cause::kMaxRequests || cause == Cause::kRestart ||
+  return cause == Cause::kIdle || cause == Cause::kMaxRequests || cause == Cause::kMaxLifetime || cause == Cause::kRestart ||
          cause == Cause::kConfig || cause == Cause::kSuspended || cause == Cause::kShutdown;
 }
 
@@ -82,6 +82,7 @@ std::string ending_argument(Cause cause, std::int32_t argument) {
     return walls;
   }
   if (cause == Cause::kSpawn) return std::string(jail_step_text(argument));
+  if (cause == Cause::kHealth) return argument == 0 ? "no answer" : "status " + std::to_string(argument);
   return {};
 }
 
@@ -130,6 +131,8 @@ std::string_view cause_sentence(Cause cause) {
     case Cause::kShutdown: return "Rowhouse was shut down.";
     case Cause::kKilled: return "The worker was killed on an operator's order.";
     case Cause::kUnconfined: return "The app ran outside its cgroups, without limits, and was ended.";
+    case Cause::kHealth: return "The worker failed its health check.";
+    case Cause::kMaxLifetime: return "The worker had run for its lifetime and was replaced.";
     case Cause::kBadRequest: return "The request was malformed.";
     case Cause::kNoRoute: return "No app is mounted at this path.";
     case Cause::kClientTimeout: return "The client was too slow.";

@@ -10,6 +10,7 @@
 
 #include "gateway/exchange.h"
 #include "gateway/exchange_queue.h"
+#include "gateway/probe.h"
 #include "gateway/refusal.h"
 #include "gateway/share.h"
 #include "gateway/workbench.h"
@@ -26,15 +27,19 @@ struct AppLimits {
   std::uint32_t queue = 0;        // waiting, all gateways together
 };
 
-class WorkerFaultListener {
+// What the supervisor must hear of an app.
+class AppListener {
  public:
-  virtual ~WorkerFaultListener() = default;
+  virtual ~AppListener() = default;
   virtual void on_worker_fault(const WorkerIdentity& worker, proto::FaultKind kind) = 0;
+  // Requests wait, and no worker that may be used is there; again every kWantedPeriod.
+  virtual void on_app_wanted(std::uint32_t app) = 0;
+  virtual void on_probed(const proto::Probed& answer) = 0;
 };
 
 class App final : public Mortal, public WorkerListener {
  public:
-  App(Workbench& bench, std::uint32_t number, WorkerFaultListener& faults);
+  App(Workbench& bench, std::uint32_t number, AppListener& listener);
   ~App() override;
 
   [[nodiscard]] std::uint32_t number() const { return number_; }
@@ -47,6 +52,10 @@ class App final : public Mortal, public WorkerListener {
   void add_worker(const WorkerIdentity& identity, WorkerShare share, UniqueFd channel);
   // False when no such worker is known.
   [[nodiscard]] bool remove_worker(std::uint32_t generation, std::uint32_t worker);
+  // It gets no more requests.
+  void spare_worker(std::uint32_t generation, std::uint32_t worker);
+  // Answers by AppListener::on_probed.
+  void probe(const proto::Probe& order);
   // Refuses what waits and drops all workers.
   void remove();
 
@@ -72,12 +81,17 @@ class App final : public Mortal, public WorkerListener {
   [[nodiscard]] std::optional<Refusal> refusal_now() const;
   void refuse_waiting(const Refusal& refusal);
   void store_queued();
+  void call_for_worker();
+  void start_probes();
+  void on_probe_done(Probe& probe, const proto::Probed& answer);
+  [[nodiscard]] Worker* find_worker(std::uint32_t generation, std::uint32_t worker) const;
 
   Workbench& bench_;
   const std::uint32_t number_;
-  WorkerFaultListener& faults_;
+  AppListener& listener_;
   TurnTask dispatch_task_;
   Deadline recheck_;  // for room that only another gateway sees come
+  Deadline wanted_;   // until AppWanted is said again
 
   AppLimits limits_;
   AppShare share_;
@@ -88,6 +102,7 @@ class App final : public Mortal, public WorkerListener {
   std::uint32_t in_flight_ = 0;   // streams of this gateway
   ExchangeQueue queue_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::unique_ptr<Probe>> probes_;  // under way
 };
 
 }  // namespace rowhouse::gateway

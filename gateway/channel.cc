@@ -115,8 +115,10 @@ void Channel::grant(Stream& stream, std::uint32_t bytes) {
 
 void Channel::give_up(Stream& stream, proto::AbortReason reason) {
   stream.listener = nullptr;
+  ++given_up_;
   proto::append_abort(output_.tail(), stream.id, reason);
   flush_task_.schedule();
+  listener_.on_stream_given_up();
 }
 
 void Channel::on_time_over(Stream& stream) {
@@ -281,6 +283,7 @@ void Channel::deliver_credit(Stream& stream) {
 void Channel::close_stream(Stream& stream) {
   streams_.erase(stream);
   stream.deadline.clear();
+  if (stream.listener == nullptr) --given_up_;
   stream.listener = nullptr;
   free_streams_.push_back(&stream);
 }

@@ -39,6 +39,8 @@ class ChannelListener {
   virtual void on_channel_room() = 0;
   // A stream was closed: ended (`service_us` is the worker's own word), aborted or lost.
   virtual void on_stream_closed(std::optional<std::uint16_t> service_us) = 0;
+  // Somebody has stopped waiting for a stream that is still open.
+  virtual void on_stream_given_up() = 0;
   // Nobody listens any more to a stream, and its time is over.
   virtual void on_given_up_time_over() = 0;
   // All streams have been told; the socket is closed.
@@ -56,6 +58,8 @@ class Channel {
   // True when a stream may be opened.
   [[nodiscard]] bool has_room() const;
   [[nodiscard]] std::size_t open_streams() const { return streams_.size(); }
+  // Of the open ones: nobody waits for their answer.
+  [[nodiscard]] std::size_t given_up_streams() const { return given_up_; }
   [[nodiscard]] std::size_t unsent_bytes() const { return output_.size(); }
   // What broke the protocol, for the log.
   [[nodiscard]] const Error& violation() const { return violation_; }
@@ -112,6 +116,7 @@ class Channel {
   StreamTable streams_;
   std::vector<std::unique_ptr<Stream>> all_streams_;
   std::vector<Stream*> free_streams_;
+  std::size_t given_up_ = 0;
   std::uint32_t last_id_ = 0;
   bool wrapped_ = false;            // ids began at 1 again
   std::uint32_t first_window_ = 0;  // of the worker's HELLO

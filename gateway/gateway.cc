@@ -116,6 +116,16 @@ Status Gateway::on_message(const proto::Switch& message) {
   return {};
 }
 
+Status Gateway::on_message(const proto::Probe& message) {
+  sites_.on_probe(message);
+  return {};
+}
+
+Status Gateway::on_message(const proto::WorkerLeaving& message) {
+  sites_.on_worker_leaving(message);
+  return {};
+}
+
 Status Gateway::on_message(const proto::Retire& message) {
   retiring_ = true;
   listeners_.clear();

@@ -22,7 +22,7 @@ namespace rowhouse::gateway {
 class Gateway final : public SupervisorListener,
                       public ClientListener,
                       public ConnectionListener,
-                      public WorkerFaultListener {
+                      public AppListener {
  public:
   // `max_connections`: beyond it clients get 503.
   Gateway(UniqueFd control, const Clock& clock, std::size_t max_connections);
@@ -43,12 +43,16 @@ class Gateway final : public SupervisorListener,
   Status on_message(const proto::WorkerAdd& message, UniqueFd channel) override;
   Status on_message(const proto::WorkerGone& message) override;
   Status on_message(const proto::Switch& message) override;
+  Status on_message(const proto::Probe& message) override;
+  Status on_message(const proto::WorkerLeaving& message) override;
   Status on_message(const proto::Retire& message) override;
   void on_supervisor_lost(const Error& error) override;
 
   void on_client(UniqueFd socket, ClientAddress address) override;
   void on_connection_closed(Http1Connection& connection) override;
   void on_worker_fault(const WorkerIdentity& worker, proto::FaultKind kind) override;
+  void on_app_wanted(std::uint32_t app) override { link_.send(proto::AppWanted{app}); }
+  void on_probed(const proto::Probed& answer) override { link_.send(answer); }
 
   void on_crowd(const ClientAddress& address);
   void on_turn_finished();

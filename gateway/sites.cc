@@ -25,8 +25,8 @@ AppLimits limits_of(const proto::AppBegin& begin) {
 
 }  // namespace
 
-Sites::Sites(Workbench& bench, ShareTable& shares, WorkerFaultListener& faults)
-    : bench_(bench), shares_(shares), faults_(faults) {}
+Sites::Sites(Workbench& bench, ShareTable& shares, AppListener& listener)
+    : bench_(bench), shares_(shares), listener_(listener) {}
 
 SiteMatch Sites::find(std::string_view host, std::string_view path) const {
   const RouteMatch route = router_.find(host, path);
@@ -52,7 +52,7 @@ Status Sites::on_begin(const proto::AppBegin& message) {
   if (message.slot >= proto::kMaxApps) return out_of_order("AppBegin slot");
   Site& site = sites_[message.app];
   if (site.app == nullptr) {
-    site.app = std::make_unique<App>(bench_, message.app, faults_);
+    site.app = std::make_unique<App>(bench_, message.app, listener_);
     site.app->set_limits(limits_of(message), shares_.app(message.slot));
   }
   drafts_[message.app] = Draft{message, {}, {}};
@@ -140,6 +140,16 @@ void Sites::on_condition(const proto::AppConditionChange& message) {
 void Sites::on_switch(const proto::Switch& message) {
   App* const app = find_app(message.app, "Switch");
   if (app != nullptr) app->switch_to(message.generation);
+}
+
+void Sites::on_worker_leaving(const proto::WorkerLeaving& message) {
+  App* const app = find_app(message.app, "WorkerLeaving");
+  if (app != nullptr) app->spare_worker(message.generation, message.worker);
+}
+
+void Sites::on_probe(const proto::Probe& message) {
+  App* const app = find_app(message.app, "Probe");
+  if (app != nullptr) app->probe(message);
 }
 
 }  // namespace rowhouse::gateway

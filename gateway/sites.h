@@ -42,7 +42,7 @@ using SiteMatch = std::variant<AppMatch, StaticMatch, Refusal>;
 
 class Sites {
  public:
-  Sites(Workbench& bench, ShareTable& shares, WorkerFaultListener& faults);
+  Sites(Workbench& bench, ShareTable& shares, AppListener& listener);
   Sites(const Sites&) = delete;
   Sites& operator=(const Sites&) = delete;
 
@@ -60,6 +60,8 @@ class Sites {
   void on_worker_gone(const proto::WorkerGone& message);
   void on_condition(const proto::AppConditionChange& message);
   void on_switch(const proto::Switch& message);
+  void on_probe(const proto::Probe& message);
+  void on_worker_leaving(const proto::WorkerLeaving& message);
 
  private:
   // An app's configuration while its pieces arrive.
@@ -78,7 +80,7 @@ class Sites {
 
   Workbench& bench_;
   ShareTable& shares_;
-  WorkerFaultListener& faults_;
+  AppListener& listener_;
   Router router_;
   std::unordered_map<std::uint32_t, Site> sites_;
   std::unordered_map<std::uint32_t, Draft> drafts_;

@@ -73,6 +73,8 @@ Status SupervisorLink::dispatch(proto::IncomingMessage& incoming) {
   if (incoming.type == MessageType::kWorkerAdd) return deliver<proto::WorkerAdd>(incoming);
   if (incoming.type == MessageType::kWorkerGone) return deliver<proto::WorkerGone>(incoming);
   if (incoming.type == MessageType::kSwitch) return deliver<proto::Switch>(incoming);
+  if (incoming.type == MessageType::kProbe) return deliver<proto::Probe>(incoming);
+  if (incoming.type == MessageType::kWorkerLeaving) return deliver<proto::WorkerLeaving>(incoming);
   if (incoming.type == MessageType::kRetire) return deliver<proto::Retire>(incoming);
   return make_error(ErrorCode::kInvalid, "message that is not for a gateway");
 }

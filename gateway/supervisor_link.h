@@ -32,6 +32,8 @@ class SupervisorListener {
   virtual Status on_message(const proto::WorkerAdd& message, UniqueFd channel) = 0;
   virtual Status on_message(const proto::WorkerGone& message) = 0;
   virtual Status on_message(const proto::Switch& message) = 0;
+  virtual Status on_message(const proto::Probe& message) = 0;
+  virtual Status on_message(const proto::WorkerLeaving& message) = 0;
   virtual Status on_message(const proto::Retire& message) = 0;
   // The socket has ended (kClosed), or a message was wrong.
   virtual void on_supervisor_lost(const Error& error) = 0;

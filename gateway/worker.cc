@@ -14,10 +14,11 @@ Worker::Worker(Workbench& bench, WorkerShare share, const WorkerIdentity& identi
       channel_(bench, std::move(channel), identity.threads + proto::kMaxPrefetch, *this),
       dying_(bench.deadlines, [this] { on_dying_time_over(); }) {
   share_.set_in_flight(0);
+  share_.set_given_up(0);
 }
 
 bool Worker::has_room(const Request& request) {
-  if (!channel_.has_room()) return false;
+  if (spared_ || !channel_.has_room()) return false;
   const std::uint32_t threads = identity_.threads;
   const std::uint32_t all = share_.in_flight();
   if (all < threads) return true;
@@ -39,6 +40,7 @@ void Worker::report(proto::FaultKind kind) {
   if (reported) return;
   reported = true;
   if (kind == proto::FaultKind::kRequestTimeout) {
+    spared_ = true;  // the other gateways hear of it from the supervisor
     log_warning("request-over-time",
                 {{"app", identity_.app}, {"generation", identity_.generation}, {"worker", identity_.worker}});
   }
@@ -47,6 +49,7 @@ void Worker::report(proto::FaultKind kind) {
 
 void Worker::on_stream_closed(std::optional<std::uint16_t> service_us) {
   share_.set_in_flight(channel_.open_streams());
+  share_.set_given_up(channel_.given_up_streams());
   if (service_us) service_times_.record(bench_.turn.now(), *service_us);
   listener_.on_request_left();
 }

@@ -39,8 +39,10 @@ class Worker final : public Mortal, private ChannelListener {
   [[nodiscard]] const WorkerIdentity& identity() const { return identity_; }
   [[nodiscard]] Channel& channel() { return channel_; }
   [[nodiscard]] bool is_usable() const {
-    return channel_.state() == ChannelState::kOpen || channel_.state() == ChannelState::kGreeting;
+    return !spared_ && (channel_.state() == ChannelState::kOpen || channel_.state() == ChannelState::kGreeting);
   }
+  // It shall go: no more requests.
+  void spare() { spared_ = true; }
   // Whether a request like this may be sent now.
   [[nodiscard]] bool has_room(const Request& request);
   Stream& open(std::string& request_frame, StreamListener& listener, Instant deadline);
@@ -54,6 +56,7 @@ class Worker final : public Mortal, private ChannelListener {
  private:
   void on_channel_room() override { listener_.on_worker_room(); }
   void on_stream_closed(std::optional<std::uint16_t> service_us) override;
+  void on_stream_given_up() override { share_.set_given_up(channel_.given_up_streams()); }
   void on_given_up_time_over() override { report(proto::FaultKind::kRequestTimeout); }
   void on_channel_end(ChannelEnd end) override;
   void on_dying_time_over();
@@ -63,6 +66,7 @@ class Worker final : public Mortal, private ChannelListener {
   const WorkerIdentity identity_;
   WorkerListener& listener_;
   ServiceTimes service_times_;
+  bool spared_ = false;
   bool reported_[2] = {false, false};  // by FaultKind
   Channel channel_;
   Deadline dying_;  // from the end of the channel to the news of the worker's death

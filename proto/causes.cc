@@ -23,6 +23,8 @@ std::string_view cause_name(Cause cause) {
     case Cause::kShutdown: return "RH-SHUTDOWN";
     case Cause::kKilled: return "RH-KILLED";
     case Cause::kUnconfined: return "RH-UNCONFINED";
+    case Cause::kHealth: return "RH-HEALTH";
+    case Cause::kMaxLifetime: return "RH-MAX-LIFETIME";
     case Cause::kBadRequest: return "RH-BAD-REQUEST";
     case Cause::kNoRoute: return "RH-NO-ROUTE";
     case Cause::kClientTimeout: return "RH-CLIENT-TIMEOUT";

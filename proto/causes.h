@@ -29,6 +29,8 @@ enum class Cause : std::uint16_t {
   kShutdown = 16,
   kKilled = 17,
   kUnconfined = 18,
+  kHealth = 19,       // argument: HTTP status of the health check; 0: no answer in time
+  kMaxLifetime = 20,
   // refusals of the gateway
   kBadRequest = 64,      // 400, 405, 417, 501, 505
   kNoRoute = 65,         // 404

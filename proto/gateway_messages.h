@@ -175,6 +175,62 @@ struct WorkerFault {
   static constexpr void fields(auto& m, auto& visit) { visit(m.app, m.generation, m.worker, m.kind); }
 };
 
+// gateway -> supervisor: requests wait, and no worker that may be used is there.  Said once when that begins, and
+// again every second while it lasts.
+struct AppWanted {
+  static constexpr MessageType kType = MessageType::kAppWanted;
+  static constexpr std::size_t kDescriptors = 0;
+  std::uint32_t app = 0;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.app); }
+};
+
+// supervisor -> gateway: ask this worker for the path and answer Probed.
+struct Probe {
+  static constexpr MessageType kType = MessageType::kProbe;
+  static constexpr std::size_t kDescriptors = 0;
+  std::uint32_t probe = 0;  // names the answer
+  std::uint32_t app = 0;
+  std::uint32_t generation = 0;
+  std::uint32_t worker = 0;
+  std::uint32_t time_ms = 0;
+  Host host;      // a name, never "*.x"
+  Prefix prefix;  // of the route: SCRIPT_NAME
+  Path path;      // below it; begins with a slash
+  static constexpr void fields(auto& m, auto& visit) {
+    visit(m.probe, m.app, m.generation, m.worker, m.time_ms, m.host, m.prefix, m.path);
+  }
+};
+
+enum class ProbeOutcome : std::uint8_t {
+  kAnswered = 0,  // wholly, with `status`
+  kTimeOver = 1,
+  kFailed = 2,    // the worker ended the answer, or its answer breaks HTTP
+  kNotAsked = 3,  // no such worker, or it takes no requests
+};
+inline constexpr ProbeOutcome last_value(ProbeOutcome) { return ProbeOutcome::kNotAsked; }
+
+// gateway -> supervisor: the answer to Probe.
+struct Probed {
+  static constexpr MessageType kType = MessageType::kProbed;
+  static constexpr std::size_t kDescriptors = 0;
+  std::uint32_t app = 0;
+  std::uint32_t probe = 0;
+  ProbeOutcome outcome = ProbeOutcome::kAnswered;
+  std::uint16_t status = 0;  // of kAnswered
+  static constexpr void fields(auto& m, auto& visit) { visit(m.app, m.probe, m.outcome, m.status); }
+};
+
+// supervisor -> gateway: the worker shall go.  It gets no more requests, whether it says DRAIN on its channel or
+// cannot any more; those that it has go on.
+struct WorkerLeaving {
+  static constexpr MessageType kType = MessageType::kWorkerLeaving;
+  static constexpr std::size_t kDescriptors = 0;
+  std::uint32_t app = 0;
+  std::uint32_t generation = 0;
+  std::uint32_t worker = 0;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.app, m.generation, m.worker); }
+};
+
 // supervisor -> gateway: stop accepting, finish what runs within the time, exit 0.
 struct Retire {
   static constexpr MessageType kType = MessageType::kRetire;

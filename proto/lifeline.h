@@ -52,6 +52,11 @@ using LifelineBytes = std::array<std::uint8_t, kLifelineRecordBytes>;
 // Sends without blocking; kChannel needs exactly one descriptor, everything else none.
 Status send_lifeline(int socket, const LifelineRecord& record, std::span<const int> descriptors = {});
 
+// Makes a worker write the Python stacks of all its threads to its log, from inside a signal handler, so also
+// when Python itself is stuck.  A real-time signal that nothing else uses (SIGRTMIN + 6 with glibc); registered
+// before the app is imported, so only a worker that said READY is sure to survive it.
+inline constexpr int kStacksSignal = 40;
+
 // The descriptor that a worker finds its lifeline at, and its worker part (worker_part.h).
 inline constexpr int kWorkerLifelineFd = 3;
 inline constexpr int kWorkerPartFd = 4;

@@ -180,7 +180,7 @@ struct DomainRecord {
 };
 
 // One app of a manifest, with its worker part (worker_part.h) as a sealed memory file.
-// 0 in memory_bytes, cpu_percent and pids: only the plan's limit.
+// 0 in memory_bytes, cpu_percent and pids: only the plan's limit; in idle_ms and the three max_: never.
 struct AppRecord {
   static constexpr MessageType kType = MessageType::kAppRecord;
   static constexpr std::size_t kDescriptors = 1;
@@ -193,9 +193,17 @@ struct AppRecord {
   std::uint32_t startup_ms = 0, request_ms = 0, queue_ms = 0, graceful_ms = 0, shutdown_ms = 0;
   std::uint32_t cpu_percent = 0;  // of one core
   std::uint32_t pids = 0;
+  std::uint32_t idle_ms = 0;
+  std::uint32_t max_requests = 0;      // of one worker
+  std::uint64_t max_lifetime_ms = 0;   // of one worker
+  std::uint64_t max_memory_bytes = 0;  // of one worker
+  Path health_path;                    // below each route, begins with a slash; empty: no health check
+  std::uint32_t health_interval_ms = 0, health_ms = 0;
   static constexpr void fields(auto& m, auto& visit) {
     visit(m.name, m.python, m.workers_min, m.workers_max, m.threads, m.memory_bytes, m.body_bytes, m.startup_ms,
-          m.request_ms, m.queue_ms, m.graceful_ms, m.shutdown_ms, m.cpu_percent, m.pids);
+          m.request_ms, m.queue_ms, m.graceful_ms, m.shutdown_ms, m.cpu_percent, m.pids, m.idle_ms,
+          m.max_requests, m.max_lifetime_ms, m.max_memory_bytes, m.health_path, m.health_interval_ms,
+          m.health_ms);
   }
 };
 

@@ -16,7 +16,8 @@ bool steward_may_send(Phase phase, MessageType type) {
 
 bool gateway_may_send(Phase phase, MessageType type) {
   if (phase == Phase::kSetup) return type == kGatewayReady;
-  return type == kAppCommitted || type == kSwitched || type == kWorkerFault || type == kPong;
+  return type == kAppCommitted || type == kSwitched || type == kWorkerFault || type == kAppWanted ||
+         type == kProbed || type == kPong;
 }
 
 bool control_may_send(Phase phase, MessageType type) {
@@ -33,6 +34,7 @@ bool supervisor_may_send(MessageType type) {
   if (type >= kGatewaySetup && type <= kRetire) {
     return type != kGatewayReady && type != kAppCommitted && type != kSwitched && type != kWorkerFault;
   }
+  if (type == kProbe || type == kWorkerLeaving) return true;
   if (type >= kControlSetup && type <= kAppNotice) {
     return type != kControlReady && type != kQuery && type != kCommand;
   }

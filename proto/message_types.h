@@ -67,6 +67,10 @@ enum class MessageType : std::uint16_t {
   kSwitched = 93,
   kWorkerFault = 94,
   kRetire = 95,
+  kAppWanted = 99,
+  kProbe = 100,
+  kProbed = 101,
+  kWorkerLeaving = 102,
   // supervisor <-> control
   kControlSetup = 112,
   kControlReady = 113,

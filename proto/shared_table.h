@@ -27,7 +27,7 @@ static_assert(sizeof(AppCell) == 64);
 // One gateway's share of one worker.
 struct WorkerCell {
   std::atomic<std::uint32_t> in_flight;
-  std::atomic<std::uint32_t> reserved;
+  std::atomic<std::uint32_t> given_up;  // of those in flight: nobody waits for them any more
   std::atomic<std::uint64_t> requests;
 };
 static_assert(sizeof(WorkerCell) == 16);

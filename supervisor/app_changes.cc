@@ -35,19 +35,26 @@ void App::change_live(AppSpec spec) {
   lift_quota();
   renew_limits();
   configure_all();
+  // One that slept has workers of its own now; fewer or more of them are the next pulse's matter.
+  const bool sleeps = serving_ == nullptr && next_ == nullptr && !retry_.active();
+  if (sleeps && spec_.settings.workers_min > 0) start_generation(StartKind::kBackground);
 }
 
 // A command that is under way is answered by the outcome of the newer generation.
 void App::change_generation(AppSpec spec) {
   adopt_spec(std::move(spec));
   if (stopped_ || shutting_down_) return;
-  if (serving_ != nullptr) ++restarts_;
+  // One that sleeps goes on sleeping: its next request starts what is new.
+  const bool serves = serving_ != nullptr;
+  if (!serves && spec_.settings.workers_min == 0 && around_.rows->app_queued(row_) == 0) return fall_asleep();
+  if (serves) ++restarts_;
   // A copy: a generation of which nothing is left goes at once.
   std::vector<Sandbox*> oldest;
   for (std::size_t i = 0; i + kMaxDraining < retired_.size(); ++i) oldest.push_back(retired_[i].get());
   for (Sandbox* sandbox : oldest) sandbox->kill(Cause::kRestart);
   notice(proto::NoticeKind::kRestarting, last_generation_);
-  start_generation();
+  // A file that was written for a thousand apps is no storm.
+  start_generation(StartKind::kBackground);
 }
 
 void App::keep_routes(const std::vector<Domain>& domains) {
@@ -63,6 +70,7 @@ void App::leave(std::function<void()> on_quiet) {
   leaving_ = true;
   stopped_ = true;
   retry_.stop();
+  await_no_start();
   give_up_next(Cause::kStopped);
   spec_.routes.clear();
   spec_.statics.clear();

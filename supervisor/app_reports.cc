@@ -48,7 +48,7 @@ void App::introduce_to(Gateway& gateway) {
   gateway.link().send(condition());
   for (Sandbox* sandbox : sandboxes()) {
     for (const auto& [id, worker] : sandbox->workers()) {
-      if (worker->row && worker->state() == proto::WorkerState::kReady) introduce_worker(gateway, *sandbox, *worker);
+      if (worker->notes.row && worker->state() == proto::WorkerState::kReady) introduce_worker(gateway, *sandbox, *worker);
     }
   }
   Sandbox* current = switching_ ? next_.get() : serving_.get();
@@ -69,7 +69,7 @@ void App::introduce_worker(Gateway& gateway, Sandbox& sandbox, Worker& worker) {
   add.app = number_;
   add.generation = sandbox.generation();
   add.worker = worker.id();
-  add.slot = worker.row.value_or(0);
+  add.slot = worker.notes.row.value_or(0);
   add.threads = spec_.settings.threads;
   gateway.link().send(add, {channel.value().ours.get()});
 }
@@ -174,7 +174,7 @@ std::vector<proto::WorkerInfo> App::describe_workers() const {
       info.worker = id;
       info.pid = static_cast<std::uint32_t>(worker->pid());
       info.state = worker->state();
-      info.requests = worker->row ? around_.rows->worker_requests(*worker->row) : 0;
+      info.requests = worker->notes.row ? around_.rows->worker_requests(*worker->notes.row) : 0;
       info.memory_bytes = worker->memory_bytes();
       infos.push_back(info);
     }

@@ -50,7 +50,7 @@ Status CgroupTree::renew_parents() {
 
 // A process that has just ended is in no group any more: that is looked at last.
 bool Worker::is_confined() const {
-  if (state_ != proto::WorkerState::kReady) return true;
+  if (life_.state != proto::WorkerState::kReady) return true;
   return (leaf_.stands() && leaf_.contains(pid_)) || has_ended(pidfd_);
 }
 

@@ -11,6 +11,7 @@ namespace rowhouse::supervisor {
 
 struct WorkerFacts {
   proto::Cause decided = proto::Cause::kNone;   // we killed it, and why
+  std::int32_t decided_argument = 0;            // as the cause has one
   bool oom_killed = false;                      // its leaf's counter has grown
   std::uint64_t memory_bytes = 0;               // what its leaf had at most
   std::uint64_t forks_refused = 0;              // by a pids limit, in its leaf

@@ -97,6 +97,16 @@ void Gateways::on_message(std::uint32_t index, proto::IncomingMessage& message) 
       if (!fault.ok()) return on_closed(index, "sent a malformed message");
       return listener_.on_worker_fault(fault.value());
     }
+    case static_cast<int>(proto::MessageType::kAppWanted): {
+      const auto wanted = proto::decode_message<proto::AppWanted>(message);
+      if (!wanted.ok()) return on_closed(index, "sent a malformed message");
+      return listener_.on_app_wanted(wanted.value().app);
+    }
+    case static_cast<int>(proto::MessageType::kProbed): {
+      const auto probed = proto::decode_message<proto::Probed>(message);
+      if (!probed.ok()) return on_closed(index, "sent a malformed message");
+      return listener_.on_probed(probed.value());
+    }
     default: return;  // AppCommitted: nothing waits for it
   }
 }

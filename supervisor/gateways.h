@@ -44,6 +44,8 @@ class GatewaysListener {
   // A fresh gateway: tell it every app.
   virtual void on_gateway_started(Gateway& gateway) = 0;
   virtual void on_worker_fault(const proto::WorkerFault& fault) = 0;
+  virtual void on_app_wanted(std::uint32_t app) = 0;
+  virtual void on_probed(const proto::Probed& answer) = 0;
   virtual void on_gateway_ready() = 0;
   virtual void on_all_gateways_retired() = 0;
   // The receiving end of a gateway's access records: hand it to control.

@@ -15,17 +15,6 @@ constexpr std::uint32_t kMaxTimeoutMs = 24 * 3600 * 1000;
 
 const Problem kMalformed{"the loader sent records that cannot be right"};
 
-bool is_label(std::string_view label) {
-  const auto valid = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
-  return !label.empty() && label.size() <= 63 && label.front() != '-' && label.back() != '-' &&
-         std::all_of(label.begin(), label.end(), valid);
-}
-
-bool is_plain_segment(std::string_view segment) {
-  const auto valid = [](char c) { return c > ' ' && c < 0x7f && c != '%' && c != '?' && c != '#' && c != '\\'; };
-  return !segment.empty() && segment != "." && segment != ".." && std::all_of(segment.begin(), segment.end(), valid);
-}
-
 bool is_absolute_path(std::string_view path) {
   return path.size() > 1 && path.front() == '/' && path.find('\0') == std::string_view::npos &&
          path.find("/../") == std::string_view::npos && !path.ends_with("/..");
@@ -91,8 +80,15 @@ std::optional<Problem> check_tenant(const TenantEntry& tenant, const HostConfigu
 
 std::optional<Problem> check_timeouts(const proto::AppRecord& app) {
   for (const std::uint32_t ms :
-       {app.startup_ms, app.request_ms, app.queue_ms, app.graceful_ms, app.shutdown_ms}) {
+       {app.startup_ms, app.request_ms, app.queue_ms, app.graceful_ms, app.shutdown_ms,
+        app.idle_ms, app.health_ms}) {
     if (ms == 0 || ms > kMaxTimeoutMs) return kMalformed;
+  }
+  if (app.health_interval_ms > kMaxTimeoutMs) return kMalformed;
+  // It travels on to the gateways, as a path below the app's routes.
+  const std::string_view path = app.health_path.view();
+  if (!path.empty() && path != "/" && !is_route_prefix(path.ends_with('/') ? path.substr(0, path.size() - 1) : path)) {
+    return kMalformed;
   }
   return std::nullopt;
 }
@@ -112,7 +108,7 @@ std::optional<Problem> check_app(const proto::AppRecord& app, const TenantEntry&
   if (std::find(pythons.begin(), pythons.end(), app.python.view()) == pythons.end()) {
     return Problem{"app " + std::string(name) + ": Python " + app.python.str() + " is not offered on this host"};
   }
-  if (app.workers_min < 1 || app.workers_min > app.workers_max || app.threads < 1) return kMalformed;
+  if (app.workers_max < 1 || app.workers_min > app.workers_max || app.threads < 1) return kMalformed;
   if (app.workers_max > plan.workers) {
     return over_plan(name, "workers", app.workers_max, plan.workers, tenant.plan);
   }
@@ -276,45 +272,6 @@ void TenantIndex::add(TenantEntry tenant) {
 std::string_view TenantIndex::owner_of_uid(std::uint32_t uid) const { return find_owner(uids_, uid); }
 std::string_view TenantIndex::owner_of_gid(std::uint32_t gid) const { return find_owner(gids_, gid); }
 std::string_view TenantIndex::owner_of_domain(const Domain& domain) const { return find_owner(domains_, domain); }
-
-bool is_name(std::string_view text) {
-  const auto valid = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
-  return !text.empty() && text.size() <= proto::kMaxNameBytes && text.front() != '-' &&
-         std::all_of(text.begin(), text.end(), valid);
-}
-
-bool is_host(std::string_view text) {
-  if (text.empty() || text.size() > proto::kMaxHostBytes) return false;
-  while (true) {
-    const std::size_t dot = text.find('.');
-    if (!is_label(text.substr(0, dot))) return false;
-    if (dot == std::string_view::npos) return true;
-    text.remove_prefix(dot + 1);
-  }
-}
-
-bool is_route_prefix(std::string_view text) {
-  if (text.empty()) return true;
-  if (text.size() > proto::kMaxPrefixBytes || text.front() != '/') return false;
-  text.remove_prefix(1);
-  while (true) {
-    const std::size_t slash = text.find('/');
-    if (!is_plain_segment(text.substr(0, slash))) return false;
-    if (slash == std::string_view::npos) return true;
-    text.remove_prefix(slash + 1);
-  }
-}
-
-bool owns_host(const std::vector<Domain>& domains, std::string_view host) {
-  const bool wildcard = host.starts_with("*.");
-  const std::string_view bare = wildcard ? host.substr(2) : host;
-  return std::any_of(domains.begin(), domains.end(), [&](const Domain& domain) {
-    if (!domain.wildcard) return !wildcard && bare == domain.host;
-    const bool below = bare.size() > domain.host.size() + 1 && bare.ends_with(domain.host) &&
-                       bare[bare.size() - domain.host.size() - 1] == '.';
-    return below || (wildcard && bare == domain.host);
-  });
-}
 
 std::optional<Problem> check_identity(std::uint32_t uid, std::uint32_t gid, const HostConfiguration& host) {
   const proto::HostRecord& record = host.host;

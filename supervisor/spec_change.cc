@@ -14,8 +14,11 @@ bool same_settings(const proto::AppRecord& a, const proto::AppRecord& b) {
   return std::equal(x.begin(), x.end(), y.begin(), y.end());
 }
 
-// What gateways and cgroups are told again, and what only counts from the next generation on.
+// What gateways and cgroups are told again, what is looked at again several times a second, and what only counts
+// from the next generation on.
 void take_live_settings(const proto::AppRecord& from, proto::AppRecord& to) {
+  to.workers_min = from.workers_min;
+  to.workers_max = from.workers_max;
   to.memory_bytes = from.memory_bytes;
   to.body_bytes = from.body_bytes;
   to.startup_ms = from.startup_ms;
@@ -25,6 +28,13 @@ void take_live_settings(const proto::AppRecord& from, proto::AppRecord& to) {
   to.shutdown_ms = from.shutdown_ms;
   to.cpu_percent = from.cpu_percent;
   to.pids = from.pids;
+  to.idle_ms = from.idle_ms;
+  to.max_requests = from.max_requests;
+  to.max_lifetime_ms = from.max_lifetime_ms;
+  to.max_memory_bytes = from.max_memory_bytes;
+  to.health_path = from.health_path;
+  to.health_interval_ms = from.health_interval_ms;
+  to.health_ms = from.health_ms;
 }
 
 }  // namespace

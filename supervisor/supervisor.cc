@@ -19,6 +19,7 @@ using std::chrono::seconds;
 
 constexpr milliseconds kMaxGatewayDrain{10'000};
 constexpr seconds kControlPatience{3};
+constexpr milliseconds kPulsePeriod{250};
 
 }  // namespace
 
@@ -83,7 +84,7 @@ void Supervisor::take_routes(std::uint32_t number, const AppSpec& spec) {
 void Supervisor::create_app(const TenantEntry& tenant, AppSpec spec) {
   AppSurroundings around{loop_.get(),           &clock_,  &launcher_,  &programs_,      &graveyard_,
                          cgroups_.get(), limits_.get(), &*store_, rows_.get(), gateways_.get(), control_.get(),
-                         &configuration_.host()};
+                         &configuration_.host(), &*starts_};
   auto app = App::create(around, tenant, std::move(spec));
   if (!app.ok()) {
     return set_problem(tenant.name, problem_text(tenant.name + ": too many apps on this host"));
@@ -92,6 +93,13 @@ void Supervisor::create_app(const TenantEntry& tenant, AppSpec spec) {
   take_routes(created.number(), created.spec());
   apps_[created.number()] = std::move(app).value();
   created.begin();
+}
+
+void Supervisor::start_pulse() {
+  pulse_ = std::make_unique<Timer>(loop_.get(), [this] {
+    for (const auto& [number, app] : apps_) app->on_pulse();
+  });
+  pulse_->repeat(kPulsePeriod);
 }
 
 void Supervisor::set_problem(const std::string& tenant, ProblemText problem) {
@@ -153,7 +161,9 @@ void Supervisor::on_command(const proto::Command& command) {
   if (app->busy() || loading_.contains(command.app) || stage_ > Stage::kServing) {
     return answer(command.request, {CommandOutcome::kBusy, {}, 0, 0});
   }
-  if (command.kind == proto::CommandKind::kRestart && app->stopped()) {
+  const bool restarts =
+      command.kind == proto::CommandKind::kRestart || command.kind == proto::CommandKind::kRestartHard;
+  if (restarts && app->stopped()) {
     return answer(command.request, {CommandOutcome::kConflict, {}, 0, 0});
   }
   // A start reads the manifest anew: one generation, one reading.
@@ -191,6 +201,9 @@ void Supervisor::apply_command(const proto::Command& command, Configuration::App
   };
   take_routes(app->number(), found->second);
   if (command.kind == proto::CommandKind::kRestart) return app->restart(std::move(found->second), on_done);
+  if (command.kind == proto::CommandKind::kRestartHard) {
+    return app->restart_hard(std::move(found->second), on_done);
+  }
   app->start(std::move(found->second), on_done);
 }
 
@@ -203,6 +216,14 @@ void Supervisor::on_gateway_started(Gateway& gateway) {
 
 void Supervisor::on_worker_fault(const proto::WorkerFault& fault) {
   if (App* app = find_app(fault.app)) app->on_worker_fault(fault);
+}
+
+void Supervisor::on_app_wanted(std::uint32_t number) {
+  if (App* app = find_app(number); app != nullptr && stage_ <= Stage::kServing) app->on_wanted();
+}
+
+void Supervisor::on_probed(const proto::Probed& answer) {
+  if (App* app = find_app(answer.app)) app->on_probed(answer);
 }
 
 void Supervisor::on_access_socket(std::uint32_t gateway, int socket) {

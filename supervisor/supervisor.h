@@ -94,6 +94,7 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   // Keeps the app's former routes too: an older generation may still serve them.
   void take_routes(std::uint32_t number, const AppSpec& spec);
   void create_app(const TenantEntry& tenant, AppSpec spec);
+  void start_pulse();
   void set_problem(const std::string& tenant, ProblemText problem);
   void clear_problem(const std::string& tenant);
   void apply_command(const proto::Command& command, Configuration::Apps apps, ProblemText problem);
@@ -170,6 +171,8 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   // GatewaysListener
   void on_gateway_started(Gateway& gateway) override;
   void on_worker_fault(const proto::WorkerFault& fault) override;
+  void on_app_wanted(std::uint32_t app) override;
+  void on_probed(const proto::Probed& answer) override;
   void on_gateway_ready() override { report_ready_if_done(); }
   void on_all_gateways_retired() override;
   void on_access_socket(std::uint32_t gateway, int socket) override;
@@ -207,6 +210,7 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   std::unique_ptr<Leftovers> leftovers_;  // while the tenants are read
   std::set<std::string> tenant_files_;
   std::unique_ptr<SharedRows> rows_;
+  std::optional<StartGate> starts_;
   std::unique_ptr<ControlLink> control_;
   std::unique_ptr<Gateways> gateways_;
   std::map<std::uint32_t, std::unique_ptr<App>> apps_;  // by number
@@ -234,6 +238,7 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   std::size_t apps_closing_ = 0;
   std::unique_ptr<Timer> confinement_;  // the next look whether everything is in its cgroup
   std::unique_ptr<Timer> patience_;  // the deadline of the present stage of the end
+  std::unique_ptr<Timer> pulse_;  // of all apps
   std::unique_ptr<PeerLink> keeper_;
 };
 

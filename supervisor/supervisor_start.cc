@@ -69,6 +69,9 @@ Status Supervisor::prepare_host(std::string& problem) {
   RH_ASSIGN(store_, AppStore::open(std::move(state)));
   problem.clear();
   RH_ASSIGN(rows_, SharedRows::create());
+  // A start costs about half a second of one core: so many keep the host busy and not under water.
+  const std::uint32_t cores = std::max(std::thread::hardware_concurrency(), 1U);
+  starts_.emplace(loop_.get(), clock_, StartBucket::Size{8 * cores, 4 * cores, 4 * cores});
   RH_TRY(open_control(problem));
   return open_gateways(problem);
 }
@@ -152,6 +155,7 @@ void Supervisor::on_tenants_loaded() {
     if (!settled.ok()) log_error("cannot write down who has which uid", {{"reason", settled.error()}});
     control_->start();
     gateways_->start();
+    start_pulse();
   }
   leftovers_.reset();
   if (mode_ == RunMode::kServe) return begin_looking();

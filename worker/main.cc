@@ -12,6 +12,7 @@
 #include "worker/python/importer.h"
 #include "worker/python/interpreter.h"
 #include "worker/python/server.h"
+#include "worker/python/stacks.h"
 #include "worker/say.h"
 #include "worker/scheduler.h"
 #include "worker/signals.h"
@@ -55,7 +56,7 @@ PyOwned load(Lifeline& lifeline, const proto::WorkerPart& part) {
   const Status opened = scheduler.open();
   if (!opened.ok()) say("cannot serve: " + describe(opened.error()));
   if (!opened.ok()) fail(lifeline, StartStep::kThreads);
-  if (!wake_on_signals(scheduler.wake_descriptor())) {
+  if (!write_stacks_on_signal() || !wake_on_signals(scheduler.wake_descriptor())) {
     log_exception("preparing signals");
     fail(lifeline, StartStep::kInterpreter);
   }

@@ -162,3 +162,24 @@ def test_a_thousand_changes_a_second_lead_to_few_loaders(host):
     assert changes > 500 and 1 <= refused <= 5, (changes, refused)
     host.set_probe(hostile)
     wait_until(lambda: not problems(host, "hostile"), PATIENCE_S, "the last change is seen")
+
+
+def test_how_many_workers_there_are_changes_without_a_restart_and_a_sleeping_app_sleeps_on(host):
+    acme = host.add_probe("acme", workers="{ min: 0, max: 1 }")
+    host.start()
+    host.wait_status("acme/site", lambda s: s["state"] == "idle")
+    # A new environment is for whoever is started next.
+    host.set_probe(acme, workers="{ min: 0, max: 1 }", env="{ MARK: '2' }")
+    assert host.cli("reload", "acme").code == 0
+    assert host.status("acme/site")["state"] == "idle" and host.worker_pids("acme/site") == []
+    # Workers of its own: it wakes by itself.
+    host.set_probe(acme, workers="{ min: 1, max: 1 }", env="{ MARK: '2' }")
+    first = host.wait_running("acme/site")
+    pids = host.worker_pids("acme/site")
+    assert len(pids) == 1
+    # More of them, and each asked for its health from now on: those that are there stay.
+    host.set_probe(acme, workers="{ min: 2, max: 2 }", env="{ MARK: '2' }", health="{ path: /hello, interval: 1s }")
+    status = host.wait_status("acme/site", lambda s: [w["state"] for w in s["workers"]] == ["ready", "ready"])
+    assert set(pids) < set(host.worker_pids("acme/site"))
+    assert status["generation"] == first["generation"] and status["restarts"] == first["restarts"]
+    assert serves(host, acme.domain)

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "config/manifest_schema.h"
+#include "config/quantities.h"
 #include "sentences.h"
 
 using namespace rowhouse;
@@ -36,9 +37,8 @@ App good_app(std::string_view lines) {
 }
 
 // Every key of an app that the design names and this version does not have.
-constexpr std::string_view kLaterKeys[] = {"asgi",     "health",     "max_requests",  "preload",
-                                           "reload",   "share",      "cache_control", "compress",
-                                           "redirect", "error_pages"};
+constexpr std::string_view kLaterKeys[] = {"asgi",   "preload",       "reload",   "share",
+                                           "cache_control", "compress", "redirect", "error_pages"};
 
 using Environment = std::vector<std::pair<std::string, std::string>>;
 
@@ -138,8 +138,9 @@ TEST_CASE("workers are a number or a range") {
   CHECK(good_app("workers: {max: 2}").record.workers_min == 1);
   CHECK(refused_app("workers: 0") == "5:14: \"workers\" must be a whole number from 1 to 1024, not \"0\"");
   CHECK(refused_app("workers: [1, 2]") == "5:14: \"workers\" must be a single value, not a map or a list");
-  CHECK(refused_app("workers: {min: 0, max: 2}") ==
-        "5:20: \"min\" 0 (started by the first request) is not supported yet");
+  CHECK(good_app("workers: {min: 0, max: 2}").record.workers_min == 0);
+  CHECK(good_app("workers: {min: 0}").record.workers_max == 1);
+  CHECK(contains(refused_app("workers: {min: 0, max: 0}"), "\"max\" must be a whole number from 1 to 1024"));
   CHECK(refused_app("workers: {min: 3, max: 2}") == "5:28: \"max\" must not be less than \"min\"");
   CHECK(refused_app("workers: {mn: 3}") == "5:15: unknown key \"mn\"; did you mean \"min\"?");
 }
@@ -202,9 +203,39 @@ TEST_CASE("limits and timeouts have units and ranges") {
                  "\"graceful\" must be a duration with a unit (ms, s, m, h) from 10ms to 1h"));
   CHECK(contains(refused_app("timeouts: {shutdown: 11m}"),
                  "\"shutdown\" must be a duration with a unit (ms, s, m, h) from 10ms to 10m"));
-  CHECK(refused_app("timeouts: {idle: 10m}") == "5:16: \"idle\" is not supported yet");
+  CHECK(contains(refused_app("timeouts: {idle: 25h}"),
+                 "\"idle\" must be a duration with a unit (ms, s, m, h) from 100ms to 24h"));
+  CHECK(contains(refused_app("timeouts: {health: 1ms}"), "\"health\" must be a duration"));
   CHECK(refused_app("threads: 257") == "5:14: \"threads\" must be a whole number from 1 to 256, not \"257\"");
   CHECK(contains(refused_app("python: python3"), "\"python\" must be a Python version"));
+}
+
+TEST_CASE("a worker's end and its health check are read") {
+  const proto::AppRecord record =
+      good_app("health: {path: /up/z, interval: 3s}\n    timeouts: {health: 2s, idle: 3m}\n    max_requests: 100\n"
+               "    max_lifetime: 12h\n    max_memory: 64M")
+          .record;
+  CHECK(record.health_path.view() == "/up/z");
+  CHECK(record.health_interval_ms == 3'000);
+  CHECK(record.health_ms == 2'000);
+  CHECK(record.idle_ms == 180'000);
+  CHECK(record.max_requests == 100);
+  CHECK(record.max_lifetime_ms == 12 * 3'600'000);
+  CHECK(record.max_memory_bytes == 64 * kMebibyte);
+  const proto::AppRecord plain = good_app("threads: 1").record;
+  CHECK(plain.health_path.empty());
+  CHECK(plain.max_requests + plain.max_lifetime_ms + plain.max_memory_bytes == 0);
+  CHECK(good_app("health: {path: /}").record.health_path.view() == "/");
+}
+
+TEST_CASE("a health check must name a plain path") {
+  CHECK(contains(refused_app("health: {interval: 3s}"), "\"path\""));
+  for (const char* path : {"healthz", "/a//b", "/a/../b", "/a%20b", "'/a?b=c'", "'/a b'"}) {
+    CAPTURE(path);
+    CHECK(contains(refused_app(std::string("health: {path: ") + path + "}"), "\"path\" must"));
+  }
+  CHECK(contains(refused_app("health: {path: /, interval: 10ms}"), "\"interval\" must be a duration"));
+  CHECK(contains(refused_app("max_requests: 0"), "\"max_requests\" must be a whole number"));
 }
 
 TEST_CASE("everything that an author names has a cap") {

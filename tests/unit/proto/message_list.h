@@ -26,7 +26,7 @@ using AllMessages =
                PortRecord, JailMount, JailPort, JailSetup, JailFailed,
                StewardReady, Spawn, SpawnFailed, WorkerExited, GatewaySetup, Listener, GatewayReady, AppBegin,
                AppRoute, AppStatic, AppCommit, AppCommitted, AppRemove, AppConditionChange, WorkerAdd, WorkerGone,
-               Switch, Switched, WorkerFault, Retire, ControlSetup, ControlReady, ControlAdmin, TenantInfo,
+               Switch, Switched, WorkerFault, Retire, AppWanted, Probe, Probed, WorkerLeaving, ControlSetup, ControlReady, ControlAdmin, TenantInfo,
                TenantProblem, LogSource, AccessSource, Death, Query, AppInfo, WorkerInfo, QueryEnd, Command,
                CommandDone, AppNotice, Reload, ReloadOrder, ReloadChange, ReloadDone, AppUsage, TenantUsage,
                ManifestIdentity, ManifestWatch, Unchanged, LookAtManifest, ReloadTenantOrder, TenantChange>;

@@ -88,6 +88,8 @@ TEST_CASE("control messages have the page's bytes") {
                                   .at_ms = 1'790'856'000'250,
                                   .limits = {LimitOwner::kApp, 128 * kMebibyte, 96 * kMebibyte, 5, 64}});
   check_golden("query", Query{1, Name::cut("acme"), Name::cut("site"), 0});
+  check_golden("app_wanted", AppWanted{.app = 7});
+  check_golden("probed", Probed{.app = 7, .probe = 9, .outcome = ProbeOutcome::kAnswered, .status = 204});
   check_golden("command", Command{.request = 2, .app = 7, .kind = CommandKind::kRestart});
   check_golden("command_done", CommandDone{.request = 2,
                                            .outcome = CommandOutcome::kFailed,
@@ -187,7 +189,7 @@ TEST_CASE("a bool other than 0 and 1 is refused") {
 
 TEST_CASE("an enum beyond its last value is refused") {
   std::string bytes = encoded(Command{.request = 1, .app = 1, .kind = CommandKind::kRestart});
-  bytes.back() = 3;
+  bytes.back() = 4;
   CHECK_FALSE(decode_message<Command>(as_bytes(bytes)).ok());
 }
 

@@ -101,6 +101,22 @@ TEST_CASE("what gateways and limits know changes live, what a worker is started 
   other = spec("x");
   other.settings.request_ms = 2000;
   CHECK(compare_specs(spec("x"), other) == SpecChange::kLive);
+  // How many workers and how each is looked after: decided anew several times a second.
+  for (const auto change : std::initializer_list<void (*)(proto::AppRecord&)>{
+           [](proto::AppRecord& app) { app.workers_min = 0; },
+           [](proto::AppRecord& app) { app.workers_max = 4; },
+           [](proto::AppRecord& app) { app.idle_ms = 1000; },
+           [](proto::AppRecord& app) { app.max_requests = 10; },
+           [](proto::AppRecord& app) { app.max_lifetime_ms = 10'000; },
+           [](proto::AppRecord& app) { app.max_memory_bytes = 1 << 26; },
+           [](proto::AppRecord& app) { app.health_path = proto::Path::cut("/healthz"); },
+           [](proto::AppRecord& app) { app.health_interval_ms = 1000; },
+           [](proto::AppRecord& app) { app.health_ms = 1000; },
+       }) {
+    other = spec("x");
+    change(other.settings);
+    CHECK(compare_specs(spec("x"), other) == SpecChange::kLive);
+  }
   other = spec("x");
   other.settings.threads = 4;
   CHECK(compare_specs(spec("x"), other) == SpecChange::kRestart);
