@@ -44,6 +44,8 @@ class App final : public Mortal, public WorkerListener {
 
   [[nodiscard]] std::uint32_t number() const { return number_; }
   [[nodiscard]] const AppLimits& limits() const { return limits_; }
+  [[nodiscard]] std::uint32_t generation() const { return generation_; }
+  [[nodiscard]] const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
 
   // --- from the supervisor ---
   void set_limits(const AppLimits& limits, AppShare share);

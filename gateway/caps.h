@@ -58,7 +58,7 @@ inline constexpr Duration kRecheckTime =
 
 // --- the supervisor --------------------------------------------------------------------------------------
 inline constexpr std::size_t kMessagesPerEvent = 64;
-inline constexpr std::size_t kMaxUnsentMessages = 65536;
+inline constexpr std::size_t kMaxUnsentMessages = 131072;  // all that a gateway can know, said after a Resync
 
 // --- the process -----------------------------------------------------------------------------------------
 inline constexpr std::size_t kMinReservedDescriptors =

@@ -136,6 +136,26 @@ Status Gateway::on_message(const proto::Retire& message) {
   return {};
 }
 
+// A new supervisor at the other end: what it cannot know, and what the one before it may not have dealt with.
+Status Gateway::on_message(const proto::Resync& message) {
+  sites_.for_each_app([this](const App& app) {
+    link_.send(proto::GatewayApp{app.number(), app.generation()});
+    for (const auto& worker : app.workers()) {
+      const WorkerIdentity& identity = worker->identity();
+      link_.send(proto::GatewayWorker{identity.app, identity.generation, identity.worker});
+    }
+  });
+  sites_.for_each_app([this](const App& app) {
+    for (const auto& worker : app.workers()) {
+      for (const proto::FaultKind kind : {proto::FaultKind::kProtocol, proto::FaultKind::kRequestTimeout}) {
+        if (worker->has_reported(kind)) on_worker_fault(worker->identity(), kind);
+      }
+    }
+  });
+  link_.send(proto::Resynced{message.nonce});
+  return {};
+}
+
 void Gateway::on_supervisor_lost(const Error& error) {
   if (error.code == ErrorCode::kClosed) {
     log_info("supervisor-gone");

@@ -46,6 +46,7 @@ class Gateway final : public SupervisorListener,
   Status on_message(const proto::Probe& message) override;
   Status on_message(const proto::WorkerLeaving& message) override;
   Status on_message(const proto::Retire& message) override;
+  Status on_message(const proto::Resync& message) override;
   void on_supervisor_lost(const Error& error) override;
 
   void on_client(UniqueFd socket, ClientAddress address) override;

@@ -63,6 +63,11 @@ class Sites {
   void on_probe(const proto::Probe& message);
   void on_worker_leaving(const proto::WorkerLeaving& message);
 
+  template <typename Visitor>
+  void for_each_app(Visitor visit) const {
+    for (const auto& [number, site] : sites_) visit(*site.app);
+  }
+
  private:
   // An app's configuration while its pieces arrive.
   struct Draft {

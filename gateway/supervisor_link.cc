@@ -76,6 +76,7 @@ Status SupervisorLink::dispatch(proto::IncomingMessage& incoming) {
   if (incoming.type == MessageType::kProbe) return deliver<proto::Probe>(incoming);
   if (incoming.type == MessageType::kWorkerLeaving) return deliver<proto::WorkerLeaving>(incoming);
   if (incoming.type == MessageType::kRetire) return deliver<proto::Retire>(incoming);
+  if (incoming.type == MessageType::kResync) return deliver<proto::Resync>(incoming);
   return make_error(ErrorCode::kInvalid, "message that is not for a gateway");
 }
 

@@ -35,6 +35,7 @@ class SupervisorListener {
   virtual Status on_message(const proto::Probe& message) = 0;
   virtual Status on_message(const proto::WorkerLeaving& message) = 0;
   virtual Status on_message(const proto::Retire& message) = 0;
+  virtual Status on_message(const proto::Resync& message) = 0;
   // The socket has ended (kClosed), or a message was wrong.
   virtual void on_supervisor_lost(const Error& error) = 0;
 };

@@ -48,6 +48,7 @@ class Worker final : public Mortal, private ChannelListener {
   Stream& open(std::string& request_frame, StreamListener& listener, Instant deadline);
   // Reported at most once for each kind.
   void report(proto::FaultKind kind);
+  [[nodiscard]] bool has_reported(proto::FaultKind kind) const { return reported_[static_cast<std::size_t>(kind)]; }
   // The worker is dead: takes what it left in the channel.
   void on_gone() { channel_.read_rest_and_end(); }
   // The app is gone.

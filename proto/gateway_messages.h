@@ -239,4 +239,24 @@ struct Retire {
   static constexpr void fields(auto& m, auto& visit) { visit(m.drain_ms); }
 };
 
+// gateway -> supervisor, in the answer to Resync: an app that I know, and the generation that I use (0: none
+// yet).  Its workers follow, then what is unanswered: WorkerFault.
+struct GatewayApp {
+  static constexpr MessageType kType = MessageType::kGatewayApp;
+  static constexpr std::size_t kDescriptors = 0;
+  std::uint32_t app = 0;
+  std::uint32_t generation = 0;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.app, m.generation); }
+};
+
+// gateway -> supervisor, in the answer to Resync: a worker whose channel I have.
+struct GatewayWorker {
+  static constexpr MessageType kType = MessageType::kGatewayWorker;
+  static constexpr std::size_t kDescriptors = 0;
+  std::uint32_t app = 0;
+  std::uint32_t generation = 0;
+  std::uint32_t worker = 0;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.app, m.generation, m.worker); }
+};
+
 }  // namespace rowhouse::proto

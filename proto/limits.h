@@ -46,6 +46,8 @@ inline constexpr std::uint32_t kMaxDomainsPerTenant = 1500;
 inline constexpr std::uint32_t kMaxSocketsPerNetwork = 4;  // UNIX sockets of the host that a sandbox may see
 inline constexpr std::uint32_t kMaxPortsPerNetwork = 32;   // TCP ports that it may connect to
 inline constexpr std::uint32_t kMaxReloadChanges = 4096;  // told of one reload; the others are counted
+inline constexpr std::uint32_t kMaxKept = 524288;          // descriptors in the keeper's store
+inline constexpr std::uint32_t kAdoptionSeconds = 5;       // a new program of the supervisor has to take over
 inline constexpr std::size_t kMaxConfigurationBytes = 64 * 1024;  // one YAML file (THREATS S03)
 
 }  // namespace rowhouse::proto

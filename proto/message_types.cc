@@ -11,23 +11,35 @@ bool loader_may_send(MessageType type) {
 
 bool steward_may_send(Phase phase, MessageType type) {
   if (phase == Phase::kSetup) return type == kJailFailed || type == kStewardReady;
-  return type == kSpawnFailed || type == kWorkerExited;
+  return type == kSpawnFailed || type == kWorkerExited || type == kStewardWorker || type == kResynced;
 }
 
 bool gateway_may_send(Phase phase, MessageType type) {
   if (phase == Phase::kSetup) return type == kGatewayReady;
   return type == kAppCommitted || type == kSwitched || type == kWorkerFault || type == kAppWanted ||
-         type == kProbed || type == kPong;
+         type == kProbed || type == kPong || type == kGatewayApp || type == kGatewayWorker || type == kResynced;
 }
 
 bool control_may_send(Phase phase, MessageType type) {
   if (phase == Phase::kSetup) return type == kControlReady;
   return type == kQuery || type == kCommand || type == kReloadOrder || type == kReloadTenantOrder ||
-         type == kPong;
+         type == kUpgradeOrder || type == kPong || type == kResynced;
+}
+
+bool keeper_may_send(MessageType type) {
+  return type == kPing || type == kChild || type == kChildExited || type == kShutdown || type == kReload ||
+         type == kKeep || type == kFetched || type == kUpgraded;
+}
+
+// To the keeper alone.
+bool supervisor_may_ask_keeper(MessageType type) {
+  return type == kChild || type == kSupervisorReady ||
+         (type >= kKeep && type <= kUpgrade && type != kFetched);
 }
 
 // The supervisor is trusted by its peers; this catches mistakes of our own.
 bool supervisor_may_send(MessageType type) {
+  if (supervisor_may_ask_keeper(type)) return true;
   if (type == kJailPort) return true;
   if (type >= kJailMount && type <= kSpawn) return type != kJailFailed && type != kStewardReady;
   if ((type >= kLoadHost && type <= kLoadManifest) || type == kLookAtManifest) return true;
@@ -39,14 +51,15 @@ bool supervisor_may_send(MessageType type) {
     return type != kControlReady && type != kQuery && type != kCommand;
   }
   if ((type >= kReloadChange && type <= kTenantUsage) || type == kTenantChange) return true;
-  return type == kPing || type == kPong || type == kChild || type == kSupervisorReady;
+  if (type == kUpgradeDone || type == kControlRetire) return true;
+  return type == kPing || type == kPong || type == kResync;
 }
 
 }  // namespace
 
 bool is_permitted(Peer from, Phase phase, MessageType type) {
   switch (from) {
-    case Peer::kKeeper: return type == kChildExited || type == kShutdown || type == kReload;
+    case Peer::kKeeper: return keeper_may_send(type);
     case Peer::kSupervisor: return supervisor_may_send(type);
     case Peer::kLoader: return loader_may_send(type);
     case Peer::kSteward: return steward_may_send(phase, type);

@@ -110,7 +110,7 @@ Result<LaunchedProcess> Launcher::launch(const LaunchOrder& order) {
 
   LaunchedProcess process{++next_child_, static_cast<pid_t>(pid), UniqueFd(pidfd)};
   const Status told = proto::send_control(
-      keeper_, proto::Child{process.child, static_cast<std::uint32_t>(process.pid)}, {pidfd});
+      keeper_, proto::Child{process.child, static_cast<std::uint32_t>(process.pid), {}}, {pidfd});
   if (!told.ok()) {
     // Nobody would reap it or tell us how it ended.
     signal_process(process.pidfd, SIGKILL);

@@ -15,6 +15,7 @@
 #include "proto/live_messages.h"
 #include "proto/loader_messages.h"
 #include "proto/reload_messages.h"
+#include "proto/upgrade_messages.h"
 #include "proto/usage_messages.h"
 
 namespace rowhouse::proto::test {
@@ -29,7 +30,9 @@ using AllMessages =
                Switch, Switched, WorkerFault, Retire, AppWanted, Probe, Probed, WorkerLeaving, ControlSetup, ControlReady, ControlAdmin, TenantInfo,
                TenantProblem, LogSource, AccessSource, Death, Query, AppInfo, WorkerInfo, QueryEnd, Command,
                CommandDone, AppNotice, Reload, ReloadOrder, ReloadChange, ReloadDone, AppUsage, TenantUsage,
-               ManifestIdentity, ManifestWatch, Unchanged, LookAtManifest, ReloadTenantOrder, TenantChange>;
+               ManifestIdentity, ManifestWatch, Unchanged, LookAtManifest, ReloadTenantOrder, TenantChange,
+               Resync, Resynced, Keep, Discard, Fetch, Fetched, ExitSeen, Adopted, Upgrade, Upgraded,
+               StewardWorker, GatewayApp, GatewayWorker, UpgradeOrder, UpgradeDone, ControlRetire>;
 
 // Calls visit.operator()<M>() for every message type.
 template <typename Visit>

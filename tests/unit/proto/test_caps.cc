@@ -43,6 +43,8 @@ const std::map<std::string, std::uint64_t> kCaps = {
     {"kMaxSocketsPerNetwork", kMaxSocketsPerNetwork},
     {"kMaxPortsPerNetwork", kMaxPortsPerNetwork},
     {"kMaxReloadChanges", kMaxReloadChanges},
+    {"kMaxKept", kMaxKept},
+    {"kAdoptionSeconds", kAdoptionSeconds},
 };
 
 void check_page(const std::string& path, std::size_t at_least) {

@@ -34,6 +34,9 @@ void check_golden(const std::string& label, const M& message) {
 TEST_CASE("keeper and common messages have the page's bytes") {
   check_golden("ping", Ping{.nonce = 7});
   check_golden("child_exited", ChildExited{.child = 9, .code = 2, .status = 9});
+  check_golden("keep", Keep{.record = {KeptKind::kLifeline, 7, 2, 1}});
+  check_golden("fetched", Fetched{.serving = true, .descriptors = 12, .children = 4});
+  check_golden("upgraded", Upgraded{.outcome = UpgradeOutcome::kEnded, .argument = 1});
 }
 
 TEST_CASE("loader messages have the page's bytes") {
