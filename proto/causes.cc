@@ -57,6 +57,7 @@ std::string_view start_step_name(StartStep step) {
     case StartStep::kImportModule: return "import module";
     case StartStep::kCallable: return "find callable";
     case StartStep::kThreads: return "start threads";
+    case StartStep::kStartup: return "start the app";
   }
   return "unknown";
 }

@@ -62,8 +62,9 @@ enum class StartStep : std::uint16_t {
   kImportModule = 5, // importing the module or running the script file raised
   kCallable = 6,     // the module has no such name, or it is not callable
   kThreads = 7,      // threads could not be started
+  kStartup = 8,      // the app's own startup failed (ASGI lifespan)
 };
-inline constexpr StartStep last_value(StartStep) { return StartStep::kThreads; }
+inline constexpr StartStep last_value(StartStep) { return StartStep::kStartup; }
 [[nodiscard]] std::string_view start_step_name(StartStep step);  // "import module"
 
 }  // namespace rowhouse::proto

@@ -3,7 +3,8 @@
 //
 //   worker -> supervisor   BORN      sent by the steward's child before anything of the tenant runs; the
 //                                    supervisor takes the pid from SCM_CREDENTIALS, never from the record
-//                          READY     number: Python version, major << 8 | minor
+//                          READY     number: Python version, major << 8 | minor; bit 16: the app is ASGI, the worker
+//                                    runs many requests on one event loop
 //                          FAILED    number: StartStep; the worker exits with status 1 after it
 //                          SECCOMP   number: system call; the worker dies of SIGSYS after it
 //                          DRAINED   no stream is left; the worker exits with status 0 after it
@@ -56,6 +57,8 @@ Status send_lifeline(int socket, const LifelineRecord& record, std::span<const i
 // when Python itself is stuck.  A real-time signal that nothing else uses (SIGRTMIN + 6 with glibc); registered
 // before the app is imported, so only a worker that said READY is sure to survive it.
 inline constexpr int kStacksSignal = 40;
+
+inline constexpr std::uint32_t kReadyAsgi = 1U << 16;
 
 // The descriptor that a worker finds its lifeline at, and its worker part (worker_part.h).
 inline constexpr int kWorkerLifelineFd = 3;

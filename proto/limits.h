@@ -21,6 +21,7 @@ inline constexpr std::size_t kMaxTargetBytes = 8 * 1024;
 inline constexpr std::size_t kMaxReasonBytes = 128;
 inline constexpr std::size_t kMaxPrefetch = 16;        // streams beyond its threads that a worker must accept
 inline constexpr std::uint32_t kMaxThreads = 256;      // of one worker
+inline constexpr std::uint32_t kMaxConcurrency = 1024;  // streams of one worker that runs an event loop
 
 // --- control protocol (supervisor <-> keeper, loader, steward, gateway, control) -------------------------
 inline constexpr std::uint16_t kControlProtocolVersion = 1;

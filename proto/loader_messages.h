@@ -199,11 +199,12 @@ struct AppRecord {
   std::uint64_t max_memory_bytes = 0;  // of one worker
   Path health_path;                    // below each route, begins with a slash; empty: no health check
   std::uint32_t health_interval_ms = 0, health_ms = 0;
+  std::uint32_t concurrency = 0;  // requests of one worker whose app is ASGI; 0: it is WSGI
   static constexpr void fields(auto& m, auto& visit) {
     visit(m.name, m.python, m.workers_min, m.workers_max, m.threads, m.memory_bytes, m.body_bytes, m.startup_ms,
           m.request_ms, m.queue_ms, m.graceful_ms, m.shutdown_ms, m.cpu_percent, m.pids, m.idle_ms,
           m.max_requests, m.max_lifetime_ms, m.max_memory_bytes, m.health_path, m.health_interval_ms,
-          m.health_ms);
+          m.health_ms, m.concurrency);
   }
 };
 
