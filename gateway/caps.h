@@ -18,6 +18,7 @@ inline constexpr Duration kMaxBodyWaitTime =
     std::chrono::minutes(5);  // that a worker waits for a body in all
 inline constexpr Duration kWriteIdleTime =
     std::chrono::seconds(30);                                        // the client takes no byte of its answer
+inline constexpr Duration kTunnelIdleTime = std::chrono::minutes(5);  // no byte either way in a tunnel
 inline constexpr Duration kLingerTime = std::chrono::seconds(5);     // discarding what a refused client sends
 inline constexpr Duration kHalfCloseTime = std::chrono::seconds(1);  // a client that sends no more
 inline constexpr std::uint32_t kMaxRequestsPerConnection = 1000;

@@ -50,6 +50,7 @@ Stream& Channel::open(std::string& request_frame, StreamListener& listener, Inst
   stream.id = next_id();
   stream.listener = &listener;
   stream.phase = StreamPhase::kOpened;
+  stream.offers_upgrade = offers_upgrade(request_frame);
   stream.receive_window = proto::kStreamWindowBytes;
   stream.send_window = first_window_;
   stream.deadline.set(deadline);
@@ -259,6 +260,8 @@ Status Channel::deliver(Stream& stream, const proto::Frame& frame) {
     case FrameType::kCredit:
       deliver_credit(stream);
       return {};
+    case FrameType::kTunnel:
+      return deliver_tunnel(stream, frame);
     case FrameType::kHello:
     case FrameType::kRequest:
     case FrameType::kBody:
@@ -271,6 +274,12 @@ Status Channel::deliver(Stream& stream, const proto::Frame& frame) {
 Status Channel::deliver_response(Stream& stream, const proto::Frame& frame) {
   RH_ASSIGN(const proto::ResponseHead head, proto::parse_response(frame.payload, bench_.response_fields));
   if (stream.listener != nullptr) stream.listener->on_response(head);
+  return {};
+}
+
+Status Channel::deliver_tunnel(Stream& stream, const proto::Frame& frame) {
+  RH_ASSIGN(const proto::ResponseHead head, proto::parse_tunnel(frame.payload, bench_.response_fields));
+  if (stream.listener != nullptr) stream.listener->on_tunnel(head);
   return {};
 }
 

@@ -91,6 +91,7 @@ class Channel {
   Status on_drain(const proto::Frame& frame);
   Status deliver(Stream& stream, const proto::Frame& frame);
   Status deliver_response(Stream& stream, const proto::Frame& frame);
+  Status deliver_tunnel(Stream& stream, const proto::Frame& frame);
   void deliver_credit(Stream& stream);
   void close_stream(Stream& stream);
   // Closes the streams for which `is_lost(const Stream&)` holds and tells their listeners.

@@ -42,7 +42,7 @@ void Exchange::reset() {
   replayable_ = true;
   starved_since_.reset();
   starved_ = {};
-  responded_ = bodyless_ = has_length_ = false;
+  responded_ = bodyless_ = has_length_ = tunnel_ = false;
   length_left_ = received_ = credited_ = 0;
   held_since_.reset();
   held_ = {};
@@ -112,7 +112,7 @@ void Exchange::send_body(std::string_view bytes, BodyPart part) {
   const Instant now = bench_.turn.now();
   if (starved_since_) starved_ += now - *starved_since_;
   tally_.bytes_in += bytes.size();
-  if (tally_.bytes_in > app_->limits().body_bytes) {
+  if (!tunnel_ && tally_.bytes_in > app_->limits().body_bytes) {
     stop_stream(AbortReason::kClientGone);
     fail(kBodyTooLarge);
     return;
@@ -124,7 +124,7 @@ void Exchange::send_body(std::string_view bytes, BodyPart part) {
     replay_sent_ = replay_body_.size();
   }
   starved_since_.reset();
-  if (!body_complete_ && stream_->send_window > 0) starved_since_ = now;
+  if (!tunnel_ && !body_complete_ && stream_->send_window > 0) starved_since_ = now;
 }
 
 // What an earlier worker was sent and did not run.
@@ -163,7 +163,7 @@ void Exchange::on_body_room() {
 // Credit before START: somebody reads the body all the same, so it cannot be sent again.
 void Exchange::on_credit() {
   forget_replay();
-  if (!body_complete_ && !starved_since_) starved_since_ = bench_.turn.now();
+  if (!tunnel_ && !body_complete_ && !starved_since_) starved_since_ = bench_.turn.now();
 }
 
 void Exchange::on_started() {
@@ -186,6 +186,22 @@ void Exchange::on_response(const proto::ResponseHead& head) {
   has_length_ = checked.value().has_length && !bodyless_;
   length_left_ = checked.value().length;
   client_.on_response(head, checked.value());
+}
+
+// The time of a request does not pass in a tunnel; who uses it watches that it is used.
+void Exchange::on_tunnel(const proto::ResponseHead& head) {
+  forget_replay();
+  const Status checked = check_tunnel(head);
+  if (!checked.ok()) {
+    stop_stream(AbortReason::kBadResponse);
+    refuse(kBadResponse);
+    return;
+  }
+  responded_ = tunnel_ = true;
+  body_complete_ = false;
+  tally_.status = head.status;
+  stream_->deadline.clear();
+  client_.on_tunnel(head);
 }
 
 void Exchange::on_data(std::string_view bytes) {

@@ -33,6 +33,9 @@ class ExchangeClient {
  public:
   virtual ~ExchangeClient() = default;
   virtual void on_response(const proto::ResponseHead& head, const CheckedResponse& checked) = 0;
+  // In the place of on_response: the connection becomes a tunnel.  send_body() sends what the client sends,
+  // on_response_data() is for the client as it is, and on_response_end() asks to close.
+  virtual void on_tunnel(const proto::ResponseHead& head) = 0;
   virtual void on_response_data(std::string_view bytes) = 0;
   virtual void on_response_end() = 0;
   // The answer cannot be completed, and the client must be able to see that.
@@ -98,6 +101,7 @@ class Exchange final : private StreamListener {
  private:
   void on_started() override;
   void on_response(const proto::ResponseHead& head) override;
+  void on_tunnel(const proto::ResponseHead& head) override;
   void on_data(std::string_view bytes) override;
   void on_end() override;
   void on_abort(proto::AbortReason reason) override;
@@ -142,6 +146,8 @@ class Exchange final : private StreamListener {
   std::size_t replay_sent_ = 0;           // of replay_body_, on the present stream
   std::optional<Instant> starved_since_;  // the worker may read and the client sends nothing
   Duration starved_{};
+
+  bool tunnel_ = false;
 
   // Response body.
   bool responded_ = false;

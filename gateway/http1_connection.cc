@@ -73,6 +73,7 @@ void Http1Connection::on_readable() {
 
 void Http1Connection::on_client_end() {
   client_ended_ = true;
+  if (tunnel_) end_tunnel_input();
   settle();
 }
 
@@ -97,7 +98,7 @@ std::size_t Http1Connection::use(std::string_view bytes) {
         step = use_head(rest);
         break;
       case State::kExchange:
-        step = use_body(rest);
+        step = tunnel_ ? use_tunnel(rest) : use_body(rest);
         break;
       case State::kDraining:
       case State::kLingering:
@@ -174,6 +175,7 @@ std::size_t Http1Connection::use_unread(std::string_view bytes) {
 void Http1Connection::resume() {
   if (state_ == State::kClosed) return;
   input_.consume(use(input_.view()));
+  if (tunnel_) end_tunnel_input();
   if (state_ == State::kExchange && continue_due_ && exchange_.body_room() > 0) {
     continue_due_ = false;
     socket_.output().append(kContinue);

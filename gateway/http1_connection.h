@@ -63,6 +63,8 @@ class Http1Connection final : public Mortal,
   [[nodiscard]] std::size_t use(std::string_view bytes);
   [[nodiscard]] std::size_t use_head(std::string_view bytes);
   [[nodiscard]] std::size_t use_body(std::string_view bytes);
+  [[nodiscard]] std::size_t use_tunnel(std::string_view bytes);
+  void end_tunnel_input();
   [[nodiscard]] std::size_t use_unread(std::string_view bytes);
   void on_body(std::string_view bytes) override;
   void resume();
@@ -78,6 +80,7 @@ class Http1Connection final : public Mortal,
 
   // Its answer.
   void on_response(const proto::ResponseHead& head, const CheckedResponse& checked) override;
+  void on_tunnel(const proto::ResponseHead& head) override;
   void on_response_data(std::string_view bytes) override;
   void on_response_end() override;
   void on_response_cut() override;
@@ -98,6 +101,7 @@ class Http1Connection final : public Mortal,
   // Time and the end.
   [[nodiscard]] std::optional<Instant> next_deadline();
   [[nodiscard]] std::optional<Instant> exchange_deadline();
+  [[nodiscard]] Instant tunnel_deadline() const;
   void on_deadline();
   void on_exchange_deadline();
   void on_client_gone();
@@ -125,6 +129,8 @@ class Http1Connection final : public Mortal,
   bool client_ended_ = false;       // it sends no more
   bool continue_due_ = false;       // Expect: 100-continue, not yet answered
   bool answering_ = false;          // a head has been written
+  bool tunnel_ = false;             // what the client sends now is another protocol's
+  bool tunnel_input_ended_ = false;
   bool cut_ = false;                // the answer must look broken
   bool blocked_ = false;            // the client takes no more at the moment
   std::uint64_t unread_bytes_ = 0;  // thrown away while draining or lingering

@@ -28,6 +28,7 @@ std::optional<Instant> Http1Connection::next_deadline() {
 // is still there.  Waiting for the worker has its deadlines in the exchange.
 std::optional<Instant> Http1Connection::exchange_deadline() {
   if (blocked_) return write_at_ + kWriteIdleTime;
+  if (tunnel_) return tunnel_deadline();
   if (client_ended_ && !answering_) return state_at_ + kHalfCloseTime;
   const bool owes_body =
       parser_.body() == Http1Request::Body::kMore && input_.empty() && exchange_.body_room() > 0;
@@ -69,7 +70,7 @@ void Http1Connection::on_exchange_deadline() {
   if (blocked_) {
     socket_.reset();
     on_client_gone();
-  } else if (client_ended_ && !answering_) {
+  } else if (tunnel_ || (client_ended_ && !answering_)) {
     on_client_gone();
   } else {
     exchange_.abandon();

@@ -52,6 +52,18 @@ void Http1Writer::append_head(const proto::ResponseHead& head, const CheckedResp
   out_.append(kLineEnd);
 }
 
+void Http1Writer::append_tunnel_head(const proto::ResponseHead& head, std::string_view date) {
+  framing_ = ResponseFraming::kClose;
+  chunk_bytes_ = 0;
+  out_.append("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n");
+  out_.append("Server: Rowhouse\r\nDate: ").append(date).append(kLineEnd);
+  for (const proto::Field& field : head.fields) {
+    if (is_dropped_response_field(field.name)) continue;
+    out_.append(field.name).append(": ").append(field.value).append(kLineEnd);
+  }
+  out_.append(kLineEnd);
+}
+
 void Http1Writer::append_data(std::string_view bytes) {
   if (bytes.empty()) return;
   if (framing_ != ResponseFraming::kChunked) {

@@ -31,6 +31,8 @@ class Http1Writer {
   // `head` has passed check_response.
   void append_head(const proto::ResponseHead& head, const CheckedResponse& checked, const Request& request,
                    std::string_view date, AfterAnswer after);
+  // The 101 of a tunnel; what follows goes as it is.
+  void append_tunnel_head(const proto::ResponseHead& head, std::string_view date);
   // REQUIRES: no bytes when the framing is kNone.  Bytes that follow each other before the client's socket
   // takes any become one chunk: a worker that sends single bytes cannot make six of each.
   void append_data(std::string_view bytes);

@@ -36,6 +36,7 @@ struct Request {
   std::uint64_t content_length = 0;
   bool keep_alive = false;
   bool expect_continue = false;
+  bool offers_websocket = false;
   std::array<char, kRequestIdBytes> request_id{};
 
   // A request whose head is not known (yet).
@@ -45,7 +46,7 @@ struct Request {
     version = 11;
     framing = BodyFraming::kNone;
     content_length = 0;
-    expect_continue = false;
+    expect_continue = offers_websocket = false;
     request_id = {};
   }
   // 16 hex digits, or nothing when the head is not known.
@@ -61,7 +62,7 @@ struct Request {
   }
   // May wait inside a busy worker.
   [[nodiscard]] bool is_prefetchable() const {
-    return !has_body() && (method_number == proto::Method::kGet || method_number == proto::Method::kHead);
+    return !has_body() && !offers_websocket && (method_number == proto::Method::kGet || method_number == proto::Method::kHead);
   }
 };
 

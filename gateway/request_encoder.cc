@@ -11,7 +11,8 @@ namespace rowhouse::gateway {
 namespace {
 
 constexpr std::string_view kJoint = "; ";
-constexpr std::size_t kStreamOffset = 8;  // of the frame header
+constexpr std::size_t kFlagsOffset = 5;   // of the frame header
+constexpr std::size_t kStreamOffset = 8;
 
 // Fields that come at most once (RFC 9110 5.3: not defined as a list).
 constexpr std::array<std::string_view, 9> kSingletons = {
@@ -134,13 +135,18 @@ std::optional<Refusal> encode_request(std::string& frame, EncoderRoom& room, con
   out.request_id = request.id();
   out.fields = fields.fields();
   frame.clear();
-  proto::append_request(frame, 0, out,
-                        request.has_body() ? proto::RequestBody::kFollows : proto::RequestBody::kNone);
+  proto::RequestBody body = request.has_body() ? proto::RequestBody::kFollows : proto::RequestBody::kNone;
+  if (request.offers_websocket) body = proto::RequestBody::kUpgrade;
+  proto::append_request(frame, 0, out, body);
   return std::nullopt;
 }
 
 void set_stream(std::string& frame, std::uint32_t stream) {
   std::memcpy(frame.data() + kStreamOffset, &stream, sizeof stream);
+}
+
+bool offers_upgrade(std::string_view frame) {
+  return (static_cast<std::uint8_t>(frame[kFlagsOffset]) & proto::kFlagUpgrade) != 0;
 }
 
 void describe_request(Request& request, const CheckedHead& head) {
@@ -154,6 +160,7 @@ void describe_request(Request& request, const CheckedHead& head) {
   request.content_length = head.content_length;
   request.keep_alive = head.keep_alive;
   request.expect_continue = head.expect_continue;
+  request.offers_websocket = head.offers_websocket;
   request.referer = request.user_agent = request.accept = {};
   for (const HeadField& field : head.fields) {
     switch (field.name.size()) {

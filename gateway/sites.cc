@@ -115,7 +115,7 @@ App* Sites::find_app(std::uint32_t number, std::string_view message) const {
 }
 
 Status Sites::on_worker(const proto::WorkerAdd& message, UniqueFd channel) {
-  if (message.slot >= proto::kMaxWorkers || message.threads == 0 || message.threads > proto::kMaxThreads) {
+  if (message.slot >= proto::kMaxWorkers || message.threads == 0 || message.threads > proto::kMaxConcurrency) {
     return out_of_order("WorkerAdd");
   }
   RH_TRY(set_nonblocking(channel.get()));

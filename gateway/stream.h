@@ -27,6 +27,8 @@ class StreamListener {
   virtual void on_started() = 0;
   // The head is borrowed and not yet checked against the rules of HTTP.
   virtual void on_response(const proto::ResponseHead& head) = 0;
+  // In the place of on_response: from now on the stream carries the connection's bytes.
+  virtual void on_tunnel(const proto::ResponseHead& head) = 0;
   virtual void on_data(std::string_view bytes) = 0;
   virtual void on_end() = 0;
   virtual void on_abort(proto::AbortReason reason) = 0;
@@ -45,6 +47,7 @@ struct Stream {
   std::uint32_t id = 0;
   StreamListener* listener = nullptr;  // null: given up; frames are checked and dropped
   StreamPhase phase = StreamPhase::kOpened;
+  bool offers_upgrade = false;       // the worker may answer TUNNEL
   std::uint32_t receive_window = 0;  // DATA that the worker may still send
   std::uint32_t send_window = 0;     // BODY that we may still send
   Deadline deadline;

@@ -92,6 +92,10 @@ class Client final : private ExchangeClient {
   }
 
  private:
+  void on_tunnel(const proto::ResponseHead&) override {
+    require(running_ && !responded_, "one head, before the end");
+    responded_ = true;
+  }
   void on_response(const proto::ResponseHead& head, const CheckedResponse& checked) override {
     require(running_ && !responded_, "one head, before the end");
     require(head.status >= 200 && head.status <= 599, "a status that HTTP has");

@@ -17,6 +17,7 @@ struct Heard final : StreamListener {
   std::string data;
   void on_started() override { log += "started "; }
   void on_response(const proto::ResponseHead& head) override { log += std::to_string(head.status) + " "; }
+  void on_tunnel(const proto::ResponseHead& head) override { log += "tunnel " + std::to_string(head.status) + " "; }
   void on_data(std::string_view bytes) override { data += bytes; }
   void on_end() override { log += "end "; }
   void on_abort(proto::AbortReason) override { log += "abort "; }
