@@ -40,10 +40,10 @@ inline constexpr std::string_view kTenantLater[] = {"suspended", "owner",   "gro
                                                     "workers",   "threads", "concurrency", "queue"};
 
 inline constexpr std::string_view kManifest[] = {"apps"};
-inline constexpr std::string_view kApp[] = {"routes",  "wsgi",    "directory", "python", "virtualenv", "env",
-                                            "workers", "threads", "static",    "limits", "timeouts",
+inline constexpr std::string_view kApp[] = {"routes",  "wsgi",    "asgi",        "app",    "factory", "directory", "python", "virtualenv", "env",
+                                            "workers", "threads", "concurrency", "static", "limits",  "timeouts",
                                             "health",  "max_requests", "max_lifetime", "max_memory"};
-inline constexpr std::string_view kAppLater[] = {"asgi",     "preload",  "reload",   "share",
+inline constexpr std::string_view kAppLater[] = {"preload",  "reload",   "share",
                                                  "cache_control", "compress", "redirect", "error_pages"};
 inline constexpr std::string_view kWorkers[] = {"min", "max"};
 inline constexpr std::string_view kLimits[] = {"memory", "cpu", "pids", "body"};

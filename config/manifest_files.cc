@@ -16,6 +16,18 @@ void check_directory(const App& app, int home, Diagnostics& diagnostics) {
   if (!opened.ok()) report(app.directory, "\"directory\"", opened.problem(), diagnostics);
 }
 
+std::string_view callable_key(const App& app) {
+  switch (app.part.interface) {
+    case proto::Interface::kAsgi:
+      return "asgi";
+    case proto::Interface::kDetect:
+      return "app";
+    case proto::Interface::kWsgi:
+      break;
+  }
+  return "wsgi";
+}
+
 void check_script(const App& app, int home, Diagnostics& diagnostics) {
   if (app.script.path.empty()) return;
   const auto opened = open_file_below(home, app.script.path);
@@ -25,7 +37,7 @@ void check_script(const App& app, int home, Diagnostics& diagnostics) {
   if (app.directory.path != "." && open_file_below(home, beside).ok()) {
     problem += "; it is relative to the home: did you mean " + quote(beside) + "?";
   }
-  report(app.script, "\"wsgi\"", problem, diagnostics);
+  report(app.script, quote(callable_key(app)), problem, diagnostics);
 }
 
 void check_virtualenv(const App& app, int home, Diagnostics& diagnostics) {

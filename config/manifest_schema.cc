@@ -12,6 +12,7 @@
 namespace rowhouse::config {
 namespace {
 
+constexpr std::uint32_t kDefaultConcurrency = 100;
 constexpr std::uint64_t kDefaultBodyBytes = 10 * kMebibyte;
 
 void set_defaults(proto::AppRecord& record) {
@@ -54,16 +55,56 @@ void read_routes(const Node& node, App& app, RoutesSeen& seen, Diagnostics& diag
   }
 }
 
+// Exactly one of the three keys; empty after a report.
+std::string_view find_callable_key(const MapReader& reader, App& app) {
+  using proto::Interface;
+  std::string_view found;
+  for (const auto& [key, interface] : {std::pair<std::string_view, Interface>{"wsgi", Interface::kWsgi},
+                                       {"asgi", Interface::kAsgi},
+                                       {"app", Interface::kDetect}}) {
+    if (reader.find(key) == nullptr) continue;
+    if (!found.empty()) {
+      reader.diagnostics().add(reader.position_of(key), quote(key) + " beside " + quote(found) + ": an app has one of them");
+      return {};
+    }
+    found = key;
+    app.part.interface = interface;
+  }
+  if (found.empty()) static_cast<void>(reader.require("wsgi"));
+  return found;
+}
+
+// Requests that run at the same time: threads of a WSGI app, or on the event loop of an ASGI app.
+void read_places(const MapReader& reader, App& app) {
+  using proto::Interface;
+  reader.whole("threads", kThreads, app.record.threads);
+  if (app.part.interface != Interface::kWsgi) app.record.concurrency = kDefaultConcurrency;
+  reader.whole("concurrency", kLoopConcurrency, app.record.concurrency);
+  if (app.part.interface == Interface::kWsgi && reader.find("concurrency") != nullptr) {
+    reader.diagnostics().add(reader.position_of("concurrency"),
+                             "\"concurrency\" is for ASGI apps; a WSGI app has \"threads\"");
+  }
+  if (app.part.interface == Interface::kAsgi && reader.find("threads") != nullptr) {
+    reader.diagnostics().add(reader.position_of("threads"),
+                             "\"threads\" is for WSGI apps; an ASGI app has \"concurrency\"");
+  }
+}
+
 void read_callable(const MapReader& reader, App& app) {
-  if (reader.require("wsgi") == nullptr) return;
-  const auto callable = reader.parsed("wsgi", parse_callable);
+  const std::string_view key = find_callable_key(reader, app);
+  if (key.empty()) return;
+  bool factory = false;
+  reader.flag("factory", factory);
+  if (factory) app.part.role = proto::CallableRole::kFactory;
+  const auto callable = reader.parsed(key, parse_callable);
   if (!callable) return;
   app.part.kind = callable->kind;
   app.part.attribute = callable->attribute;
   if (callable->kind == proto::CallableKind::kModule) {
     app.part.module = callable->module;
   } else {
-    app.script = {callable->module, reader.position_of("wsgi")};
+    app.script = {callable->module, reader.position_of(key)};
+    if (factory) app.part.attribute = "create_app";
   }
 }
 
@@ -166,7 +207,7 @@ App read_app(const Node& node, const ManifestOwner& owner, RoutesSeen& seen, Dia
   reader.text("python", parse_python_version, app.record.python);
   if (const Node* variables = reader.find("env")) read_environment(*variables, app, diagnostics);
   if (const Node* workers = reader.find("workers")) read_workers(*workers, app.record, diagnostics);
-  reader.whole("threads", kThreads, app.record.threads);
+  read_places(reader, app);
   if (const Node* statics = reader.find("static")) read_statics(*statics, app, diagnostics);
   if (const Node* limits = reader.find("limits")) read_limits(*limits, app.record, diagnostics);
   if (const Node* timeouts = reader.find("timeouts")) read_timeouts(*timeouts, app.record, diagnostics);

@@ -15,6 +15,7 @@ inline constexpr Range kIoRate{64 * kKibibyte, 16 * kTebibyte};  // bytes of eac
 inline constexpr Range kWorkers{1, 1024};
 inline constexpr Range kWorkersMin{0, 1024};
 inline constexpr Range kThreads{1, proto::kMaxThreads};
+inline constexpr Range kLoopConcurrency{1, proto::kMaxConcurrency};
 inline constexpr Range kConcurrency{1, 65'536};
 inline constexpr Range kQueue{1, 65'536};
 inline constexpr Range kBody{kKibibyte, kTebibyte};

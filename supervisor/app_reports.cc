@@ -70,7 +70,8 @@ void App::introduce_worker(Gateway& gateway, Sandbox& sandbox, Worker& worker) {
   add.generation = sandbox.generation();
   add.worker = worker.id();
   add.slot = worker.notes.row.value_or(0);
-  add.threads = spec_.settings.threads;
+  const proto::AppRecord& settings = spec_.settings;
+  add.threads = worker.runs_event_loop() && settings.concurrency != 0 ? settings.concurrency : settings.threads;
   gateway.link().send(add, {channel.value().ours.get()});
 }
 

@@ -109,6 +109,7 @@ std::optional<Problem> check_app(const proto::AppRecord& app, const TenantEntry&
     return Problem{"app " + std::string(name) + ": Python " + app.python.str() + " is not offered on this host"};
   }
   if (app.workers_max < 1 || app.workers_min > app.workers_max || app.threads < 1) return kMalformed;
+  if (app.concurrency > proto::kMaxConcurrency) return kMalformed;
   if (app.workers_max > plan.workers) {
     return over_plan(name, "workers", app.workers_max, plan.workers, tenant.plan);
   }

@@ -149,7 +149,9 @@ void Worker::on_record(const proto::LifelineRecord& record, const ReceivedMessag
       return;
     case LifelineType::kReady:
       // One whose time was over is being shown the stacks of, and ends.
-      if (facts_.decided == Cause::kNone) on_event(WorkerEvent::kReady);
+      if (facts_.decided != Cause::kNone) return;
+      runs_event_loop_ = (record.number & proto::kReadyAsgi) != 0;
+      on_event(WorkerEvent::kReady);
       return;
     case LifelineType::kFailed:
       if (life_.state != WorkerState::kLoading || facts_.failed_step) return;

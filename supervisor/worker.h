@@ -63,6 +63,8 @@ class Worker final : public Mortal {
   [[nodiscard]] std::uint32_t id() const { return id_; }
   [[nodiscard]] proto::WorkerState state() const { return life_.state; }
   [[nodiscard]] pid_t pid() const { return pid_; }
+  // Its own word, which only shapes its own queue: many requests run on one event loop.
+  [[nodiscard]] bool runs_event_loop() const { return runs_event_loop_; }
   [[nodiscard]] std::uint64_t memory_bytes() const { return leaf_.memory_bytes(); }
   [[nodiscard]] LeafCounters counters() const { return leaf_.counters(); }
   [[nodiscard]] Cgroup take_leaf() { return std::move(leaf_); }
@@ -115,6 +117,7 @@ class Worker final : public Mortal {
   pid_t pid_ = 0;
   UniqueFd pidfd_;
   WorkerFacts facts_;
+  bool runs_event_loop_ = false;
   bool ended_ = false;  // the process has ended, or never was
   bool finished_ = false;
   Timer kill_again_;  // while the leaf is being frozen for its kill

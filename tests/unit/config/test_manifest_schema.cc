@@ -37,7 +37,7 @@ App good_app(std::string_view lines) {
 }
 
 // Every key of an app that the design names and this version does not have.
-constexpr std::string_view kLaterKeys[] = {"asgi",   "preload",       "reload",   "share",
+constexpr std::string_view kLaterKeys[] = {"preload",       "reload",   "share",
                                            "cache_control", "compress", "redirect", "error_pages"};
 
 using Environment = std::vector<std::pair<std::string, std::string>>;
@@ -143,6 +143,32 @@ TEST_CASE("workers are a number or a range") {
   CHECK(contains(refused_app("workers: {min: 0, max: 0}"), "\"max\" must be a whole number from 1 to 1024"));
   CHECK(refused_app("workers: {min: 3, max: 2}") == "5:28: \"max\" must not be less than \"min\"");
   CHECK(refused_app("workers: {mn: 3}") == "5:15: unknown key \"mn\"; did you mean \"min\"?");
+}
+
+TEST_CASE("an app is WSGI, ASGI or looked at, and never two of them") {
+  using proto::Interface;
+  const auto app = [](std::string_view lines) {
+    return good("apps: {blog: {routes: [a.b], " + std::string(lines) + "}}\n").at(0);
+  };
+  CHECK(app("wsgi: a:b").part.interface == Interface::kWsgi);
+  CHECK(app("wsgi: a:b").record.concurrency == 0);
+  CHECK(app("asgi: a:b").part.interface == Interface::kAsgi);
+  CHECK(app("asgi: a:b").record.concurrency == 100);
+  CHECK(app("app: a:b").part.interface == Interface::kDetect);
+  CHECK(app("asgi: a:b, concurrency: 7").record.concurrency == 7);
+  CHECK(contains(refused("apps: {blog: {routes: [a.b], wsgi: a:b, asgi: a:b}}\n"),
+                 "\"asgi\" beside \"wsgi\": an app has one of them"));
+  CHECK(contains(refused("apps: {blog: {routes: [a.b], wsgi: a:b, concurrency: 7}}\n"), "\"concurrency\" is for ASGI"));
+  CHECK(contains(refused("apps: {blog: {routes: [a.b], asgi: a:b, threads: 7}}\n"), "\"threads\" is for WSGI"));
+  CHECK(contains(refused("apps: {blog: {routes: [a.b], asgi: a:b, concurrency: 1025}}\n"), "1024"));
+}
+
+TEST_CASE("a factory is called create_app in a script file") {
+  const App module = good("apps: {blog: {routes: [a.b], wsgi: 'a:make', factory: true}}\n").at(0);
+  CHECK(module.part.role == proto::CallableRole::kFactory);
+  CHECK(module.part.attribute == "make");
+  CHECK(good("apps: {blog: {routes: [a.b], wsgi: app.wsgi, factory: true}}\n").at(0).part.attribute == "create_app");
+  CHECK(good("apps: {blog: {routes: [a.b], wsgi: app.wsgi}}\n").at(0).part.role == proto::CallableRole::kApp);
 }
 
 TEST_CASE("routes and wsgi are required") {
