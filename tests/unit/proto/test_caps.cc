@@ -24,6 +24,7 @@ const std::map<std::string, std::uint64_t> kCaps = {
     {"kMaxReasonBytes", kMaxReasonBytes},
     {"kMaxPrefetch", kMaxPrefetch},
     {"kMaxThreads", kMaxThreads},
+    {"kMaxConcurrency", kMaxConcurrency},
     {"kMessageHeaderBytes", kMessageHeaderBytes},
     {"kMaxMessageBytes", kMaxMessageBytes},
     {"kLifelineRecordBytes", kLifelineRecordBytes},

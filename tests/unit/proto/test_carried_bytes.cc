@@ -56,7 +56,7 @@ TEST_CASE("a worker part with a NUL byte is neither made nor taken") {
 
 TEST_CASE("no threads, too many threads, an unknown kind or version are refused") {
   const std::string good = golden(kPage, "worker_part");
-  for (const auto& [position, value] : {std::pair{0, 2}, {2, 0}, {3, 2}, {4, 2}}) {
+  for (const auto& [position, value] : {std::pair{0, 2}, {2, 0}, {3, 2}, {4, 6}, {4, 16}}) {
     std::string bytes = good;
     bytes[static_cast<std::size_t>(position)] = static_cast<char>(value);
     CAPTURE(position);

@@ -89,7 +89,7 @@ TEST_CASE("what breaks a rule ends the input and is answered with its code") {
       {frame(0x83, "x"), "\x03\xea"},                             // a reserved opcode
       {frame(0x80, "x"), "\x03\xea"},                             // a continuation of nothing
       {std::string("\x81\x01x"), "\x03\xea"},                     // no mask
-      {std::string("\x82\xff\0\0\0\0\x7f\0\0\0", 10), "\x03\xf1"},  // 1009: a long message
+      {std::string("\x82\xff\0\0\0\0\x7f\0\0\0\0\0\0\0x", 15), "\x03\xf1"},  // 1009: a long message
   };
   for (const auto& [bytes, code] : bad) {
     CAPTURE(code);

@@ -2,8 +2,9 @@
 import asyncio
 import hashlib
 import json
-import os
+import time
 
+INSTANCE = time.monotonic_ns()
 STATE = {"started": False, "disconnects": []}
 
 
@@ -33,7 +34,7 @@ async def answer(send, body, status=200, headers=()):
 
 
 async def hello(scope, receive, send):
-    facts = {"pid": os.getpid(), "started": STATE["started"], "pool": scope["state"]["pool"],
+    facts = {"instance": INSTANCE, "started": STATE["started"], "pool": scope["state"]["pool"],
              "client": scope["client"][0], "root_path": scope["root_path"], "path": scope["path"],
              "loop": type(asyncio.get_running_loop()).__module__}
     await answer(send, json.dumps(facts).encode())
