@@ -72,7 +72,7 @@ class Sandbox final : public Mortal, public WorkerListener {
   // Kills everything now.
   void kill(proto::Cause cause);
   // False when somebody has removed one of its groups or moved a process out of it (confinement.cc).
-  [[nodiscard]] bool is_confined() const;
+  [[nodiscard]] bool is_confined();
   // Kills everything now, wherever it is, and reports the failure.
   void on_unconfined();
   // From the keeper: the steward was reaped.

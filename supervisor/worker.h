@@ -69,8 +69,8 @@ class Worker final : public Mortal {
   [[nodiscard]] LeafCounters counters() const { return leaf_.counters(); }
   [[nodiscard]] Cgroup take_leaf() { return std::move(leaf_); }
 
-  // False for one that runs outside its leaf, which nothing limits there (confinement.cc).
-  [[nodiscard]] bool is_confined() const;
+  // A look of confinement.cc: false for one that runs outside its leaf, where nothing limits it.
+  [[nodiscard]] bool is_confined();
 
   // Gives it one end of a channel to gateway `index`.
   Status send_channel(std::uint32_t index, int channel);
@@ -118,6 +118,7 @@ class Worker final : public Mortal {
   UniqueFd pidfd_;
   WorkerFacts facts_;
   bool runs_event_loop_ = false;
+  unsigned missed_looks_ = 0;  // in a row, at which it was not in its leaf
   bool ended_ = false;  // the process has ended, or never was
   bool finished_ = false;
   Timer kill_again_;  // while the leaf is being frozen for its kill
