@@ -91,6 +91,7 @@ def test_one_body_gets_a_content_length_and_a_stream_does_not(asgi):
     assert head.header('content-length') == '5' and head.body == b'' and head.ended
 
 
+@pytest.mark.sanitized
 def test_bodies_larger_than_every_window_go_both_ways(asgi):
     channel = asgi('''
         body = await body_of(receive)
@@ -118,6 +119,7 @@ def test_many_requests_run_at_the_same_time(asgi):
     assert all(channel.wait_closed(stream).body == b'ok' for stream in streams)
 
 
+@pytest.mark.sanitized
 def test_a_client_that_goes_away_is_told_to_the_app(asgi):
     channel = asgi('''
         print('begun')
@@ -133,6 +135,7 @@ def test_a_client_that_goes_away_is_told_to_the_app(asgi):
     wire.wait_until(lambda: 'then http.disconnect' in asgi.worker.log, 'the app hears of it')
 
 
+@pytest.mark.sanitized
 def test_sending_to_nobody_raises_an_os_error_and_is_no_failure_of_the_app(asgi):
     channel = asgi('''
         await send({'type': 'http.response.start', 'status': 200})
@@ -152,6 +155,7 @@ def test_sending_to_nobody_raises_an_os_error_and_is_no_failure_of_the_app(asgi)
     assert 'Traceback' not in asgi.worker.log
 
 
+@pytest.mark.sanitized
 @pytest.mark.parametrize('text, abort, logged', [
     ('raise RuntimeError("boom")', 17, 'boom'),
     ('raise SystemExit(3)', 17, 'SystemExit'),
@@ -176,6 +180,7 @@ def test_a_failure_is_told_to_the_gateway_and_logged_with_the_request(asgi, text
     assert channel.ask('/ok').body == b'ok'
 
 
+@pytest.mark.sanitized
 def test_a_file_is_sent_by_its_path(asgi):
     channel = asgi('''
         await send({'type': 'http.response.start', 'status': 200, 'headers': [(b'content-length', b'200000')]})
@@ -184,6 +189,7 @@ def test_a_file_is_sent_by_its_path(asgi):
     assert channel.ask('/').body == b'x' * 200000
 
 
+@pytest.mark.sanitized
 def test_lifespan_runs_before_the_first_request_and_after_the_last(asgi):
     channel = asgi('''
         print('request')
@@ -308,7 +314,6 @@ def test_a_start_error_after_other_requests_is_no_concern_of_the_next_one(asgi):
 def test_the_end_frame_has_a_service_time(asgi):
     channel = asgi('await asyncio.sleep(0.02)\nawait answer(send, b"ok")')
     assert channel.ask('/').service_us >= 20000
-
 
 
 def test_a_drained_worker_leaves_when_its_last_request_ends_by_itself(asgi):
