@@ -35,6 +35,8 @@ Status answer_host(const proto::LoadHost& request, int fd, int socket, const Use
   }
   sender.send(file.host);
   send_network(file.network, sender);
+  sender.send(file.gateway);
+  for (const auto& record : file.trusted_proxies) sender.send(record);
   for (const auto& record : file.listeners) sender.send(record);
   for (const auto& record : file.admins) sender.send(record);
   for (const auto& record : file.pythons) sender.send(record);
@@ -90,6 +92,17 @@ UniqueFd open_manifest(const proto::LoadManifest& request, Home& home, Diagnosti
   return UniqueFd();
 }
 
+void send_gateway_part(const App& app, RecordSender& sender, Diagnostics& diagnostics) {
+  const Result<std::string> part = proto::encode_gateway_part(app.gateway);
+  const Result<UniqueFd> memory = part.ok() ? create_sealed_memory("gateway-part", as_bytes(part.value()))
+                                            : Result<UniqueFd>(part.error());
+  if (memory.ok()) {
+    sender.send(proto::GatewayPartRecord{}, {memory.value().get()});
+  } else {
+    diagnostics.add(app.directory.position, "the app's pages are too large together: " + describe(memory.error()));
+  }
+}
+
 // Sends one app, unless something has been wrong with it or before it.
 void send_app(const App& app, const Home& home, RecordSender& sender, Diagnostics& diagnostics) {
   const std::vector<UniqueFd> statics = open_app_files(app, home, diagnostics);
@@ -106,6 +119,7 @@ void send_app(const App& app, const Home& home, RecordSender& sender, Diagnostic
   for (std::size_t i = 0; i < statics.size(); ++i) {
     sender.send(proto::StaticRecord{app.statics[i].prefix}, {statics[i].get()});
   }
+  send_gateway_part(app, sender, diagnostics);
 }
 
 // The records of an opened manifest, or what is wrong with it.
@@ -115,7 +129,10 @@ Status send_manifest(const proto::LoadManifest& request, const UniqueFd& file, c
   const auto root = file.valid() ? read_tree(file.get(), diagnostics) : std::nullopt;
   if (root) {
     const ManifestOwner owner{request.tenant.str(), request.user.str(), request.default_python.str()};
-    for (const App& app : read_manifest(*root, owner, diagnostics)) send_app(app, home, sender, diagnostics);
+    for (App& app : read_manifest(*root, owner, diagnostics)) {
+      read_page_files(app, home, diagnostics);
+      send_app(app, home, sender, diagnostics);
+    }
   }
   if (diagnostics.empty()) {
     sender.finish();

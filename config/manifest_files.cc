@@ -1,9 +1,12 @@
 #include "config/manifest_files.h"
 
+#include "base/files.h"
 #include "config/safe_open.h"
 
 namespace rowhouse::config {
 namespace {
+
+constexpr std::size_t kMaxPageBytes = 48 * 1024;
 
 void report(const ManifestPath& named, std::string_view subject, const std::string& predicate,
             Diagnostics& diagnostics) {
@@ -58,6 +61,22 @@ std::string absolute(const std::string& home, const std::string& path) {
 }
 
 }  // namespace
+
+void read_page_files(App& app, const Home& home, Diagnostics& diagnostics) {
+  for (const PageEntry& page : app.pages) {
+    const auto file = open_file_below(home.directory.get(), page.file.path);
+    if (!file.ok()) {
+      report(page.file, "\"error_pages\"", file.problem(), diagnostics);
+      continue;
+    }
+    const auto html = read_all(file.value().get(), kMaxPageBytes);
+    if (html.ok()) {
+      app.gateway.pages.push_back({page.first_status, page.last_status, html.value()});
+    } else {
+      report(page.file, "\"error_pages\"", "cannot be read or has more than 48 KiB", diagnostics);
+    }
+  }
+}
 
 std::vector<UniqueFd> open_app_files(const App& app, const Home& home, Diagnostics& diagnostics) {
   const int directory = home.directory.get();

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "config/addresses.h"
+#include "config/gateway_schema.h"
 #include "config/map_reader.h"
 #include "config/names.h"
 #include "config/paths.h"
@@ -145,18 +146,6 @@ void read_workers(const Node& node, proto::AppRecord& record, Diagnostics& diagn
   }
 }
 
-void read_statics(const Node& node, App& app, Diagnostics& diagnostics) {
-  const Node* map = read_names(node, "\"static\"", proto::kMaxStaticsPerApp, diagnostics);
-  if (map == nullptr) return;
-  for (std::size_t i = 0; i < map->keys.size(); ++i) {
-    const Key& key = map->keys[i];
-    const Parsed<proto::Prefix> prefix = parse_static_prefix(key.name);
-    if (!prefix.ok()) diagnostics.add(key.position, "\"static\" " + prefix.problem());
-    const auto path = read_parsed(map->children[i], quote(key.name), diagnostics, parse_relative_path);
-    if (prefix.ok() && path) app.statics.push_back({prefix.value(), {*path, map->children[i].position}});
-  }
-}
-
 void read_limits(const Node& node, proto::AppRecord& record, Diagnostics& diagnostics) {
   const MapReader reader(node, kLimitsTable, diagnostics);
   reader.quantity("memory", parse_size, kMemory, record.memory_bytes);
@@ -208,7 +197,7 @@ App read_app(const Node& node, const ManifestOwner& owner, RoutesSeen& seen, Dia
   if (const Node* variables = reader.find("env")) read_environment(*variables, app, diagnostics);
   if (const Node* workers = reader.find("workers")) read_workers(*workers, app.record, diagnostics);
   read_places(reader, app);
-  if (const Node* statics = reader.find("static")) read_statics(*statics, app, diagnostics);
+  read_gateway_part(reader, app);
   if (const Node* limits = reader.find("limits")) read_limits(*limits, app.record, diagnostics);
   if (const Node* timeouts = reader.find("timeouts")) read_timeouts(*timeouts, app.record, diagnostics);
   if (const Node* health = reader.find("health")) read_health(*health, app.record, diagnostics);

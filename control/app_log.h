@@ -3,6 +3,7 @@
 #pragma once
 
 #include <deque>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,7 @@ class AppLog {
   static constexpr std::size_t kRecentLines = 50;
   static constexpr std::size_t kMaxRecentLineBytes = 512;
   static constexpr std::size_t kLastWords = 16;
+  static constexpr std::chrono::seconds kFileRefusalPeriod{1};
 
   // All references must outlive this object.
   AppLog(const LogDirectory& directory, const Clock& clock, AppName name, LogLineListener& listener);
@@ -34,6 +36,8 @@ class AppLog {
   [[nodiscard]] LineFate add_output(const LogOrigin& origin, std::string_view line);
   void add_skipped(std::size_t bytes) { dropped_bytes_ += bytes; }
   void add_notice(std::uint32_t generation, std::uint32_t worker, std::int64_t at_ms, std::string_view text);
+  // A static file that was refused for a reason that the tenant can mend; at most one line in a while.
+  void add_file_refusal(std::int64_t at_ms, std::string_view text);
   // `line` in the combined format, escaped, without its line end.
   void add_access(std::int64_t at_ms, std::string line);
   void flush();
@@ -68,6 +72,7 @@ class AppLog {
   std::deque<LogLine> recent_;
   std::deque<LastWords> last_words_;
   Instant last_used_;
+  std::optional<Instant> file_refusal_at_;
 };
 
 }  // namespace rowhouse::control

@@ -147,8 +147,15 @@ std::string_view cause_sentence(Cause cause) {
     case Cause::kStopped: return "The app is stopped.";
     case Cause::kForbidden: return "The static file may not be served.";
     case Cause::kAppError: return "The app raised an error; its log has the traceback.";
+    case Cause::kFileMode: return "The static file, or a directory on the way to it, is closed to others: chmod o+r, o+x.";
+    case Cause::kFileOwner: return "The static file belongs to another user; copy it.";
+    case Cause::kFileLinks: return "The static file has several hard links; copy it.";
   }
   return "";
+}
+
+bool is_file_refusal(Cause cause) {
+  return cause == Cause::kFileMode || cause == Cause::kFileOwner || cause == Cause::kFileLinks;
 }
 
 std::string code_and_detail(Cause cause, std::string_view detail) {

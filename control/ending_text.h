@@ -25,6 +25,9 @@ namespace rowhouse::control {
 // One sentence for people; empty for kNone.
 [[nodiscard]] std::string_view cause_sentence(proto::Cause cause);
 
+// Of a static file, for a reason that the tenant can mend.
+[[nodiscard]] bool is_file_refusal(proto::Cause cause);
+
 // "RH-SIGNAL SIGKILL".
 [[nodiscard]] std::string code_and_detail(proto::Cause cause, std::string_view detail);
 

@@ -144,7 +144,13 @@ void LogBook::on_log_closed(const LogOrigin& origin) {
 
 void LogBook::on_access_record(std::uint32_t gateway, const proto::AccessRecord& record) {
   const AppName* app = registry_.find_app(record.app);
-  dirty_log_of(app != nullptr ? *app : kGatewayLog).add_access(record.at_ms, format_access_line(record));
+  AppLog& log = dirty_log_of(app != nullptr ? *app : kGatewayLog);
+  log.add_access(record.at_ms, format_access_line(record));
+  if (app != nullptr && is_file_refusal(record.cause)) {
+    log.add_file_refusal(record.at_ms, std::string(record.target) + " is answered by 403 (" +
+                                           std::string(proto::cause_name(record.cause)) +
+                                           "): " + std::string(cause_sentence(record.cause)));
+  }
   if (record.dropped == 0) return;
   const std::string note = "# gateway " + std::to_string(gateway) + ": " + std::to_string(record.dropped) +
                            " records lost before this";

@@ -13,6 +13,7 @@ constexpr std::uint32_t kQueueFullRetryS = 1;
 constexpr std::uint16_t kFirstServerError = 500;
 
 constexpr Refusal kQueueFull{503, Cause::kQueueFull, kQueueFullRetryS, AfterAnswer::kKeepAlive};
+constexpr Refusal kTooOften{429, Cause::kRate, 1, AfterAnswer::kKeepAlive};
 constexpr Refusal kStopped{503, Cause::kStopped, 0, AfterAnswer::kKeepAlive};
 
 std::uint64_t us_between(Instant from, Instant to) {
@@ -37,6 +38,13 @@ void App::set_limits(const AppLimits& limits, AppShare share) {
   share_.own().in_flight.store(in_flight_, std::memory_order_relaxed);
   store_queued();
   dispatch_task_.schedule();
+}
+
+const std::string* AppOptions::page(std::uint16_t status) const {
+  const auto found = std::find_if(pages.begin(), pages.end(), [status](const Page& known) {
+    return status >= known.first_status && status <= known.last_status;
+  });
+  return found == pages.end() ? nullptr : &found->html;
 }
 
 void App::set_condition(proto::AppCondition condition, std::uint32_t retry_after_s) {
@@ -139,10 +147,8 @@ void App::on_probe_done(Probe& probe, const proto::Probed& answer) {
 std::optional<Refusal> App::refusal_now() const {
   if (removed_) return kStopped;
   switch (condition_) {
-    case proto::AppCondition::kServing:
-      return std::nullopt;
-    case proto::AppCondition::kStopped:
-      return kStopped;
+    case proto::AppCondition::kServing: return std::nullopt;
+    case proto::AppCondition::kStopped: return kStopped;
     case proto::AppCondition::kBackoff:
       if (has_worker()) return std::nullopt;
       return Refusal{503, Cause::kBackoff, std::max(1U, retry_after_s_), AfterAnswer::kKeepAlive};
@@ -152,6 +158,7 @@ std::optional<Refusal> App::refusal_now() const {
 
 std::optional<Refusal> App::submit(Exchange& exchange) {
   if (const auto refusal = refusal_now()) return refusal;
+  if (rate_ != nullptr && !rate_->admit(number_, bench_.turn.now())) return kTooOften;
   if (queue_.empty() && dispatch(exchange)) return std::nullopt;
   if (share_.queued() >= limits_.queue) return kQueueFull;
   queue_.push_back(exchange);

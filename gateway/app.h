@@ -8,11 +8,13 @@
 #include <string>
 #include <vector>
 
+#include "gateway/compression.h"
 #include "gateway/exchange.h"
 #include "gateway/exchange_queue.h"
 #include "gateway/probe.h"
 #include "gateway/refusal.h"
 #include "gateway/share.h"
+#include "gateway/tenant_rate.h"
 #include "gateway/workbench.h"
 #include "gateway/worker.h"
 #include "proto/gateway_messages.h"
@@ -25,6 +27,18 @@ struct AppLimits {
   Duration queue_time{};
   std::uint32_t concurrency = 0;  // in flight, all gateways together
   std::uint32_t queue = 0;        // waiting, all gateways together
+};
+
+// What the tenant wants of the app's answers.
+struct AppOptions {
+  struct Page {
+    std::uint16_t first_status = 0, last_status = 0;
+    std::string html;
+  };
+  std::vector<Page> pages;  // in place of ours
+  CompressRules compress;
+  // Null when there is none for this status.
+  [[nodiscard]] const std::string* page(std::uint16_t status) const;
 };
 
 // What the supervisor must hear of an app.
@@ -49,6 +63,10 @@ class App final : public Mortal, public WorkerListener {
 
   // --- from the supervisor ---
   void set_limits(const AppLimits& limits, AppShare share);
+  void set_options(AppOptions options) { options_ = std::move(options); }
+  // Outlives the app, or is replaced before it goes.
+  void set_rate(TenantRate* rate) { rate_ = rate; }
+  [[nodiscard]] const AppOptions& options() const { return options_; }
   void set_condition(proto::AppCondition condition, std::uint32_t retry_after_s);
   void switch_to(std::uint32_t generation);
   void add_worker(const WorkerIdentity& identity, WorkerShare share, UniqueFd channel);
@@ -96,6 +114,8 @@ class App final : public Mortal, public WorkerListener {
   Deadline wanted_;   // until AppWanted is said again
 
   AppLimits limits_;
+  AppOptions options_;
+  TenantRate* rate_ = nullptr;
   AppShare share_;
   proto::AppCondition condition_ = proto::AppCondition::kServing;
   std::uint32_t retry_after_s_ = 0;

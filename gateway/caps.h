@@ -11,9 +11,12 @@
 namespace rowhouse::gateway {
 
 // --- clients ---------------------------------------------------------------------------------------------
+inline constexpr Duration kPrefaceTime = std::chrono::seconds(1);    // a whole PROXY header
 inline constexpr Duration kHeadTime = std::chrono::seconds(10);      // first byte, and from it a whole head
 inline constexpr Duration kIdleTime = std::chrono::seconds(65);      // between requests
 inline constexpr Duration kBodyIdleTime = std::chrono::seconds(20);  // no byte of a request body that is due
+inline constexpr Duration kBodyGraceTime = std::chrono::seconds(10);  // that a worker waits for any body ...
+inline constexpr std::uint64_t kMinBodyRate = 256;  // ... and then a second for so many bytes that came
 inline constexpr Duration kMaxBodyWaitTime =
     std::chrono::minutes(5);  // that a worker waits for a body in all
 inline constexpr Duration kWriteIdleTime =
@@ -30,6 +33,7 @@ inline constexpr std::size_t kReadsAfterError = 32;        // of what a broken c
 inline constexpr int kAcceptsPerEvent = 4;                 // leaves some for the other gateways
 inline constexpr std::size_t kFileReadBytes = 64 * 1024;   // a static file up to here leaves with its head
 inline constexpr std::size_t kFileSendBytes = 512 * 1024;  // of one file in one turn of the loop
+inline constexpr Duration kFileTime = std::chrono::seconds(30);  // that a disk may take to open a file
 
 // --- chunked bodies (RFC 9112 7.1) -----------------------------------------------------------------------
 inline constexpr std::size_t kMaxChunkSizeDigits = 16;

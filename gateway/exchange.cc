@@ -127,6 +127,12 @@ void Exchange::send_body(std::string_view bytes, BodyPart part) {
   if (!tunnel_ && !body_complete_ && stream_->send_window > 0) starved_since_ = now;
 }
 
+std::optional<Instant> Exchange::body_due_at() const {
+  if (!starved_since_) return std::nullopt;
+  const Duration allowed = kBodyGraceTime + Duration(std::chrono::seconds(tally_.bytes_in / kMinBodyRate));
+  return *starved_since_ + std::max(allowed - starved_, Duration::zero());
+}
+
 // What an earlier worker was sent and did not run.
 void Exchange::send_replay() {
   while (replay_sent_ < replay_body_.size()) {

@@ -73,6 +73,8 @@ class Exchange final : private StreamListener {
   [[nodiscard]] Request& request() { return request_; }
   [[nodiscard]] const Request& request() const { return request_; }
   [[nodiscard]] ExchangeTally& tally() { return tally_; }
+  // Null while no app has the request.
+  [[nodiscard]] const App* app() const { return app_; }
 
   // A new head has arrived; forgets the last request.
   void reset();
@@ -86,6 +88,8 @@ class Exchange final : private StreamListener {
   [[nodiscard]] std::size_t body_room();
   // REQUIRES: bytes.size() <= body_room().  Nothing happens when the exchange is over.
   void send_body(std::string_view bytes, proto::BodyPart part);
+  // When the client has kept the worker waiting too long for what it sent; nothing while nobody waits for it.
+  [[nodiscard]] std::optional<Instant> body_due_at() const;
   // The client has `unsent` bytes of the answer still before it: what it took becomes the worker's credit.
   void note_unsent(std::size_t unsent);
   // The client has gone or broke the rules: nobody waits for the answer.

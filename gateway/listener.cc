@@ -55,9 +55,10 @@ UniqueFd open_reserve() {
 
 }  // namespace
 
-Listener::Listener(uv_loop_t* loop, UniqueFd socket, ClientListener& clients)
+Listener::Listener(uv_loop_t* loop, UniqueFd socket, Preface preface, ClientListener& clients)
     : clients_(clients),
       socket_(std::move(socket)),
+      preface_(preface),
       port_(port_of(socket_.get())),
       reserve_(open_reserve()),
       poll_(loop, socket_.get(), [this](int) { on_ready(); }) {
@@ -83,7 +84,9 @@ bool Listener::accept_one() {
     return false;
   }
   Endpoint from = endpoint_of(remote);
-  clients_.on_client(std::move(client), {std::move(from.host), from.port, port_, client_number(remote.any)});
+  ClientAddress address{std::move(from.host), from.port, port_, client_number(remote.any)};
+  address.bytes = address_bytes(remote.any);
+  clients_.on_client(std::move(client), std::move(address), preface_);
   return true;
 }
 

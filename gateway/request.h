@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "gateway/head_rules.h"
+#include "gateway/trusted_proxies.h"
 #include "proto/heads.h"
 
 namespace rowhouse::gateway {
@@ -19,6 +20,9 @@ struct ClientAddress {
   std::uint16_t remote_port = 0;
   std::uint16_t server_port = 0;
   std::uint64_t client = 0;  // of client_counts.h
+  std::optional<AddressBytes> bytes;  // nothing on a UNIX socket
+  bool counted = false;      // among the connections of its client
+  bool trusted = false;      // a proxy that may say who its client is
 };
 
 inline constexpr std::size_t kRequestIdBytes = 16;
@@ -38,6 +42,8 @@ struct Request {
   bool expect_continue = false;
   bool offers_websocket = false;
   std::array<char, kRequestIdBytes> request_id{};
+  bool https = false;         // to the client, as a trusted proxy says
+  std::string client_text;    // the client's address, as a trusted proxy says; empty: the connection's own
 
   // A request whose head is not known (yet).
   void forget() {
@@ -48,6 +54,8 @@ struct Request {
     content_length = 0;
     expect_continue = offers_websocket = false;
     request_id = {};
+    https = false;
+    client_text.clear();
   }
   // 16 hex digits, or nothing when the head is not known.
   [[nodiscard]] std::string_view id() const {

@@ -52,6 +52,11 @@ class AppShare {
     for (std::uint32_t i = 0; i < count_; ++i) sum += row_[i].queued.load(std::memory_order_relaxed);
     return sum;
   }
+  [[nodiscard]] std::uint64_t admitted() const {
+    std::uint64_t sum = 0;
+    for (std::uint32_t i = 0; i < count_; ++i) sum += row_[i].admitted.load(std::memory_order_relaxed);
+    return sum;
+  }
 
  private:
   proto::AppCell* row_ = nullptr;

@@ -63,10 +63,14 @@ Status SupervisorLink::dispatch(proto::IncomingMessage& incoming) {
     return {};
   }
   if (incoming.type == MessageType::kGatewaySetup) return deliver<proto::GatewaySetup>(incoming);
+  if (incoming.type == MessageType::kGatewayOptions) return deliver<proto::GatewayOptions>(incoming);
+  if (incoming.type == MessageType::kAcmeDirectory) return deliver<proto::AcmeDirectory>(incoming);
+  if (incoming.type == MessageType::kTrustedProxy) return deliver<proto::TrustedProxy>(incoming);
   if (incoming.type == MessageType::kListener) return deliver<proto::Listener>(incoming);
   if (incoming.type == MessageType::kAppBegin) return deliver<proto::AppBegin>(incoming);
   if (incoming.type == MessageType::kAppRoute) return deliver<proto::AppRoute>(incoming);
   if (incoming.type == MessageType::kAppStatic) return deliver<proto::AppStatic>(incoming);
+  if (incoming.type == MessageType::kAppPart) return deliver<proto::AppPart>(incoming);
   if (incoming.type == MessageType::kAppCommit) return deliver<proto::AppCommit>(incoming);
   if (incoming.type == MessageType::kAppRemove) return deliver<proto::AppRemove>(incoming);
   if (incoming.type == MessageType::kAppCondition) return deliver<proto::AppConditionChange>(incoming);

@@ -22,10 +22,14 @@ class SupervisorListener {
   virtual ~SupervisorListener() = default;
   virtual Status on_message(const proto::GatewaySetup& message, UniqueFd access_log,
                             UniqueFd shared_table) = 0;
+  virtual Status on_message(const proto::GatewayOptions& message) = 0;
+  virtual Status on_message(const proto::AcmeDirectory& message, UniqueFd root) = 0;
+  virtual Status on_message(const proto::TrustedProxy& message) = 0;
   virtual Status on_message(const proto::Listener& message, UniqueFd socket) = 0;
   virtual Status on_message(const proto::AppBegin& message) = 0;
   virtual Status on_message(const proto::AppRoute& message) = 0;
   virtual Status on_message(const proto::AppStatic& message, UniqueFd root) = 0;
+  virtual Status on_message(const proto::AppPart& message, UniqueFd part) = 0;
   virtual Status on_message(const proto::AppCommit& message) = 0;
   virtual Status on_message(const proto::AppRemove& message) = 0;
   virtual Status on_message(const proto::AppConditionChange& message) = 0;

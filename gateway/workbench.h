@@ -5,6 +5,7 @@
 #include <array>
 
 #include "gateway/deadlines.h"
+#include "gateway/file_jobs.h"
 #include "gateway/head_rules.h"
 #include "gateway/mime.h"
 #include "gateway/request_encoder.h"
@@ -15,12 +16,13 @@
 namespace rowhouse::gateway {
 
 struct Workbench {
-  Workbench(uv_loop_t* loop, const Clock& clock) : turn(loop, clock) {}
+  Workbench(uv_loop_t* loop, const Clock& clock) : turn(loop, clock), file_jobs(loop, mime_types) {}
 
   Deadlines deadlines;
   Turn turn;
   RequestIds request_ids;
   MimeTypes mime_types;
+  FileJobs file_jobs;
   std::array<HeadField, proto::kMaxFields> head_fields;
   EncoderRoom encoder;
   proto::FieldRoom response_fields;

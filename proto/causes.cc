@@ -39,6 +39,9 @@ std::string_view cause_name(Cause cause) {
     case Cause::kStopped: return "RH-STOPPED";
     case Cause::kForbidden: return "RH-FORBIDDEN";
     case Cause::kAppError: return "RH-APP-ERROR";
+    case Cause::kFileMode: return "RH-FILE-MODE";
+    case Cause::kFileOwner: return "RH-FILE-OWNER";
+    case Cause::kFileLinks: return "RH-FILE-LINKS";
   }
   return "RH-NONE";
 }

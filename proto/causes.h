@@ -46,6 +46,9 @@ enum class Cause : std::uint16_t {
   kStopped = 75,         // 503
   kForbidden = 76,       // 403 and 404 of static files
   kAppError = 77,        // 500: the app raised before its answer began
+  kFileMode = 86,        // 403: a static file that others may not read
+  kFileOwner = 87,       // 403: a static file of somebody else
+  kFileLinks = 88,       // 403: a static file with several hard links
 };
 
 // "RH-EXIT"; "RH-NONE" for kNone and for numbers that are no cause.

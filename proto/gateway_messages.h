@@ -24,7 +24,37 @@ struct Listener {
   static constexpr MessageType kType = MessageType::kListener;
   static constexpr std::size_t kDescriptors = 1;
   std::uint32_t listener = 0;
-  static constexpr void fields(auto& m, auto& visit) { visit(m.listener); }
+  bool proxy_protocol = false;  // every connection begins with a PROXY header
+  static constexpr void fields(auto& m, auto& visit) { visit(m.listener, m.proxy_protocol); }
+};
+
+// supervisor -> gateway, after GatewaySetup: what the host file says beyond it.
+struct GatewayOptions {
+  static constexpr MessageType kType = MessageType::kGatewayOptions;
+  static constexpr std::size_t kDescriptors = 0;
+  Host default_site;  // answers for hosts that nobody has; empty: 421
+  bool penalties = true;
+  bool forwarded = false;  // a trusted proxy speaks by Forwarded (RFC 7239), else by X-Forwarded-For and -Proto
+  static constexpr void fields(auto& m, auto& visit) { visit(m.default_site, m.penalties, m.forwarded); }
+};
+
+// supervisor -> gateway, with a directory of the host's, opened O_PATH: /.well-known/acme-challenge/ of every host.
+struct AcmeDirectory {
+  static constexpr MessageType kType = MessageType::kAcmeDirectory;
+  static constexpr std::size_t kDescriptors = 1;
+  std::uint32_t uid = 0;  // owner that a file must have
+  static constexpr void fields(auto& m, auto& visit) { visit(m.uid); }
+};
+
+// supervisor -> gateway: connections from such an address may say who the client is.
+struct TrustedProxy {
+  static constexpr MessageType kType = MessageType::kTrustedProxy;
+  static constexpr std::size_t kDescriptors = 0;
+  bool local = false;  // over a UNIX socket; else:
+  bool ipv6 = false;
+  std::array<std::uint8_t, 16> address{};  // network order, 4 bytes used for IPv4
+  std::uint8_t bits = 0;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.local, m.ipv6, m.address, m.bits); }
 };
 
 // gateway -> supervisor: listening.  Sent once, after GatewaySetup and in any order with Listeners.
@@ -49,9 +79,10 @@ struct AppBegin {
   std::uint32_t queue_ms = 0;     // longest wait for a worker
   std::uint32_t concurrency = 0;  // in flight, all gateways together
   std::uint32_t queue = 0;        // waiting, all gateways together
+  std::uint32_t rate = 0;         // requests of the tenant in each second, all gateways together; 0: no limit
   static constexpr void fields(auto& m, auto& visit) {
     visit(m.app, m.slot, m.revision, m.tenant, m.name, m.uid, m.body_bytes, m.request_ms, m.queue_ms,
-          m.concurrency, m.queue);
+          m.concurrency, m.queue, m.rate);
   }
 };
 
@@ -71,6 +102,14 @@ struct AppStatic {
   std::uint32_t app = 0;
   Prefix prefix;  // "/static/", relative to each route
   static constexpr void fields(auto& m, auto& visit) { visit(m.app, m.prefix); }
+};
+
+// With the app's gateway part (gateway_part.h), which comes from the tenant; without it all defaults hold.
+struct AppPart {
+  static constexpr MessageType kType = MessageType::kAppPart;
+  static constexpr std::size_t kDescriptors = 1;
+  std::uint32_t app = 0;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.app); }
 };
 
 struct AppCommit {

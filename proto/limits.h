@@ -35,6 +35,7 @@ inline constexpr std::size_t kMaxPrefixBytes = 255; // of a route or static pref
 inline constexpr std::size_t kMaxPathBytes = 1023;  // directories in configuration
 inline constexpr std::size_t kMaxErrorTextBytes = 4096;
 inline constexpr std::size_t kMaxWorkerPartBytes = 256 * 1024;
+inline constexpr std::size_t kMaxGatewayPartBytes = 256 * 1024;
 
 // --- the host --------------------------------------------------------------------------------------------
 inline constexpr std::uint32_t kMaxGateways = 16;
@@ -42,6 +43,8 @@ inline constexpr std::uint32_t kMaxApps = 16384;
 inline constexpr std::uint32_t kMaxWorkers = 65536;
 inline constexpr std::uint32_t kMaxRoutesPerApp = 64;
 inline constexpr std::uint32_t kMaxStaticsPerApp = 16;
+inline constexpr std::size_t kMaxErrorPages = 16;        // of one app
+inline constexpr std::size_t kMaxCompressTypes = 32;     // of one app
 inline constexpr std::uint32_t kMaxAppsPerTenant = 64;
 inline constexpr std::uint32_t kMaxDomainsPerTenant = 1500;
 inline constexpr std::uint32_t kMaxSocketsPerNetwork = 4;  // UNIX sockets of the host that a sandbox may see

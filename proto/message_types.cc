@@ -6,7 +6,7 @@ namespace {
 using enum MessageType;
 
 bool loader_may_send(MessageType type) {
-  return type >= kHostRecord && type <= kUnchanged;
+  return (type >= kHostRecord && type <= kUnchanged) || (type >= kGatewayPartRecord && type <= kTrustedProxyRecord);
 }
 
 bool steward_may_send(Phase phase, MessageType type) {
@@ -40,7 +40,8 @@ bool supervisor_may_ask_keeper(MessageType type) {
 // The supervisor is trusted by its peers; this catches mistakes of our own.
 bool supervisor_may_send(MessageType type) {
   if (supervisor_may_ask_keeper(type)) return true;
-  if (type == kJailPort) return true;
+  if (type == kJailPort || type == kAppPart) return true;
+  if (type >= kGatewayOptions && type <= kTrustedProxy) return true;
   if (type >= kJailMount && type <= kSpawn) return type != kJailFailed && type != kStewardReady;
   if ((type >= kLoadHost && type <= kLoadManifest) || type == kLookAtManifest) return true;
   if (type >= kGatewaySetup && type <= kRetire) {

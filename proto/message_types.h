@@ -51,6 +51,9 @@ enum class MessageType : std::uint16_t {
   kManifestWatch = 52,
   kUnchanged = 53,
   kLookAtManifest = 54,
+  kGatewayPartRecord = 60,
+  kGatewayRecord = 61,
+  kTrustedProxyRecord = 62,
   // supervisor <-> jail and steward
   kJailMount = 64,
   kJailSetup = 65,
@@ -84,6 +87,7 @@ enum class MessageType : std::uint16_t {
   kProbe = 100,
   kProbed = 101,
   kWorkerLeaving = 102,
+  kAppPart = 111,
   // supervisor <-> control
   kControlSetup = 112,
   kControlReady = 113,
@@ -110,6 +114,10 @@ enum class MessageType : std::uint16_t {
   kControlRetire = 135,
   kReloadTenantOrder = 137,
   kTenantChange = 138,
+  // supervisor <-> gateway, continued
+  kGatewayOptions = 152,
+  kAcmeDirectory = 153,
+  kTrustedProxy = 154,
 };
 
 enum class Peer : std::uint8_t { kKeeper, kSupervisor, kLoader, kSteward, kGateway, kControl };

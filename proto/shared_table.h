@@ -21,6 +21,7 @@ struct alignas(64) AppCell {
   std::atomic<std::uint64_t> bytes_in;       // request bodies
   std::atomic<std::uint64_t> bytes_out;      // response bodies
   std::atomic<std::uint64_t> server_errors;  // answers of 500 and above
+  std::atomic<std::uint64_t> admitted;       // requests that passed the tenant's rate
 };
 static_assert(sizeof(AppCell) == 64);
 

@@ -27,6 +27,7 @@ void App::configure(Gateway& gateway) {
   begin.queue_ms = settings.queue_ms;
   begin.concurrency = plan.concurrency;
   begin.queue = plan.queue;
+  begin.rate = plan.rate;
   link.send(begin);
   for (const Route& route : spec_.routes) {
     link.send(proto::AppRoute{number_, proto::Host::cut(route.host), proto::Prefix::cut(route.prefix)});
@@ -34,6 +35,7 @@ void App::configure(Gateway& gateway) {
   for (const StaticDirectory& directory : spec_.statics) {
     link.send(proto::AppStatic{number_, proto::Prefix::cut(directory.prefix)}, {directory.directory.get()});
   }
+  if (spec_.gateway_part.valid()) link.send(proto::AppPart{number_}, {spec_.gateway_part.get()});
   link.send(proto::AppCommit{number_, revision_});
 }
 

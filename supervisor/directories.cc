@@ -22,6 +22,7 @@ namespace rowhouse::supervisor {
 namespace {
 
 constexpr int kListenBacklog = 4096;
+constexpr int kControlBacklog = 512;
 constexpr std::string_view kTenantEnding = ".yaml";
 
 bool is_trusted(int directory) {
@@ -148,6 +149,7 @@ Result<std::vector<std::string>> list_tenant_files(int directory) {
 }
 
 Result<UniqueFd> open_listener(const proto::ListenRecord& listen, std::string& problem) {
+  if (!listen.path.view().empty()) return open_unix_socket(listen.path.str(), kListenBacklog, problem);
   socklen_t length = 0;
   std::string text;
   const sockaddr_storage address = address_of(listen, length, text);
@@ -166,11 +168,11 @@ Result<UniqueFd> open_listener(const proto::ListenRecord& listen, std::string& p
   return socket;
 }
 
-Result<UniqueFd> open_control_socket(const std::string& path, std::string& problem) {
+Result<UniqueFd> open_unix_socket(const std::string& path, int backlog, std::string& problem) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  problem = "control.socket \"" + path + "\" is longer than " + std::to_string(sizeof address.sun_path - 1) + " bytes";
-  if (path.size() >= sizeof address.sun_path) return make_error(ErrorCode::kTooLarge, "control.socket");
+  problem = "the socket \"" + path + "\" is longer than " + std::to_string(sizeof address.sun_path - 1) + " bytes";
+  if (path.size() >= sizeof address.sun_path) return make_error(ErrorCode::kTooLarge, "socket path");
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   RH_ASSIGN(const UniqueFd directory, open_trusted_directory(path.substr(0, path.rfind('/')), problem));
   struct stat status {};
@@ -182,8 +184,12 @@ Result<UniqueFd> open_control_socket(const std::string& path, std::string& probl
   const int bound = ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
   ::umask(before);
   problem = "cannot bind \"" + path + "\": " + std::strerror(errno);
-  if (bound != 0 || ::listen(socket.get(), 512) != 0) return system_error("bind control.socket");
+  if (bound != 0 || ::listen(socket.get(), backlog) != 0) return system_error("bind UNIX socket");
   return socket;
+}
+
+Result<UniqueFd> open_control_socket(const std::string& path, std::string& problem) {
+  return open_unix_socket(path, kControlBacklog, problem);
 }
 
 }  // namespace rowhouse::supervisor

@@ -27,7 +27,9 @@ Result<HostDirectories> open_host_directories(const HostConfiguration& host, std
 // Names of the files NAME.yaml in the directory, without the ending, sorted.
 Result<std::vector<std::string>> list_tenant_files(int directory);
 
-// A listening TCP socket; `problem` names the address.
+// A listening UNIX socket, connectable for everybody; a stale one is replaced.
+Result<UniqueFd> open_unix_socket(const std::string& path, int backlog, std::string& problem);
+// A listening socket; `problem` names the address.
 Result<UniqueFd> open_listener(const proto::ListenRecord& listen, std::string& problem);
 // The API's listening socket, connectable for everybody; a stale one is replaced.
 Result<UniqueFd> open_control_socket(const std::string& path, std::string& problem);

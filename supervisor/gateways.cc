@@ -70,8 +70,14 @@ Status Gateways::launch(std::uint32_t index) {
   unanswered_pings_[index] = 0;
   Gateway& gateway = *running_[index];
   gateway.link().send(proto::GatewaySetup{index, order_.count, order_.connections_per_address}, {access.theirs.get(), order_.rows->memory()});
+  gateway.link().send(order_.options);
+  if (order_.acme_directory.valid()) {
+    gateway.link().send(proto::AcmeDirectory{order_.acme_uid}, {order_.acme_directory.get()});
+  }
+  for (const proto::TrustedProxy& proxy : order_.trusted_proxies) gateway.link().send(proxy);
   for (std::uint32_t i = 0; i < order_.listeners.size(); ++i) {
-    gateway.link().send(proto::Listener{i}, {order_.listeners[i].get()});
+    const Order::Door& door = order_.listeners[i];
+    gateway.link().send(proto::Listener{i, door.proxy_protocol}, {door.socket.get()});
   }
   access_sockets_[index] = std::move(access.ours);
   listener_.on_access_socket(index, access_sockets_[index].get());

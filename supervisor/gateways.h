@@ -65,7 +65,15 @@ class Gateways {
     Cgroup cgroup;
     std::uint32_t count = 1;
     std::uint32_t connections_per_address = 0;  // as in proto::GatewaySetup
-    std::vector<UniqueFd> listeners;
+    struct Door {
+      UniqueFd socket;
+      bool proxy_protocol = false;
+    };
+    std::vector<Door> listeners;
+    proto::GatewayOptions options;
+    UniqueFd acme_directory;  // invalid: none
+    std::uint32_t acme_uid = 0;
+    std::vector<proto::TrustedProxy> trusted_proxies;
   };
   Gateways(Order order, GatewaysListener& listener);
 

@@ -12,7 +12,7 @@ namespace {
 constexpr std::chrono::seconds kDeadline{10};
 // Every app with all its routes and statics, or the largest host file.
 constexpr std::size_t kMaxRecords =
-    proto::kMaxAppsPerTenant * (1 + proto::kMaxRoutesPerApp + proto::kMaxStaticsPerApp) + 4096;
+    proto::kMaxAppsPerTenant * (2 + proto::kMaxRoutesPerApp + proto::kMaxStaticsPerApp) + 4096;
 
 }  // namespace
 

@@ -169,6 +169,11 @@ std::optional<Problem> take_manifest_record(IncomingMessage& record, const Tenan
     const auto route = proto::decode_message<proto::RouteRecord>(record);
     return route.ok() ? add_route(*current, route.value(), tenant) : kMalformed;
   }
+  if (record.type == MessageType::kGatewayPartRecord) {
+    if (!proto::decode_message<proto::GatewayPartRecord>(record).ok() || current->gateway_part.valid()) return kMalformed;
+    current->gateway_part = std::move(record.descriptors.front());
+    return std::nullopt;
+  }
   const auto directory = proto::decode_message<proto::StaticRecord>(record);
   if (!directory.ok()) return kMalformed;
   return add_static(*current, directory.value(), std::move(record.descriptors.front()));
@@ -204,6 +209,16 @@ bool take_host_record(const IncomingMessage& record, HostConfiguration& host, bo
       auto listen = proto::decode_message<proto::ListenRecord>(record);
       if (listen.ok()) host.listen.push_back(listen.value());
       return listen.ok();
+    }
+    case static_cast<int>(MessageType::kGatewayRecord): {
+      auto gateway = proto::decode_message<proto::GatewayRecord>(record);
+      if (gateway.ok()) host.gateway = gateway.value();
+      return gateway.ok();
+    }
+    case static_cast<int>(MessageType::kTrustedProxyRecord): {
+      auto proxy = proto::decode_message<proto::TrustedProxyRecord>(record);
+      if (proxy.ok()) host.trusted_proxies.push_back(proxy.value());
+      return proxy.ok();
     }
     case static_cast<int>(MessageType::kAdminRecord): {
       auto admin = proto::decode_message<proto::AdminRecord>(record);

@@ -32,6 +32,8 @@ using Plan = proto::PlanRecord;
 struct HostConfiguration {
   proto::HostRecord host;
   std::vector<proto::ListenRecord> listen;
+  proto::GatewayRecord gateway;
+  std::vector<proto::TrustedProxyRecord> trusted_proxies;
   std::vector<std::uint32_t> admins;
   std::vector<std::string> pythons;  // the first is the default; as loaded: empty means all that were built
   std::map<std::string, Plan> plans;
@@ -93,6 +95,7 @@ struct StaticDirectory {
 struct AppSpec {
   proto::AppRecord settings;
   UniqueFd worker_part;
+  UniqueFd gateway_part;  // invalid: all defaults
   std::vector<Route> routes;
   std::vector<StaticDirectory> statics;
 };

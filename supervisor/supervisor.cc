@@ -317,6 +317,9 @@ void Supervisor::finish() {
     if (!cleared.ok()) log_error("cgroups are left behind", {{"reason", cleared.error()}});
   }
   if (control_ != nullptr) ::unlink(configuration_.host().host.control_socket.str().c_str());
+  for (const proto::ListenRecord& listen : configuration_.host().listen) {
+    if (gateways_ != nullptr && !listen.path.view().empty()) ::unlink(listen.path.str().c_str());
+  }
   loop_.stop();
 }
 

@@ -1,12 +1,16 @@
 // The supervisor's start: host file, directories, sockets, tenants, manifests, until everything serves.
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <thread>
 
 #include "base/log.h"
 #include "proto/keeper_messages.h"
+#include "supervisor/directories.h"
 #include "supervisor/supervisor.h"
 
 namespace rowhouse::supervisor {
@@ -14,6 +18,21 @@ namespace {
 
 Status add_group(const CgroupTree& cgroups, const char* name, Cgroup& group) {
   RH_ASSIGN(group, cgroups.create(name));
+  return {};
+}
+
+// The owner may be whoever gets the certificates; whoever may rename the directory's parents is trusted.
+Status open_acme_directory(const std::string& path, Gateways::Order& order, std::string& problem) {
+  if (path.empty()) return {};
+  RH_ASSIGN(const UniqueFd above, open_trusted_directory(path.substr(0, std::max<std::size_t>(path.rfind('/'), 1)), problem));
+  order.acme_directory.reset(
+      ::openat(above.get(), path.c_str() + path.rfind('/') + 1, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  struct stat status {};
+  if (!order.acme_directory.valid() || ::fstat(order.acme_directory.get(), &status) != 0) {
+    problem = "gateway.acme_challenge \"" + path + "\" cannot be opened as a directory: " + std::strerror(errno);
+    return system_error("openat acme_challenge");
+  }
+  order.acme_uid = status.st_uid;
   return {};
 }
 
@@ -109,8 +128,13 @@ Status Supervisor::open_gateways(std::string& problem) {
   order.count = host.host.gateway_processes != 0 ? host.host.gateway_processes : cores;
   for (const proto::ListenRecord& listen : host.listen) {
     RH_ASSIGN(UniqueFd listener, open_listener(listen, problem));
-    order.listeners.push_back(std::move(listener));
+    order.listeners.push_back({std::move(listener), listen.proxy_protocol});
   }
+  order.options = {host.gateway.default_site, host.gateway.penalties, host.gateway.forwarded};
+  for (const proto::TrustedProxyRecord& proxy : host.trusted_proxies) {
+    order.trusted_proxies.push_back({proxy.local, proxy.ipv6, proxy.address, proxy.bits});
+  }
+  RH_TRY(open_acme_directory(host.gateway.acme_challenge.str(), order, problem));
   problem.clear();
   gateways_ = std::make_unique<Gateways>(std::move(order), *this);
   return {};

@@ -37,8 +37,7 @@ App good_app(std::string_view lines) {
 }
 
 // Every key of an app that the design names and this version does not have.
-constexpr std::string_view kLaterKeys[] = {"preload",       "reload",   "share",
-                                           "cache_control", "compress", "redirect", "error_pages"};
+constexpr std::string_view kLaterKeys[] = {"preload", "reload", "share"};
 
 using Environment = std::vector<std::pair<std::string, std::string>>;
 
