@@ -106,6 +106,7 @@ class Host:
         self.left_open = ()  # descriptors that a careless starter lets rowhoused have
         self.umask = -1  # of the starter; -1: ours
         self.extra_config, self.gateway_keys = "", ""  # gateway_keys: ", key: value" of the map
+        self.extra_listen = ""  # further lines of `listen`
         self.command = [BUILD / "rowhoused"]
         self.seen, self.cgroup_roots = set(), set()
         directory.chmod(0o755)
@@ -116,7 +117,7 @@ class Host:
     def write_config(self):
         d = self.directory
         self.config_path.write_text(
-            f'listen:\n  - http: "127.0.0.1:{self.port}"\n'
+            f'listen:\n  - http: "127.0.0.1:{self.port}"\n{self.extra_listen}'
             f"gateway: {{ processes: {self.gateways}, user: {self.gateway_uid}{self.gateway_keys} }}\n"
             f"control: {{ socket: {self.socket_path}, user: {self.control_uid}, admins: [root] }}\n"
             f"directories: {{ tenants: {d}/tenants.d, state: {d}/state, run: {d}/run, logs: {d}/logs }}\n"
