@@ -114,6 +114,12 @@ void read_path(const MapReader& reader, std::string_view key, ManifestPath& into
   if (const auto path = reader.parsed(key, parse_relative_path)) into.path = *path;
 }
 
+Parsed<proto::RetryPolicy> parse_retry(std::string_view text) {
+  if (text == "unstarted") return proto::RetryPolicy::kUnstarted;
+  if (text == "idempotent") return proto::RetryPolicy::kIdempotent;
+  return Problem{"must be unstarted or idempotent"};
+}
+
 void read_environment(const Node& node, App& app, Diagnostics& diagnostics) {
   const Node* map = read_names(node, "\"env\"", kMaxEnvironment, diagnostics);
   if (map == nullptr) return;
@@ -202,6 +208,7 @@ App read_app(const Node& node, const ManifestOwner& owner, RoutesSeen& seen, Dia
   if (const Node* timeouts = reader.find("timeouts")) read_timeouts(*timeouts, app.record, diagnostics);
   if (const Node* health = reader.find("health")) read_health(*health, app.record, diagnostics);
   read_ends(reader, app.record);
+  if (const auto retry = reader.parsed("retry", parse_retry)) app.record.retry = *retry;
   app.part.threads = static_cast<std::uint16_t>(app.record.threads);
   app.part.python = app.record.python.str();
   return app;

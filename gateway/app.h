@@ -27,6 +27,7 @@ struct AppLimits {
   Duration queue_time{};
   std::uint32_t concurrency = 0;  // in flight, all gateways together
   std::uint32_t queue = 0;        // waiting, all gateways together
+  proto::RetryPolicy retry = proto::RetryPolicy::kUnstarted;
 };
 
 // What the tenant wants of the app's answers.

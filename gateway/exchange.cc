@@ -147,6 +147,12 @@ void Exchange::send_replay() {
   if (!replayable_) drop_replay_body();
 }
 
+// Only a body that is sure to be known whole: what does not fit must be let through to the app.
+bool Exchange::keeps_replay() const {
+  if (app_->limits().retry != proto::RetryPolicy::kIdempotent || !request_.is_idempotent()) return false;
+  return body_complete_ || (request_.framing != BodyFraming::kChunked && request_.content_length <= kMaxReplayBytes);
+}
+
 void Exchange::forget_replay() {
   if (!replayable_) return;
   replayable_ = false;
@@ -168,12 +174,12 @@ void Exchange::on_body_room() {
 
 // Credit before START: somebody reads the body all the same, so it cannot be sent again.
 void Exchange::on_credit() {
-  forget_replay();
+  if (!keeps_replay()) forget_replay();
   if (!tunnel_ && !body_complete_ && !starved_since_) starved_since_ = bench_.turn.now();
 }
 
 void Exchange::on_started() {
-  forget_replay();
+  if (!keeps_replay()) forget_replay();
 }
 
 // --- the response ----------------------------------------------------------------------------------------
@@ -255,8 +261,16 @@ void Exchange::on_abort(AbortReason reason) {
   fail(reason == AbortReason::kAppFailedBeforeHead ? kAppFailed : kBadResponse);
 }
 
+RunningRequest Exchange::running_request() const {
+  return {tally_.at_ms, tally_.sent_at, request_.method, request_.path, request_.host, request_.id()};
+}
+
 void Exchange::on_lost(StreamLoss loss, StreamPhase phase) {
   stream_ = nullptr;
+  const bool may_have_run = phase != StreamPhase::kOpened || request_.is_safe();
+  if (loss == StreamLoss::kGone && may_have_run) {
+    worker_->tell_running(running_request(), phase, ClientPresence::kWaiting);
+  }
   if (responded_ || !may_move(loss, phase)) {
     fail(kWorkerGone);
     return;
@@ -269,15 +283,18 @@ void Exchange::on_lost(StreamLoss loss, StreamPhase phase) {
   if (const auto refusal = app_->submit_again(*this)) refuse(*refusal);
 }
 
-// A request that provably never ran may go to another worker: one that the worker declined, and one without
-// START whose method makes the worker say START before anything else.
+// A request that provably never ran may go to another worker: one that the worker declined or was never sent,
+// and one without START whose method makes the worker say START before anything else.  One that may have run is
+// repeated only where the app allows it (`retry: idempotent`).  After a death at most once.
 bool Exchange::may_move(StreamLoss loss, StreamPhase phase) {
-  if (phase != StreamPhase::kOpened || !replayable_) return false;
+  if (!replayable_) return false;
+  const bool never_started = phase == StreamPhase::kOpened;
   switch (loss) {
     case StreamLoss::kDrained:
-      return ++moves_ <= kMaxMoves;
+    case StreamLoss::kUnsent:
+      return never_started && ++moves_ <= kMaxMoves;
     case StreamLoss::kGone:
-      return !request_.is_safe() && ++deaths_ <= 1;
+      return ((never_started && !request_.is_safe()) || keeps_replay()) && ++deaths_ <= 1;
   }
   return false;
 }
@@ -305,6 +322,7 @@ void Exchange::on_time_over() {
     fail(kClientTooSlow);
     return;
   }
+  worker_->tell_running(running_request(), stream_->phase, ClientPresence::kWaiting);
   worker_->report(proto::FaultKind::kRequestTimeout);
   stop_stream(AbortReason::kRequestTimeout);
   fail(kTimeOver);
@@ -319,7 +337,9 @@ void Exchange::stop_stream(AbortReason reason) {
   } else {
     stream_->deadline.set(bench_.turn.now() + app_->limits().request_time);
   }
-  worker_->channel().give_up(*stream_, reason);
+  worker_->channel().give_up(*stream_, reason, running_request());
+  // Told already, and known to have been waited for.
+  if (reason == AbortReason::kRequestTimeout) stream_->given_up.reset();
   stream_ = nullptr;
 }
 

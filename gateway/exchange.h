@@ -120,12 +120,15 @@ class Exchange final : private StreamListener {
   void drop_replay_body();
   void hold_response();
   [[nodiscard]] Duration client_time() const;
+  [[nodiscard]] RunningRequest running_request() const;
   void stop_stream(proto::AbortReason reason);
   void leave(proto::Cause cause);
   void refuse(const Refusal& refusal);
   // Cuts the answer, or refuses when none has begun.
   void fail(const Refusal& refusal);
   void cut(proto::Cause cause);
+  // Whether the body is kept although the app has begun: the request may run twice.
+  [[nodiscard]] bool keeps_replay() const;
   [[nodiscard]] bool may_move(StreamLoss loss, StreamPhase phase);
 
   Workbench& bench_;

@@ -51,6 +51,7 @@ Status Gateway::on_message(const proto::GatewaySetup& message, UniqueFd access_l
   if (access_log_ != nullptr) return make_error(ErrorCode::kInvalid, "second GatewaySetup");
   RH_TRY(shares_.map(shared_table.get(), message.index, message.count));
   access_log_ = std::make_unique<AccessLog>(std::move(access_log));
+  bench_.access_log = access_log_.get();
   const std::size_t share = std::max<std::size_t>(max_connections_ / kMinClientsToFill, 1);
   clients_.emplace(message.connections_per_address != 0 ? message.connections_per_address : share);
   for (EarlyListener& early : early_listeners_) {
@@ -110,6 +111,10 @@ Status Gateway::on_message(const proto::AppStatic& message, UniqueFd root) {
 
 Status Gateway::on_message(const proto::AppPart& message, UniqueFd part) {
   return sites_.on_part(message, std::move(part));
+}
+
+Status Gateway::on_message(const proto::AppRetry& message) {
+  return sites_.on_retry(message);
 }
 
 Status Gateway::on_message(const proto::AppCommit& message) {

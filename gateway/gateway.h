@@ -41,6 +41,7 @@ class Gateway final : public SupervisorListener,
   Status on_message(const proto::AppRoute& message) override;
   Status on_message(const proto::AppStatic& message, UniqueFd root) override;
   Status on_message(const proto::AppPart& message, UniqueFd part) override;
+  Status on_message(const proto::AppRetry& message) override;
   Status on_message(const proto::AppCommit& message) override;
   Status on_message(const proto::AppRemove& message) override;
   Status on_message(const proto::AppConditionChange& message) override;

@@ -68,6 +68,11 @@ struct Request {
     return method_number == proto::Method::kGet || method_number == proto::Method::kHead ||
            method_number == proto::Method::kOptions;
   }
+  // Running it twice has the effect of running it once (RFC 9110 9.2.2), if the app keeps to that.
+  [[nodiscard]] bool is_idempotent() const {
+    return is_safe() || method_number == proto::Method::kPut || method_number == proto::Method::kDelete ||
+           method_number == proto::Method::kTrace;
+  }
   // May wait inside a busy worker.
   [[nodiscard]] bool is_prefetchable() const {
     return !has_body() && !offers_websocket && (method_number == proto::Method::kGet || method_number == proto::Method::kHead);

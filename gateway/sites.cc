@@ -22,7 +22,7 @@ Error out_of_order(const char* message) {
 
 AppLimits limits_of(const proto::AppBegin& begin) {
   return {begin.body_bytes, std::chrono::milliseconds(begin.request_ms),
-          std::chrono::milliseconds(begin.queue_ms), begin.concurrency, begin.queue};
+          std::chrono::milliseconds(begin.queue_ms), begin.concurrency, begin.queue, {}};
 }
 
 constexpr std::string_view kAcmePrefix = "/.well-known/acme-challenge/";  // RFC 8555 8.3
@@ -174,6 +174,13 @@ Status Sites::on_part(const proto::AppPart& message, UniqueFd part) {
   return {};
 }
 
+Status Sites::on_retry(const proto::AppRetry& message) {
+  const auto draft = drafts_.find(message.app);
+  if (draft == drafts_.end()) return out_of_order("AppRetry");
+  draft->second.retry = message.policy;
+  return {};
+}
+
 Status Sites::on_commit(const proto::AppCommit& message) {
   const auto found = drafts_.find(message.app);
   if (found == drafts_.end() || found->second.begin.revision != message.revision) {
@@ -182,7 +189,10 @@ Status Sites::on_commit(const proto::AppCommit& message) {
   Draft draft = std::move(found->second);
   drafts_.erase(found);
   Site& site = sites_[message.app];
-  site.app->set_limits(limits_of(draft.begin), shares_.app(draft.begin.slot));
+  AppLimits limits = limits_of(draft.begin);
+  limits.retry = draft.retry;
+  site.app->set_limits(limits, shares_.app(draft.begin.slot));
+  site.owner = draft.begin.uid;
   apply_options(draft.statics, draft.part);
   site.statics = std::move(draft.statics);
   site.redirects = redirects_of(draft.part, draft.routes.size());

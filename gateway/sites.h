@@ -76,6 +76,7 @@ class Sites {
   Status on_route(const proto::AppRoute& message);
   Status on_static(const proto::AppStatic& message, UniqueFd root);
   Status on_part(const proto::AppPart& message, UniqueFd part);
+  Status on_retry(const proto::AppRetry& message);
   Status on_commit(const proto::AppCommit& message);
   void on_remove(const proto::AppRemove& message);
   Status on_worker(const proto::WorkerAdd& message, UniqueFd channel);
@@ -97,6 +98,7 @@ class Sites {
     std::vector<RouteKey> routes;
     std::vector<StaticPrefix> statics;
     proto::GatewayPart part;
+    proto::RetryPolicy retry = proto::RetryPolicy::kUnstarted;
   };
   struct Site {
     std::unique_ptr<App> app;

@@ -71,6 +71,7 @@ Status SupervisorLink::dispatch(proto::IncomingMessage& incoming) {
   if (incoming.type == MessageType::kAppRoute) return deliver<proto::AppRoute>(incoming);
   if (incoming.type == MessageType::kAppStatic) return deliver<proto::AppStatic>(incoming);
   if (incoming.type == MessageType::kAppPart) return deliver<proto::AppPart>(incoming);
+  if (incoming.type == MessageType::kAppRetry) return deliver<proto::AppRetry>(incoming);
   if (incoming.type == MessageType::kAppCommit) return deliver<proto::AppCommit>(incoming);
   if (incoming.type == MessageType::kAppRemove) return deliver<proto::AppRemove>(incoming);
   if (incoming.type == MessageType::kAppCondition) return deliver<proto::AppConditionChange>(incoming);

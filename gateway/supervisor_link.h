@@ -30,6 +30,7 @@ class SupervisorListener {
   virtual Status on_message(const proto::AppRoute& message) = 0;
   virtual Status on_message(const proto::AppStatic& message, UniqueFd root) = 0;
   virtual Status on_message(const proto::AppPart& message, UniqueFd part) = 0;
+  virtual Status on_message(const proto::AppRetry& message) = 0;
   virtual Status on_message(const proto::AppCommit& message) = 0;
   virtual Status on_message(const proto::AppRemove& message) = 0;
   virtual Status on_message(const proto::AppConditionChange& message) = 0;

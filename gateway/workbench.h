@@ -15,6 +15,8 @@
 
 namespace rowhouse::gateway {
 
+class AccessLog;
+
 struct Workbench {
   Workbench(uv_loop_t* loop, const Clock& clock) : turn(loop, clock), file_jobs(loop, mime_types) {}
 
@@ -26,6 +28,7 @@ struct Workbench {
   std::array<HeadField, proto::kMaxFields> head_fields;
   EncoderRoom encoder;
   proto::FieldRoom response_fields;
+  AccessLog* access_log = nullptr;  // from GatewaySetup on
 };
 
 }  // namespace rowhouse::gateway

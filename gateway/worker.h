@@ -46,6 +46,8 @@ class Worker final : public Mortal, private ChannelListener {
   // Whether a request like this may be sent now.
   [[nodiscard]] bool has_room(const Request& request);
   Stream& open(std::string& request_frame, StreamListener& listener, Instant deadline);
+  // Tells control that the worker had this request when it was lost, or when the request was over its time.
+  void tell_running(const RunningRequest& request, StreamPhase phase, ClientPresence presence);
   // Reported at most once for each kind.
   void report(proto::FaultKind kind);
   [[nodiscard]] bool has_reported(proto::FaultKind kind) const { return reported_[static_cast<std::size_t>(kind)]; }
@@ -58,7 +60,8 @@ class Worker final : public Mortal, private ChannelListener {
   void on_channel_room() override { listener_.on_worker_room(); }
   void on_stream_closed(std::optional<std::uint16_t> service_us) override;
   void on_stream_given_up() override { share_.set_given_up(channel_.given_up_streams()); }
-  void on_given_up_time_over() override { report(proto::FaultKind::kRequestTimeout); }
+  void on_given_up_time_over(const Stream& stream) override;
+  void on_given_up_lost(const Stream& stream) override;
   void on_channel_end(ChannelEnd end) override;
   void on_dying_time_over();
 

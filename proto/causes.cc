@@ -25,6 +25,7 @@ std::string_view cause_name(Cause cause) {
     case Cause::kUnconfined: return "RH-UNCONFINED";
     case Cause::kHealth: return "RH-HEALTH";
     case Cause::kMaxLifetime: return "RH-MAX-LIFETIME";
+    case Cause::kUnresponsive: return "RH-UNRESPONSIVE";
     case Cause::kBadRequest: return "RH-BAD-REQUEST";
     case Cause::kNoRoute: return "RH-NO-ROUTE";
     case Cause::kClientTimeout: return "RH-CLIENT-TIMEOUT";

@@ -31,6 +31,7 @@ enum class Cause : std::uint16_t {
   kUnconfined = 18,
   kHealth = 19,       // argument: HTTP status of the health check; 0: no answer in time
   kMaxLifetime = 20,
+  kUnresponsive = 25,  // of a gateway
   // refusals of the gateway
   kBadRequest = 64,      // 400, 405, 417, 501, 505
   kNoRoute = 65,         // 404

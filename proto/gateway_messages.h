@@ -112,6 +112,15 @@ struct AppPart {
   static constexpr void fields(auto& m, auto& visit) { visit(m.app); }
 };
 
+// Between AppBegin and AppCommit; without it kUnstarted.
+struct AppRetry {
+  static constexpr MessageType kType = MessageType::kAppRetry;
+  static constexpr std::size_t kDescriptors = 0;
+  std::uint32_t app = 0;
+  RetryPolicy policy = RetryPolicy::kUnstarted;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.app, m.policy); }
+};
+
 struct AppCommit {
   static constexpr MessageType kType = MessageType::kAppCommit;
   static constexpr std::size_t kDescriptors = 0;

@@ -208,6 +208,13 @@ struct DomainRecord {
   static constexpr void fields(auto& m, auto& visit) { visit(m.host, m.wildcard); }
 };
 
+// Which requests may run a second time when their worker dies.
+enum class RetryPolicy : std::uint8_t {
+  kUnstarted = 0,   // only those that provably never ran
+  kIdempotent = 1,  // also GET, HEAD, OPTIONS, TRACE, PUT and DELETE whose answer has not begun
+};
+inline constexpr RetryPolicy last_value(RetryPolicy) { return RetryPolicy::kIdempotent; }
+
 // One app of a manifest, with its worker part (worker_part.h) as a sealed memory file.
 // 0 in memory_bytes, cpu_percent and pids: only the plan's limit; in idle_ms and the three max_: never.
 struct AppRecord {
@@ -229,11 +236,12 @@ struct AppRecord {
   Path health_path;                    // below each route, begins with a slash; empty: no health check
   std::uint32_t health_interval_ms = 0, health_ms = 0;
   std::uint32_t concurrency = 0;  // requests of one worker whose app is ASGI; 0: it is WSGI
+  RetryPolicy retry = RetryPolicy::kUnstarted;
   static constexpr void fields(auto& m, auto& visit) {
     visit(m.name, m.python, m.workers_min, m.workers_max, m.threads, m.memory_bytes, m.body_bytes, m.startup_ms,
           m.request_ms, m.queue_ms, m.graceful_ms, m.shutdown_ms, m.cpu_percent, m.pids, m.idle_ms,
           m.max_requests, m.max_lifetime_ms, m.max_memory_bytes, m.health_path, m.health_interval_ms,
-          m.health_ms, m.concurrency);
+          m.health_ms, m.concurrency, m.retry);
   }
 };
 

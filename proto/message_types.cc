@@ -23,7 +23,7 @@ bool gateway_may_send(Phase phase, MessageType type) {
 bool control_may_send(Phase phase, MessageType type) {
   if (phase == Phase::kSetup) return type == kControlReady;
   return type == kQuery || type == kCommand || type == kReloadOrder || type == kReloadTenantOrder ||
-         type == kUpgradeOrder || type == kPong || type == kResynced;
+         type == kUpgradeOrder || type == kDeathStored || type == kPong || type == kResynced;
 }
 
 bool keeper_may_send(MessageType type) {
@@ -40,7 +40,7 @@ bool supervisor_may_ask_keeper(MessageType type) {
 // The supervisor is trusted by its peers; this catches mistakes of our own.
 bool supervisor_may_send(MessageType type) {
   if (supervisor_may_ask_keeper(type)) return true;
-  if (type == kJailPort || type == kAppPart) return true;
+  if (type == kJailPort || type == kAppPart || type == kAppRetry || type == kHostDeath) return true;
   if (type >= kGatewayOptions && type <= kTrustedProxy) return true;
   if (type >= kJailMount && type <= kSpawn) return type != kJailFailed && type != kStewardReady;
   if ((type >= kLoadHost && type <= kLoadManifest) || type == kLookAtManifest) return true;

@@ -88,6 +88,7 @@ enum class MessageType : std::uint16_t {
   kProbed = 101,
   kWorkerLeaving = 102,
   kAppPart = 111,
+  kAppRetry = 108,
   // supervisor <-> control
   kControlSetup = 112,
   kControlReady = 113,
@@ -118,6 +119,8 @@ enum class MessageType : std::uint16_t {
   kGatewayOptions = 152,
   kAcmeDirectory = 153,
   kTrustedProxy = 154,
+  kDeathStored = 143,
+  kHostDeath = 144,
 };
 
 enum class Peer : std::uint8_t { kKeeper, kSupervisor, kLoader, kSteward, kGateway, kControl };

@@ -36,6 +36,7 @@ void App::configure(Gateway& gateway) {
     link.send(proto::AppStatic{number_, proto::Prefix::cut(directory.prefix)}, {directory.directory.get()});
   }
   if (spec_.gateway_part.valid()) link.send(proto::AppPart{number_}, {spec_.gateway_part.get()});
+  link.send(proto::AppRetry{number_, settings.retry});
   link.send(proto::AppCommit{number_, revision_});
 }
 
@@ -106,7 +107,8 @@ void App::notice(proto::NoticeKind kind, std::uint32_t generation, std::uint32_t
 void App::note_death(std::uint32_t generation, std::uint32_t worker, proto::Ending ending) {
   const std::int64_t now_ms = around_.clock->wall_ms();
   around_.control->send(proto::Death{number_, generation, worker, ending.cause, ending.argument, now_ms,
-                                    ending.limits});
+                                    ending.limits, ending.process, proto::Name::cut(tenant_.name),
+                                    proto::Name::cut(name_)});
   if (is_planned(ending.cause)) return;
   log_warning("worker died", {{"app", tenant_.name + "/" + name_},
                               {"generation", generation},

@@ -59,6 +59,7 @@ TEST_CASE("the smallest app has the documented defaults") {
   CHECK(record.queue_ms == 45'000);
   CHECK(record.graceful_ms == 15'000);
   CHECK(record.shutdown_ms == 5'000);
+  CHECK(record.retry == proto::RetryPolicy::kUnstarted);
   REQUIRE(app.routes.size() == 1);
   CHECK(app.routes[0].host.view() == "acme.example");
   CHECK(app.routes[0].prefix.view() == "");
@@ -91,9 +92,11 @@ apps:
     static: { /static/: blog/static, /media/: media/ }
     limits: { memory: 128M, cpu: 50%, pids: 32, body: 20M }
     timeouts: { startup: 500ms, request: 2m, queue: 1s, graceful: 10ms, shutdown: 1s }
+    retry: idempotent
 )")
                       .at(0);
   CHECK(app.routes[1].prefix.view() == "/blog");
+  CHECK(app.record.retry == proto::RetryPolicy::kIdempotent);
   CHECK(app.part.kind == proto::CallableKind::kScript);
   CHECK(app.part.module == "");
   CHECK(app.script.path == "blog/app.wsgi");
@@ -211,6 +214,11 @@ TEST_CASE("variables have names and single values") {
   CHECK(refused_app("env: {A: ~}") == "5:11: \"A\" must be a single value; \"\" for an empty one");
   CHECK(refused_app("env: [A]") == "5:10: \"env\" must be a map: { name: value }");
   CHECK(refused_app("env: {A: \"\\0\"}") == "5:14: a text must not contain a NUL byte");
+}
+
+TEST_CASE("retry has two values") {
+  CHECK(good_app("retry: unstarted").record.retry == proto::RetryPolicy::kUnstarted);
+  CHECK(refused_app("retry: always") == "5:12: \"retry\" must be unstarted or idempotent");
 }
 
 TEST_CASE("limits and timeouts have units and ranges") {

@@ -125,6 +125,7 @@ void GatewayProcess::add_app(const AppOptions& options) {
     const UniqueFd root(::open(options.static_directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     send(proto::AppStatic{options.app, proto::Prefix::cut(options.static_prefix)}, {root.get()});
   }
+  send(proto::AppRetry{options.app, options.retry});
   send(proto::AppCommit{options.app, revision_});
   require(expect<proto::AppCommitted>().revision == revision_, "AppCommitted");
 }
@@ -148,14 +149,27 @@ void GatewayProcess::settle() {
   require(expect<proto::Pong>().nonce == nonce_, "Pong");
 }
 
-proto::AccessRecord GatewayProcess::next_record() {
+std::string_view GatewayProcess::next_record_bytes() {
   record_bytes_.resize(proto::kMaxAccessRecordBytes);
-  require(wait_readable(access_.get()), "an access record");
+  require(wait_readable(access_.get()), "a record");
   const ssize_t size = ::recv(access_.get(), record_bytes_.data(), record_bytes_.size(), 0);
-  require(size > 0, "an access record");
-  const auto record = proto::parse_access_record(
-      as_bytes(std::string_view(record_bytes_).substr(0, static_cast<std::size_t>(size))));
+  require(size > 0, "a record");
+  return std::string_view(record_bytes_).substr(0, static_cast<std::size_t>(size));
+}
+
+proto::AccessRecord GatewayProcess::next_record() {
+  std::string_view bytes = next_record_bytes();
+  while (proto::is_running_record(as_bytes(bytes))) bytes = next_record_bytes();
+  const auto record = proto::parse_access_record(as_bytes(bytes));
   require(record.ok(), "an access record that can be parsed");
+  return record.value();
+}
+
+proto::RunningRecord GatewayProcess::next_running() {
+  std::string_view bytes = next_record_bytes();
+  while (!proto::is_running_record(as_bytes(bytes))) bytes = next_record_bytes();
+  const auto record = proto::parse_running_record(as_bytes(bytes));
+  require(record.ok(), "a running record that can be parsed");
   return record.value();
 }
 

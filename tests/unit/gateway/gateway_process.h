@@ -11,6 +11,7 @@
 #include "fake_worker.h"
 #include "http_client.h"
 #include "proto/access_record.h"
+#include "proto/running_record.h"
 #include "proto/gateway_messages.h"
 #include "proto/shared_table.h"
 
@@ -27,6 +28,7 @@ struct AppOptions {
   std::uint32_t queue = 100;
   std::string static_prefix;
   std::string static_directory;
+  proto::RetryPolicy retry = proto::RetryPolicy::kUnstarted;
 };
 
 class GatewayProcess {
@@ -67,7 +69,10 @@ class GatewayProcess {
   [[nodiscard]] int wanted() const { return wanted_; }
   // Everything that was sent before has been handled.
   void settle();
+  // The next access record; running records are passed over.
   proto::AccessRecord next_record();
+  // The next running record; access records are passed over.
+  proto::RunningRecord next_running();
 
   [[nodiscard]] proto::SharedTable& table() { return *table_; }
   [[nodiscard]] std::uint16_t port() const { return port_; }
@@ -84,6 +89,7 @@ class GatewayProcess {
   static void require(bool holds, const char* what);
   void start(int control);
   void open_listener();
+  std::string_view next_record_bytes();
 
   UniqueFd control_, access_, listener_;
   proto::SharedTable* table_ = nullptr;

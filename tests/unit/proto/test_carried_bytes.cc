@@ -4,6 +4,7 @@
 #include "page.h"
 #include "proto/access_record.h"
 #include "proto/gateway_part.h"
+#include "proto/running_record.h"
 #include "proto/worker_part.h"
 
 namespace rowhouse::proto::test {
@@ -175,6 +176,35 @@ TEST_CASE("an access record with an unknown cause is refused") {
   std::string bytes = golden(kPage, "access_record");
   bytes[8] = 40;
   CHECK_FALSE(parse_access_record(as_bytes(bytes)).ok());
+}
+
+TEST_CASE("the running record has the page's bytes, parses back, is refused when cut, and is told apart") {
+  const std::string bytes = golden(kPage, "running_record");
+  RunningRecord record;
+  record.app = 7;
+  record.generation = 2;
+  record.worker = 1;
+  record.phase = RunningPhase::kStarted;
+  record.at_ms = 1'790'856'000'250;
+  record.running_ms = 1500;
+  record.method = "POST";
+  record.path = "/slow";
+  record.host = "acme.example";
+  record.request_id = "r1";
+  std::string out = "old";
+  encode_running_record(out, record);
+  CHECK(out == bytes);
+  REQUIRE(parse_running_record(as_bytes(bytes)).ok());
+  CHECK(parse_running_record(as_bytes(bytes)).value().path == "/slow");
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    CHECK_FALSE(parse_running_record(as_bytes(bytes).first(size)).ok());
+  }
+  CHECK(is_running_record(as_bytes(bytes)));
+  CHECK_FALSE(is_running_record(as_bytes(golden(kPage, "access_record"))));
+  const std::string text(1000, 'x');
+  record.path = text;
+  encode_running_record(out, record);
+  CHECK(parse_running_record(as_bytes(out)).value().path.size() == kMaxRunningTextBytes);
 }
 
 }  // namespace

@@ -84,13 +84,18 @@ TEST_CASE("control messages have the page's bytes") {
                               .worker = 1,
                               .cause = Cause::kSignal,
                               .argument = 9,
-                              .at_ms = 1'790'856'000'250});
+                              .at_ms = 1'790'856'000'250,
+                              .tenant = Name::cut("acme"),
+                              .name = Name::cut("site")});
   check_golden("death_oom", Death{.app = 7,
                                   .generation = 2,
                                   .worker = 1,
                                   .cause = Cause::kOom,
                                   .at_ms = 1'790'856'000'250,
-                                  .limits = {LimitOwner::kApp, 128 * kMebibyte, 96 * kMebibyte, 5, 64}});
+                                  .limits = {LimitOwner::kApp, 128 * kMebibyte, 96 * kMebibyte, 5, 64},
+                                  .process = {1234, 340, true},
+                                  .tenant = Name::cut("acme"),
+                                  .name = Name::cut("site")});
   check_golden("query", Query{1, Name::cut("acme"), Name::cut("site"), 0});
   check_golden("app_wanted", AppWanted{.app = 7});
   check_golden("probed", Probed{.app = 7, .probe = 9, .outcome = ProbeOutcome::kAnswered, .status = 204});
