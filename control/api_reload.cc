@@ -90,6 +90,7 @@ void Api::on_reload_done(ConnectionId id, const ReloadFound& found) {
     fail(id, {422, "failed", "The configuration is refused; what was in force stays in force.", detail, ""});
     return;
   }
+  parts_.chronicle.add_reload(found.done.changes);
   Answer answer;
   answer.body =
       ordered_json{{"outcome", "done"},

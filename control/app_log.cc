@@ -77,10 +77,17 @@ void AppLog::close_files() {
   access_.close();
 }
 
-void AppLog::remember_last_words(const LogOrigin& origin, const std::string& line) {
-  if (line.empty()) return;
-  last_words_.push_back({origin, line});
+void AppLog::remember_last_words(const LogOrigin& origin, const LogPipe& pipe) {
+  if (pipe.last_line().empty()) return;
+  last_words_.push_back({origin, pipe.last_line(), pipe.last_lines()});
   if (last_words_.size() > kLastWords) last_words_.pop_front();
+}
+
+std::deque<std::string> AppLog::last_lines(const LogOrigin& origin) const {
+  for (auto words = last_words_.rbegin(); words != last_words_.rend(); ++words) {
+    if (words->origin == origin) return words->lines;
+  }
+  return {};
 }
 
 std::string AppLog::last_words(const LogOrigin& origin) const {

@@ -46,9 +46,10 @@ class AppLog {
   void close_files();
 
   // The last line of a worker whose pipe is closed, or will be.
-  void remember_last_words(const LogOrigin& origin, const std::string& line);
+  void remember_last_words(const LogOrigin& origin, const LogPipe& pipe);
   // Empty when nothing is known.
   [[nodiscard]] std::string last_words(const LogOrigin& origin) const;
+  [[nodiscard]] std::deque<std::string> last_lines(const LogOrigin& origin) const;
   // The last lines in memory: what can be shown when the file cannot be written.
   [[nodiscard]] const std::deque<LogLine>& recent_lines() const { return recent_; }
   [[nodiscard]] bool is_failing() const { return output_.is_failing(); }
@@ -59,6 +60,7 @@ class AppLog {
   struct LastWords {
     LogOrigin origin;
     std::string line;
+    std::deque<std::string> lines;
   };
   void add_line(LogLine line);
 

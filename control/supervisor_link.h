@@ -25,6 +25,7 @@ class SupervisorListener {
   virtual void on_log_source(const proto::LogSource& source, UniqueFd pipe) = 0;
   virtual void on_access_source(const proto::AccessSource& source, UniqueFd socket) = 0;
   virtual void on_death(const proto::Death& death) = 0;
+  virtual void on_host_death(const proto::HostDeath& death) = 0;
   virtual void on_notice(const proto::AppNotice& notice) = 0;
   virtual void on_app_info(const proto::AppInfo& info) = 0;
   virtual void on_worker_info(const proto::WorkerInfo& info) = 0;
@@ -49,6 +50,7 @@ class SupervisorLink final : public InquirySender {
   void send_command(const proto::Command& command) override;
   void send_reload(const proto::ReloadOrder& order) override;
   void send_reload_tenant(const proto::ReloadTenantOrder& order) override;
+  void send_stored(const proto::DeathStored& stored);
 
  private:
   enum class Phase { kSetup, kRunning };

@@ -106,9 +106,9 @@ void App::notice(proto::NoticeKind kind, std::uint32_t generation, std::uint32_t
 
 void App::note_death(std::uint32_t generation, std::uint32_t worker, proto::Ending ending) {
   const std::int64_t now_ms = around_.clock->wall_ms();
-  around_.control->send(proto::Death{number_, generation, worker, ending.cause, ending.argument, now_ms,
-                                    ending.limits, ending.process, proto::Name::cut(tenant_.name),
-                                    proto::Name::cut(name_)});
+  around_.control->record(proto::Death{number_, generation, worker, ending.cause, ending.argument, now_ms,
+                                      ending.limits, ending.process, proto::Name::cut(tenant_.name),
+                                      proto::Name::cut(name_)});
   if (is_planned(ending.cause)) return;
   log_warning("worker died", {{"app", tenant_.name + "/" + name_},
                               {"generation", generation},

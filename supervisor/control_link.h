@@ -11,6 +11,7 @@
 #include "proto/usage_messages.h"
 #include "supervisor/backoff.h"
 #include "supervisor/cgroups.h"
+#include "supervisor/death_ledger.h"
 #include "supervisor/graveyard.h"
 #include "supervisor/launcher.h"
 #include "supervisor/peer_link.h"
@@ -49,6 +50,8 @@ class ControlLink {
   [[nodiscard]] bool running() const { return process_ != nullptr; }
   bool on_child_exit(std::uint64_t child, int code, int status);
   void kill();
+  // Sent until control says that it is stored.
+  void record(const DeathLedger::Entry& death) { deaths_.add(death); }
 
   // Nothing when there is no control process just now.
   template <proto::ControlMessage M>
@@ -70,6 +73,8 @@ class ControlLink {
   ControlListener& listener_;
   std::unique_ptr<Process> process_;
   Backoff backoff_;
+  DeathLedger deaths_;
+  std::uint64_t oom_kills_ = 0;  // of its cgroup, at the last death
   bool closing_ = false;
   Timer restart_;
 };

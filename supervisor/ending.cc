@@ -31,6 +31,12 @@ Ending classify_ending(const WorkerFacts& facts) {
   return ending;
 }
 
+Ending classify_host_ending(int code, int status, std::uint64_t oom_kills) {
+  if (code == CLD_EXITED) return {Cause::kExit, status};
+  if (status == SIGKILL && oom_kills > 0) return {Cause::kOom, 0};
+  return {Cause::kSignal, status};
+}
+
 bool is_planned(Cause cause) {
   return cause == Cause::kRestart || cause == Cause::kShutdown || cause == Cause::kStopped ||
          cause == Cause::kIdle || cause == Cause::kSuspended || cause == Cause::kMaxRequests ||

@@ -26,6 +26,9 @@ struct WorkerFacts {
 // ended in order after DRAIN has the decided cause.
 [[nodiscard]] proto::Ending classify_ending(const WorkerFacts& facts);
 
+// The same for a process of Rowhouse's own, from waitid(2) and what its cgroup counted meanwhile.
+[[nodiscard]] proto::Ending classify_host_ending(int code, int status, std::uint64_t oom_kills);
+
 // True for endings that nobody has to be told as a failure: restart, stop, shutdown ...
 [[nodiscard]] bool is_planned(proto::Cause cause);
 

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <csignal>
 #include <random>
+#include <utility>
 
 #include "base/log.h"
 #include "proto/common_messages.h"
+#include "supervisor/ending.h"
 
 namespace rowhouse::supervisor {
 namespace {
@@ -130,6 +132,7 @@ bool Gateways::on_child_exit(std::uint64_t child, int code, int status) {
   });
   if (found == running_.end()) return false;
   const std::uint32_t index = (*found)->index();
+  const proto::HostDeath death = death_of(**found, code, status);
   order_.graveyard->bury(std::move(*found));
   forget(index);
   if (retiring_) {
@@ -141,7 +144,16 @@ bool Gateways::on_child_exit(std::uint64_t child, int code, int status) {
   log_error("gateway died", {{"gateway", index}, {"code", code}, {"status", status},
                              {"restart_in_ms", delay.count() / 1000}});
   restarts_[index]->start(std::chrono::duration_cast<milliseconds>(delay));
+  listener_.on_gateway_died(death);
   return true;
+}
+
+proto::HostDeath Gateways::death_of(const Gateway& gateway, int code, int status) {
+  const std::uint64_t oom_kills = order_.cgroup.counters().oom_kills;
+  proto::Ending ending = classify_host_ending(code, status, oom_kills - std::exchange(oom_kills_, oom_kills));
+  if (unanswered_pings_[gateway.index()] > kMaxUnansweredPings) ending = {proto::Cause::kUnresponsive, 0};
+  return {proto::HostProcess::kGateway, gateway.index(), static_cast<std::uint32_t>(gateway.process().pid),
+          ending.cause, ending.argument, order_.clock->wall_ms()};
 }
 
 void Gateways::forget(std::uint32_t index) {

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/loop.h"
+#include "proto/control_messages.h"
 #include "proto/gateway_messages.h"
 #include "supervisor/backoff.h"
 #include "supervisor/cgroups.h"
@@ -47,6 +48,7 @@ class GatewaysListener {
   virtual void on_app_wanted(std::uint32_t app) = 0;
   virtual void on_probed(const proto::Probed& answer) = 0;
   virtual void on_gateway_ready() = 0;
+  virtual void on_gateway_died(const proto::HostDeath& death) = 0;
   virtual void on_all_gateways_retired() = 0;
   // The receiving end of a gateway's access records: hand it to control.
   virtual void on_access_socket(std::uint32_t gateway, int socket) = 0;
@@ -112,6 +114,7 @@ class Gateways {
   void on_closed(std::uint32_t index, const char* reason);
   void confirm(std::uint32_t index, std::uint32_t app, std::uint32_t generation);
   void forget(std::uint32_t index);
+  [[nodiscard]] proto::HostDeath death_of(const Gateway& gateway, int code, int status);
   void ping();
 
   Order order_;
@@ -122,6 +125,7 @@ class Gateways {
   std::vector<std::unique_ptr<Timer>> restarts_;
   std::vector<int> unanswered_pings_;
   std::map<std::pair<std::uint32_t, std::uint32_t>, PendingSwitch> switches_;  // by app and generation
+  std::uint64_t oom_kills_ = 0;  // of their cgroup, at the last death
   bool retiring_ = false;
   std::uint32_t nonce_ = 0;
   Timer ping_;

@@ -174,6 +174,7 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   void on_app_wanted(std::uint32_t app) override;
   void on_probed(const proto::Probed& answer) override;
   void on_gateway_ready() override { report_ready_if_done(); }
+  void on_gateway_died(const proto::HostDeath& death) override { control_->record(death); }
   void on_all_gateways_retired() override;
   void on_access_socket(std::uint32_t gateway, int socket) override;
   // ControlListener

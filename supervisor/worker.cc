@@ -31,6 +31,7 @@ Worker::Worker(uv_loop_t* loop, WorkerOrder order, WorkerListener& listener)
       times_(order.times),
       clock_(order.clock),
       life_(new_worker_life(times_, clock_->now())),
+      ordered_at_ms_(uv_now(loop)),
       kill_again_(loop, [this] { kill_leaf(); }),
       deadline_(loop,
                 [this] {
@@ -151,6 +152,7 @@ void Worker::on_record(const proto::LifelineRecord& record, const ReceivedMessag
       // One whose time was over is being shown the stacks of, and ends.
       if (facts_.decided != Cause::kNone) return;
       runs_event_loop_ = (record.number & proto::kReadyAsgi) != 0;
+      was_ready_ = true;
       on_event(WorkerEvent::kReady);
       return;
     case LifelineType::kFailed:
@@ -232,7 +234,9 @@ void Worker::finish() {
   facts_.forks_refused = counters.forks_refused;
   if (facts_.oom_killed) facts_.memory_bytes = leaf_.peak_memory_bytes();
   kill_again_.stop();  // its sandbox goes on with what is left
-  listener_.on_worker_gone(*this, classify_ending(facts_));
+  proto::Ending ending = classify_ending(facts_);
+  ending.process = {static_cast<std::uint32_t>(pid_), static_cast<std::uint32_t>(uv_now(loop_) - ordered_at_ms_), was_ready_};
+  listener_.on_worker_gone(*this, ending);
 }
 
 }  // namespace rowhouse::supervisor

@@ -119,6 +119,8 @@ class Worker final : public Mortal {
   WorkerFacts facts_;
   bool runs_event_loop_ = false;
   unsigned missed_looks_ = 0;  // in a row, at which it was not in its leaf
+  std::uint64_t ordered_at_ms_;  // in the loop's time
+  bool was_ready_ = false;
   bool ended_ = false;  // the process has ended, or never was
   bool finished_ = false;
   Timer kill_again_;  // while the leaf is being frozen for its kill
