@@ -60,7 +60,10 @@ std::string advice_for(Cause cause, const AppName& app, std::string_view step, s
     case Cause::kTooLarge: return "Send less, or raise `limits.body` in the manifest.";
     case Cause::kNoRoute:
     case Cause::kNoHost: return "Add the host and path to `routes` of an app's manifest, under a domain of the tenant.";
-    case Cause::kForbidden: return "Make the file readable by others, owned by the tenant and a plain file.";
+    case Cause::kForbidden: return "Let the name lead to a plain file of the tenant's, without symbolic links.";
+    case Cause::kFileMode: return "Make the file readable by others: chmod o+r.";
+    case Cause::kFileOwner: return "Replace the file by a copy that the tenant owns.";
+    case Cause::kFileLinks: return "Replace the file by a copy of its own: it may have no other hard link.";
     case Cause::kWorkerGone:
     case Cause::kBackoff: return "See why its workers die: rowhouse explain " + app.text();
     case Cause::kNone:

@@ -192,7 +192,6 @@ Status Sites::on_commit(const proto::AppCommit& message) {
   AppLimits limits = limits_of(draft.begin);
   limits.retry = draft.retry;
   site.app->set_limits(limits, shares_.app(draft.begin.slot));
-  site.owner = draft.begin.uid;
   apply_options(draft.statics, draft.part);
   site.statics = std::move(draft.statics);
   site.redirects = redirects_of(draft.part, draft.routes.size());

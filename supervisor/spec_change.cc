@@ -35,14 +35,19 @@ void take_live_settings(const proto::AppRecord& from, proto::AppRecord& to) {
   to.health_path = from.health_path;
   to.health_interval_ms = from.health_interval_ms;
   to.health_ms = from.health_ms;
+  to.retry = from.retry;
+}
+
+bool same_memory(const UniqueFd& a, const UniqueFd& b, std::size_t cap_bytes) {
+  if (!a.valid() || !b.valid()) return a.valid() == b.valid();
+  const auto first = read_sealed_memory(a.get(), cap_bytes), second = read_sealed_memory(b.get(), cap_bytes);
+  return first.ok() && second.ok() && first.value() == second.value();
 }
 
 }  // namespace
 
 bool same_worker_part(const AppSpec& now, const AppSpec& fresh) {
-  const auto a = read_sealed_memory(now.worker_part.get(), proto::kMaxWorkerPartBytes);
-  const auto b = read_sealed_memory(fresh.worker_part.get(), proto::kMaxWorkerPartBytes);
-  return a.ok() && b.ok() && a.value() == b.value();
+  return same_memory(now.worker_part, fresh.worker_part, proto::kMaxWorkerPartBytes);
 }
 
 SpecChange compare_specs(const AppSpec& now, const AppSpec& fresh) {
@@ -50,7 +55,8 @@ SpecChange compare_specs(const AppSpec& now, const AppSpec& fresh) {
   take_live_settings(fresh.settings, settings);
   if (!same_settings(settings, fresh.settings)) return SpecChange::kRestart;
   const bool same = same_settings(now.settings, fresh.settings) && now.routes == fresh.routes &&
-                    now.statics.empty() && fresh.statics.empty();
+                    now.statics.empty() && fresh.statics.empty() &&
+                    same_memory(now.gateway_part, fresh.gateway_part, proto::kMaxGatewayPartBytes);
   return same ? SpecChange::kNone : SpecChange::kLive;
 }
 

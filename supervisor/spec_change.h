@@ -11,7 +11,7 @@ enum class SpecChange : std::uint8_t {
   kRestart,  // what a worker is started with: a new generation
 };
 
-// Reads the settings, routes and prefixes.  Directories of static files cannot be compared without asking the
+// Compares the settings, routes, prefixes and the bytes of the gateway parts.  Directories of static files cannot be compared without asking the
 // tenant's file system, so an app that has any is told to the gateways again.
 [[nodiscard]] SpecChange compare_specs(const AppSpec& now, const AppSpec& fresh);
 // Byte by byte; two worker parts are one when nothing in them differs.  Nothing is parsed.

@@ -118,6 +118,17 @@ TEST_CASE("what gateways and limits know changes live, what a worker is started 
     CHECK(compare_specs(spec("x"), other) == SpecChange::kLive);
   }
   other = spec("x");
+  other.settings.retry = proto::RetryPolicy::kIdempotent;
+  CHECK(compare_specs(spec("x"), other) == SpecChange::kLive);
+  other = spec("x");
+  other.gateway_part = create_sealed_memory("gateway", as_bytes("a page")).value();
+  CHECK(compare_specs(spec("x"), other) == SpecChange::kLive);
+  AppSpec like = spec("x");
+  like.gateway_part = create_sealed_memory("gateway", as_bytes("a page")).value();
+  CHECK(compare_specs(like, other) == SpecChange::kNone);
+  like.gateway_part = create_sealed_memory("gateway", as_bytes("its page")).value();
+  CHECK(compare_specs(like, other) == SpecChange::kLive);
+  other = spec("x");
   other.settings.threads = 4;
   CHECK(compare_specs(spec("x"), other) == SpecChange::kRestart);
   other = spec("x");
