@@ -140,7 +140,9 @@ std::string text_of(const Json& object, const char* name) {
 std::uint64_t number_of(const Json& object, const char* name) {
   if (!object.is_object()) return 0;
   const auto found = object.find(name);
-  return found != object.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
+  // One that was made here from an int is signed; one that was parsed is not.
+  const bool known = found != object.end() && found->is_number_integer();
+  return known && (found->is_number_unsigned() || found->get<std::int64_t>() >= 0) ? found->get<std::uint64_t>() : 0;
 }
 
 }  // namespace rowhouse::control
