@@ -116,7 +116,7 @@ struct AppSpec {
 [[nodiscard]] std::optional<Problem> check_identity(std::uint32_t uid, std::uint32_t gid,
                                                     const HostConfiguration& host);
 
-// A manifest's records, checked against the tenant's plan and domains.  Takes the records' descriptors.
+// A manifest's records (manifest_records.cc), checked against the tenant's plan and domains.  Takes the records' descriptors.
 [[nodiscard]] OrProblem<std::map<std::string, AppSpec>> read_manifest_records(
     std::vector<proto::IncomingMessage>& records, const TenantEntry& tenant, const HostConfiguration& host);
 
