@@ -73,6 +73,7 @@ def whole(env, start_response):
 
 def partial(env, start_response):
     """Waits for a body that does not come."""
+    EVENTS.append("reading")
     try:
         data = env["wsgi.input"].read(1000)
         EVENTS.append(f"short read of {len(data)}")
