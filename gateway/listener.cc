@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -50,7 +51,7 @@ std::uint16_t port_of(int socket) {
 }
 
 UniqueFd open_reserve() {
-  return UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  return UniqueFd(::eventfd(0, EFD_CLOEXEC));
 }
 
 }  // namespace

@@ -67,5 +67,7 @@ inline constexpr int kWorkerPartFd = 4;
 inline constexpr const char* kWorkerPathInSandbox = "/.rowhouse/worker";
 // The descriptor of the control socket of every other program we start.
 inline constexpr int kControlFd = 3;
+// Of a gateway: an empty directory.
+inline constexpr int kGatewayRootFd = 4;
 
 }  // namespace rowhouse::proto

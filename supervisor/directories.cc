@@ -114,6 +114,7 @@ Result<HostDirectories> open_host_directories(const HostConfiguration& host, std
   RH_ASSIGN(directories.tenants, open_trusted_directory(record.tenants.str(), problem));
   RH_ASSIGN(directories.state, make_trusted_directory(record.state.str(), 0700, problem));
   RH_ASSIGN(directories.run, make_trusted_directory(record.run.str(), 0755, problem));
+  RH_ASSIGN(directories.empty, make_trusted_directory(record.run.str() + "/empty", 0555, problem));
   RH_ASSIGN(const UniqueFd above_logs, make_trusted_directory(record.logs.str(), 0755, problem));
   // Control owns its own directory below; root never opens anything in it.
   if (::mkdirat(above_logs.get(), "apps", 0750) != 0 && errno != EEXIST) {

@@ -20,8 +20,9 @@ Result<UniqueFd> open_trusted_file(const std::string& path, std::string& problem
 
 struct HostDirectories {
   UniqueFd tenants, state, run, logs;
+  UniqueFd empty;  // below run, for the gateways' root
 };
-// Opens or makes all four; locks `run` so that a second rowhoused refuses to start.
+// Opens or makes all; locks `run` so that a second rowhoused refuses to start.
 Result<HostDirectories> open_host_directories(const HostConfiguration& host, std::string& problem);
 
 // Names of the files NAME.yaml in the directory, without the ending, sorted.

@@ -61,6 +61,7 @@ Status Gateways::launch(std::uint32_t index) {
   launch.arguments = {"rowhouse-gateway"};
   launch.user = order_.user;
   launch.control = control.theirs.get();
+  launch.empty_root = order_.empty_root.get();
   launch.cgroup_v2 = order_.cgroup.v2_directory();
   for (const UniqueFd& fd : procs) launch.cgroup_v1_procs.push_back(fd.get());
   RH_ASSIGN(LaunchedProcess process, order_.launcher->launch(launch));

@@ -63,6 +63,7 @@ class Gateways {
     Graveyard* graveyard = nullptr;
     SharedRows* rows = nullptr;
     int program = -1;
+    UniqueFd empty_root;  // the gateways' root directory
     LaunchUser user;
     Cgroup cgroup;
     std::uint32_t count = 1;

@@ -52,16 +52,22 @@ GatewayProcess::GatewayProcess(std::uint32_t gateways) {
 void GatewayProcess::start(int control) {
   const char* program = std::getenv("ROWHOUSE_GATEWAY");
   if (program == nullptr) fail("ROWHOUSE_GATEWAY is not set");
+  std::string empty = std::filesystem::temp_directory_path() / "rowhouse-empty-XXXXXX";
+  require(::mkdtemp(empty.data()) != nullptr, "mkdtemp");
+  const int root = ::open(empty.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  require(root >= 0 && ::rmdir(empty.c_str()) == 0, "an empty directory");
   pid_ = ::fork();
   require(pid_ >= 0, "fork");
   if (pid_ == 0) {
     // dup2 clears close-on-exec; from 3 to 3 it would not.
     const int copy = ::fcntl(control, F_DUPFD, 100);
     if (::dup2(copy, proto::kControlFd) < 0) ::_exit(126);
+    if (::dup2(root, proto::kGatewayRootFd) < 0) ::_exit(126);
     ::close(copy);
     ::execl(program, program, static_cast<char*>(nullptr));
     ::_exit(127);
   }
+  ::close(root);
   pidfd_ = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
 }
 
