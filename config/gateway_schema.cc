@@ -191,6 +191,7 @@ void read_gateway_part(const MapReader& reader, App& app) {
   if (const Node* compress = reader.find("compress")) {
     read_compress(*compress, app.gateway.compress, reader.diagnostics());
   }
+  reader.flag("buffering", app.gateway.buffering);
   if (const Node* statics = reader.find("static")) read_statics(*statics, app, reader.diagnostics());
   if (const auto value = reader.parsed("cache_control", parse_cache_control)) {
     for (auto& options : app.gateway.statics) {

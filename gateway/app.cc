@@ -156,9 +156,14 @@ std::optional<Refusal> App::refusal_now() const {
   return std::nullopt;
 }
 
-std::optional<Refusal> App::submit(Exchange& exchange) {
+std::optional<Refusal> App::admit() {
   if (const auto refusal = refusal_now()) return refusal;
   if (rate_ != nullptr && !rate_->admit(number_, bench_.turn.now())) return kTooOften;
+  return std::nullopt;
+}
+
+std::optional<Refusal> App::submit(Exchange& exchange) {
+  if (const auto refusal = refusal_now()) return refusal;
   if (queue_.empty() && dispatch(exchange)) return std::nullopt;
   if (share_.queued() >= limits_.queue) return kQueueFull;
   queue_.push_back(exchange);
@@ -248,6 +253,11 @@ void App::refuse_waiting(const Refusal& refusal) {
   while (!queue_.empty()) {
     Exchange& exchange = queue_.front();
     leave_queue(exchange);
+    exchange.refuse_queued(refusal);
+  }
+  while (!collecting_.empty()) {
+    Exchange& exchange = collecting_.front();
+    leave_collecting(exchange);
     exchange.refuse_queued(refusal);
   }
 }

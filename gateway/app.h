@@ -28,6 +28,7 @@ struct AppLimits {
   std::uint32_t concurrency = 0;  // in flight, all gateways together
   std::uint32_t queue = 0;        // waiting, all gateways together
   proto::RetryPolicy retry = proto::RetryPolicy::kUnstarted;
+  std::uint32_t owner = 0;  // the tenant's uid
 };
 
 // What the tenant wants of the app's answers.
@@ -38,6 +39,7 @@ struct AppOptions {
   };
   std::vector<Page> pages;  // in place of ours
   CompressRules compress;
+  bool buffering = true;  // a request's body is kept whole before a worker gets it
   // Null when there is none for this status.
   [[nodiscard]] const std::string* page(std::uint16_t status) const;
 };
@@ -81,7 +83,12 @@ class App final : public Mortal, public WorkerListener {
   void remove();
 
   // --- from exchanges ---
-  // Sends the request to a worker or lets it wait (Exchange::on_queued), else refuses.
+  // Whether a request may come at all; each is to be admitted once.
+  [[nodiscard]] std::optional<Refusal> admit();
+  // The body of an admitted request is being collected; until leave_collecting() the app may refuse it.
+  void collect(Exchange& exchange) { collecting_.push_back(exchange); }
+  void leave_collecting(Exchange& exchange) { collecting_.remove(exchange); }
+  // Sends an admitted request to a worker or lets it wait (Exchange::on_queued), else refuses.
   [[nodiscard]] std::optional<Refusal> submit(Exchange& exchange);
   // The same for one that was admitted before and never ran: it is next.
   [[nodiscard]] std::optional<Refusal> submit_again(Exchange& exchange);
@@ -124,6 +131,7 @@ class App final : public Mortal, public WorkerListener {
   std::uint32_t generation_ = 0;  // 0: none yet
   std::uint32_t in_flight_ = 0;   // streams of this gateway
   ExchangeQueue queue_;
+  ExchangeQueue collecting_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<Probe>> probes_;  // under way
 };

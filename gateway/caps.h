@@ -43,6 +43,11 @@ inline constexpr std::size_t kMaxTrailerBytes = 4 * 1024;
 inline constexpr std::uint64_t kMaxChunkOverhead = 10;  // framing bytes for each byte of body ...
 inline constexpr std::uint64_t kFreeChunkOverheadBytes = 64 * 1024;  // ... beyond these
 
+// --- bodies that are kept before a worker is occupied with them -------------------------------------------
+inline constexpr std::size_t kBodyMemoryBytes = 64 * 1024;  // of one body; the rest in a file
+inline constexpr std::uint64_t kMaxBodyMemoryOfTenant = 32 * 1024 * 1024;    // in this gateway; beyond these two a
+inline constexpr std::uint64_t kMaxBodyDiskOfTenant = 1024 * 1024 * 1024;    // body goes to a worker as it comes
+
 // --- workers ---------------------------------------------------------------------------------------------
 inline constexpr std::size_t kReceiveBufferBytes = 256 * 1024;  // the one buffer that everything is read into
 inline constexpr std::size_t kChannelHighWaterBytes = 256 * 1024;   // unsent: no more requests and bodies

@@ -30,7 +30,10 @@ bool is_bodyless_status(std::uint16_t status) {
 }  // namespace
 
 Exchange::Exchange(Workbench& bench, ExchangeClient& client)
-    : bench_(bench), client_(client), queue_deadline_(bench.deadlines, [this] { on_queue_time_over(); }) {}
+    : bench_(bench),
+      client_(client),
+      queue_deadline_(bench.deadlines, [this] { on_queue_time_over(); }),
+      kept_(bench, [this] { on_body_progress(); }) {}
 
 void Exchange::reset() {
   request_.forget();
@@ -60,10 +63,19 @@ std::optional<Refusal> Exchange::begin(App& app, std::size_t prefix_bytes, const
   tally_.queued_at = bench_.turn.now();
   app_ = &app;
   body_complete_ = !request_.has_body();
+  kept_.set_tenant(app.limits().owner);
   std::optional<Refusal> refusal;
   if (request_.content_length > app.limits().body_bytes) refusal = kBodyTooLarge;
   if (!refusal) {
     refusal = encode_request(frame_, bench_.encoder, request_, head, {app.number(), prefix_bytes}, address);
+  }
+  if (!refusal) refusal = app.admit();
+  if (!refusal && wants_collecting()) {
+    state_ = ExchangeState::kCollecting;
+    starved_since_ = tally_.queued_at;
+    app.collect(*this);
+    client_.on_body_wanted();
+    return std::nullopt;
   }
   if (!refusal) refusal = app.submit(*this);
   if (!refusal) return std::nullopt;
@@ -93,93 +105,11 @@ void Exchange::dispatch(Worker& worker) {
   worker_ = &worker;
   stream_ = &worker.open(frame_, *this, tally_.sent_at + app_->limits().request_time);
   if (!request_.has_body()) return;
-  replay_sent_ = 0;
-  starved_since_ = tally_.sent_at;
-  send_replay();
-  client_.on_body_wanted();
-}
-
-// --- the request body ------------------------------------------------------------------------------------
-
-std::size_t Exchange::body_room() {
-  if (state_ != ExchangeState::kRunning || body_complete_ || replay_sent_ < replay_body_.size()) return 0;
-  const std::size_t room = worker_->channel().body_room(*stream_);
-  return replayable_ ? std::min(room, kMaxReplayBytes - replay_body_.size()) : room;
-}
-
-void Exchange::send_body(std::string_view bytes, BodyPart part) {
-  if (state_ != ExchangeState::kRunning) return;
-  const Instant now = bench_.turn.now();
-  if (starved_since_) starved_ += now - *starved_since_;
-  tally_.bytes_in += bytes.size();
-  if (!tunnel_ && tally_.bytes_in > app_->limits().body_bytes) {
-    stop_stream(AbortReason::kClientGone);
-    fail(kBodyTooLarge);
-    return;
-  }
-  body_complete_ = part == BodyPart::kLast;
-  worker_->channel().send_body(*stream_, bytes, part);
-  if (replayable_) {
-    replay_body_.append(bytes);
-    replay_sent_ = replay_body_.size();
-  }
+  kept_sent_ = 0;
   starved_since_.reset();
-  if (!tunnel_ && !body_complete_ && stream_->send_window > 0) starved_since_ = now;
-}
-
-std::optional<Instant> Exchange::body_due_at() const {
-  if (!starved_since_) return std::nullopt;
-  const Duration allowed = kBodyGraceTime + Duration(std::chrono::seconds(tally_.bytes_in / kMinBodyRate));
-  return *starved_since_ + std::max(allowed - starved_, Duration::zero());
-}
-
-// What an earlier worker was sent and did not run.
-void Exchange::send_replay() {
-  while (replay_sent_ < replay_body_.size()) {
-    const std::string_view rest = std::string_view(replay_body_).substr(replay_sent_);
-    const std::string_view part = rest.substr(0, worker_->channel().body_room(*stream_));
-    if (part.empty()) return;
-    const bool is_last = body_complete_ && part.size() == rest.size();
-    worker_->channel().send_body(*stream_, part, is_last ? BodyPart::kLast : BodyPart::kMore);
-    replay_sent_ += part.size();
-  }
-  if (replay_body_.empty() && body_complete_) worker_->channel().send_body(*stream_, {}, BodyPart::kLast);
-  if (!replayable_) drop_replay_body();
-}
-
-// Only a body that is sure to be known whole: what does not fit must be let through to the app.
-bool Exchange::keeps_replay() const {
-  if (app_->limits().retry != proto::RetryPolicy::kIdempotent || !request_.is_idempotent()) return false;
-  return body_complete_ || (request_.framing != BodyFraming::kChunked && request_.content_length <= kMaxReplayBytes);
-}
-
-void Exchange::forget_replay() {
-  if (!replayable_) return;
-  replayable_ = false;
-  if (replay_sent_ == replay_body_.size()) drop_replay_body();
-  // The cap of what is kept may have been in the way.
+  if (!body_complete_) starved_since_ = tally_.sent_at;
+  send_kept();
   if (!body_complete_) client_.on_body_wanted();
-}
-
-void Exchange::drop_replay_body() {
-  replay_body_.clear();
-  replay_sent_ = 0;
-  if (replay_body_.capacity() > kKeptBufferBytes) std::string().swap(replay_body_);
-}
-
-void Exchange::on_body_room() {
-  if (replay_sent_ < replay_body_.size()) send_replay();
-  if (!body_complete_) client_.on_body_wanted();
-}
-
-// Credit before START: somebody reads the body all the same, so it cannot be sent again.
-void Exchange::on_credit() {
-  if (!keeps_replay()) forget_replay();
-  if (!tunnel_ && !body_complete_ && !starved_since_) starved_since_ = bench_.turn.now();
-}
-
-void Exchange::on_started() {
-  if (!keeps_replay()) forget_replay();
 }
 
 // --- the response ----------------------------------------------------------------------------------------
@@ -344,6 +274,7 @@ void Exchange::stop_stream(AbortReason reason) {
 }
 
 void Exchange::abandon() {
+  if (state_ == ExchangeState::kCollecting) app_->leave_collecting(*this);
   if (state_ == ExchangeState::kQueued) app_->leave_queue(*this);
   if (state_ == ExchangeState::kRunning) stop_stream(AbortReason::kClientGone);
   if (app_ != nullptr) leave(Cause::kNone);
@@ -354,7 +285,7 @@ void Exchange::leave(Cause cause) {
   queue_deadline_.clear();
   tally_.ended_at = bench_.turn.now();
   tally_.cause = cause;
-  drop_replay_body();
+  drop_kept();
   worker_ = nullptr;
   App& app = *app_;
   app_ = nullptr;

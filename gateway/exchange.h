@@ -3,8 +3,8 @@
 // tells. The protocol's side (connection.h) is told what to answer through ExchangeClient.  Reused for the
 // next request.
 //
-//   kIdle --begin--> kQueued --dispatch--> kRunning --END, ABORT, loss--> kIdle
-//                       ^------ the worker never ran it ------'
+//   kIdle --begin--> kCollecting --whole body--> kQueued --dispatch--> kRunning --END, ABORT, loss--> kIdle
+//      '--- no body, or `buffering: off` ----------^  ^------ the worker never ran it ------'
 //   From every state abandon() leads to kIdle.
 #pragma once
 
@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 
+#include "gateway/body_store.h"
 #include "gateway/deadlines.h"
 #include "gateway/exchange_queue.h"
 #include "gateway/refusal.h"
@@ -46,7 +47,7 @@ class ExchangeClient {
   virtual void on_body_wanted() = 0;
 };
 
-enum class ExchangeState : std::uint8_t { kIdle, kQueued, kRunning };
+enum class ExchangeState : std::uint8_t { kIdle, kCollecting, kQueued, kRunning };
 
 // What is told about a request when it is over.
 struct ExchangeTally {
@@ -115,9 +116,13 @@ class Exchange final : private StreamListener {
   void on_time_over() override;
 
   void on_queue_time_over();
-  void send_replay();
+  [[nodiscard]] bool wants_collecting() const;
+  void collect(std::string_view bytes);
+  void stop_collecting();
+  void on_body_progress();
+  void send_kept();
   void forget_replay();
-  void drop_replay_body();
+  void drop_kept();
   void hold_response();
   [[nodiscard]] Duration client_time() const;
   [[nodiscard]] RunningRequest running_request() const;
@@ -148,9 +153,9 @@ class Exchange final : private StreamListener {
 
   // Request body.
   bool body_complete_ = false;  // all of it was given to send_body
-  bool replayable_ = false;     // replay_body_ is all that was given
-  std::string replay_body_;
-  std::size_t replay_sent_ = 0;           // of replay_body_, on the present stream
+  bool replayable_ = false;     // kept_ is all that was given
+  BodyStore kept_;
+  std::uint64_t kept_sent_ = 0;           // of kept_, on the present stream
   std::optional<Instant> starved_since_;  // the worker may read and the client sends nothing
   Duration starved_{};
 

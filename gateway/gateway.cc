@@ -79,6 +79,12 @@ Status Gateway::on_message(const proto::AcmeDirectory& message, UniqueFd root) {
   return {};
 }
 
+Status Gateway::on_message(const proto::SpoolDirectory&, UniqueFd directory) {
+  spool_ = std::move(directory);
+  bench_.spool = spool_.get();
+  return {};
+}
+
 Status Gateway::on_message(const proto::TrustedProxy& message) {
   proxies_.trusted.add(message);
   return {};

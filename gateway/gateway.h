@@ -35,6 +35,7 @@ class Gateway final : public SupervisorListener,
   Status on_message(const proto::GatewaySetup& message, UniqueFd access_log, UniqueFd shared_table) override;
   Status on_message(const proto::GatewayOptions& message) override;
   Status on_message(const proto::AcmeDirectory& message, UniqueFd root) override;
+  Status on_message(const proto::SpoolDirectory& message, UniqueFd directory) override;
   Status on_message(const proto::TrustedProxy& message) override;
   Status on_message(const proto::Listener& message, UniqueFd socket) override;
   Status on_message(const proto::AppBegin& message) override;
@@ -70,6 +71,7 @@ class Gateway final : public SupervisorListener,
   const Clock& clock_;
   const std::size_t max_connections_;
   Loop loop_;
+  UniqueFd spool_;  // jobs of the bench have its number
   Workbench bench_;
   Timer timer_;  // of all deadlines
   std::optional<Instant> timer_at_;

@@ -172,6 +172,7 @@ bool Http1Connection::needs_warming() const {
 
 void Http1Connection::warm() {
   FileJob job;
+  job.work = FileWork::kWarm;
   job.tenant = file_tenant_;
   job.file = std::move(file_);
   job.offset = file_offset_;

@@ -22,7 +22,7 @@ Error out_of_order(const char* message) {
 
 AppLimits limits_of(const proto::AppBegin& begin) {
   return {begin.body_bytes, std::chrono::milliseconds(begin.request_ms),
-          std::chrono::milliseconds(begin.queue_ms), begin.concurrency, begin.queue, {}};
+          std::chrono::milliseconds(begin.queue_ms), begin.concurrency, begin.queue, {}, begin.uid};
 }
 
 constexpr std::string_view kAcmePrefix = "/.well-known/acme-challenge/";  // RFC 8555 8.3
@@ -54,6 +54,7 @@ bool is_content_type(std::string_view text) {
 
 AppOptions options_of(proto::GatewayPart& part) {
   AppOptions options;
+  options.buffering = part.buffering;
   for (proto::GatewayPart::Page& page : part.pages) {
     if (page.first_status < 400 || page.last_status > 599) continue;
     options.pages.push_back({page.first_status, page.last_status, std::move(page.html)});

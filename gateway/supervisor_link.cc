@@ -65,6 +65,7 @@ Status SupervisorLink::dispatch(proto::IncomingMessage& incoming) {
   if (incoming.type == MessageType::kGatewaySetup) return deliver<proto::GatewaySetup>(incoming);
   if (incoming.type == MessageType::kGatewayOptions) return deliver<proto::GatewayOptions>(incoming);
   if (incoming.type == MessageType::kAcmeDirectory) return deliver<proto::AcmeDirectory>(incoming);
+  if (incoming.type == MessageType::kSpoolDirectory) return deliver<proto::SpoolDirectory>(incoming);
   if (incoming.type == MessageType::kTrustedProxy) return deliver<proto::TrustedProxy>(incoming);
   if (incoming.type == MessageType::kListener) return deliver<proto::Listener>(incoming);
   if (incoming.type == MessageType::kAppBegin) return deliver<proto::AppBegin>(incoming);

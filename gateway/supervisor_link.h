@@ -24,6 +24,7 @@ class SupervisorListener {
                             UniqueFd shared_table) = 0;
   virtual Status on_message(const proto::GatewayOptions& message) = 0;
   virtual Status on_message(const proto::AcmeDirectory& message, UniqueFd root) = 0;
+  virtual Status on_message(const proto::SpoolDirectory& message, UniqueFd directory) = 0;
   virtual Status on_message(const proto::TrustedProxy& message) = 0;
   virtual Status on_message(const proto::Listener& message, UniqueFd socket) = 0;
   virtual Status on_message(const proto::AppBegin& message) = 0;

@@ -24,7 +24,7 @@ constexpr const char* kAllowed[] = {
     "getsockname", "getsockopt", "poll", "ppoll", "read", "readv", "recvfrom", "recvmsg", "sendmsg", "sendto",
     "setsockopt", "shutdown", "write", "writev",
     // files below the directories that were passed to us; there are no others
-    "fadvise64", "fstat", "lseek", "newfstatat", "openat2", "pread64", "preadv2", "readahead", "sendfile", "statx",
+    "fadvise64", "fstat", "lseek", "newfstatat", "openat2", "pread64", "preadv2", "pwrite64", "readahead", "sendfile", "statx",
     // memory
     "brk", "madvise", "mremap", "munmap",
     // threads, time, numbers by chance, the end

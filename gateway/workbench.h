@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "gateway/body_store.h"
 #include "gateway/deadlines.h"
 #include "gateway/file_jobs.h"
 #include "gateway/head_rules.h"
@@ -25,6 +26,8 @@ struct Workbench {
   RequestIds request_ids;
   MimeTypes mime_types;
   FileJobs file_jobs;
+  BodyBudgets bodies;
+  int spool = -1;  // directory for large bodies; -1: none
   std::array<HeadField, proto::kMaxFields> head_fields;
   EncoderRoom encoder;
   proto::FieldRoom response_fields;

@@ -43,6 +43,7 @@ std::string_view cause_name(Cause cause) {
     case Cause::kFileMode: return "RH-FILE-MODE";
     case Cause::kFileOwner: return "RH-FILE-OWNER";
     case Cause::kFileLinks: return "RH-FILE-LINKS";
+    case Cause::kSpool: return "RH-SPOOL";
   }
   return "RH-NONE";
 }

@@ -50,6 +50,7 @@ enum class Cause : std::uint16_t {
   kFileMode = 86,        // 403: a static file that others may not read
   kFileOwner = 87,       // 403: a static file of somebody else
   kFileLinks = 88,       // 403: a static file with several hard links
+  kSpool = 89,           // 503: the disk did not give back a request's body
 };
 
 // "RH-EXIT"; "RH-NONE" for kNone and for numbers that are no cause.

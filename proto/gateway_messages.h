@@ -46,6 +46,13 @@ struct AcmeDirectory {
   static constexpr void fields(auto& m, auto& visit) { visit(m.uid); }
 };
 
+// supervisor -> gateway, with a directory of the gateway's own on a disk, for large request bodies: files without a name.
+struct SpoolDirectory {
+  static constexpr MessageType kType = MessageType::kSpoolDirectory;
+  static constexpr std::size_t kDescriptors = 1;
+  static constexpr void fields(auto&, auto&) {}
+};
+
 // supervisor -> gateway: connections from such an address may say who the client is.
 struct TrustedProxy {
   static constexpr MessageType kType = MessageType::kTrustedProxy;

@@ -119,6 +119,7 @@ enum class MessageType : std::uint16_t {
   kGatewayOptions = 152,
   kAcmeDirectory = 153,
   kTrustedProxy = 154,
+  kSpoolDirectory = 155,
   kDeathStored = 143,
   kHostDeath = 144,
 };

@@ -128,6 +128,17 @@ Result<HostDirectories> open_host_directories(const HostConfiguration& host, std
     problem = "cannot give \"" + record.logs.str() + "/apps\" to the control user: " + std::strerror(errno);
     return system_error("fchownat");
   }
+  if (::mkdirat(directories.state.get(), "spool", 0700) != 0 && errno != EEXIST) {
+    problem = "cannot make \"" + record.state.str() + "/spool\": " + std::strerror(errno);
+    return system_error("mkdirat");
+  }
+  // O_PATH: as above.
+  directories.spool.reset(::openat(directories.state.get(), "spool", O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+  if (!directories.spool.valid() ||
+      ::fchownat(directories.spool.get(), "", record.gateway_uid, record.gateway_gid, AT_EMPTY_PATH) != 0) {
+    problem = "cannot give \"" + record.state.str() + "/spool\" to the gateway user: " + std::strerror(errno);
+    return system_error("fchownat");
+  }
   if (::flock(directories.run.get(), LOCK_EX | LOCK_NB) != 0) {
     problem = "another rowhoused is running with the run directory \"" + record.run.str() + "\"";
     return system_error("flock");

@@ -74,6 +74,7 @@ Status Gateways::launch(std::uint32_t index) {
   Gateway& gateway = *running_[index];
   gateway.link().send(proto::GatewaySetup{index, order_.count, order_.connections_per_address}, {access.theirs.get(), order_.rows->memory()});
   gateway.link().send(order_.options);
+  gateway.link().send(proto::SpoolDirectory{}, {order_.spool.get()});
   if (order_.acme_directory.valid()) {
     gateway.link().send(proto::AcmeDirectory{order_.acme_uid}, {order_.acme_directory.get()});
   }

@@ -64,6 +64,7 @@ class Gateways {
     SharedRows* rows = nullptr;
     int program = -1;
     UniqueFd empty_root;  // the gateways' root directory
+    UniqueFd spool;       // as in proto::SpoolDirectory
     LaunchUser user;
     Cgroup cgroup;
     std::uint32_t count = 1;

@@ -122,6 +122,7 @@ Status Supervisor::open_gateways(std::string& problem) {
   order.rows = rows_.get();
   order.program = programs_.gateway.get();
   order.empty_root = std::move(directories_.empty);
+  order.spool = std::move(directories_.spool);
   order.user = {host.host.gateway_uid, host.host.gateway_gid};
   RH_TRY(add_group(*cgroups_, "gateway", order.cgroup));
   const std::uint32_t cores = std::clamp(std::thread::hardware_concurrency(), 1u, proto::kMaxGateways);

@@ -13,8 +13,10 @@
 #include <filesystem>
 #include <stdexcept>
 
+#include "base/files.h"
 #include "base/message_socket.h"
 #include "proto/common_messages.h"
+#include "proto/gateway_part.h"
 #include "proto/lifeline.h"
 
 namespace rowhouse::test {
@@ -131,6 +133,13 @@ void GatewayProcess::add_app(const AppOptions& options) {
     const UniqueFd root(::open(options.static_directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     send(proto::AppStatic{options.app, proto::Prefix::cut(options.static_prefix)}, {root.get()});
   }
+  proto::GatewayPart part;
+  part.buffering = options.buffering;
+  const auto bytes = proto::encode_gateway_part(part);
+  require(bytes.ok(), "a gateway part");
+  const auto memory = create_sealed_memory("part", as_bytes(bytes.value()));
+  require(memory.ok(), "memory");
+  send(proto::AppPart{options.app}, {memory.value().get()});
   send(proto::AppRetry{options.app, options.retry});
   send(proto::AppCommit{options.app, revision_});
   require(expect<proto::AppCommitted>().revision == revision_, "AppCommitted");

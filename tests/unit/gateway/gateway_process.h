@@ -29,6 +29,7 @@ struct AppOptions {
   std::string static_prefix;
   std::string static_directory;
   proto::RetryPolicy retry = proto::RetryPolicy::kUnstarted;
+  bool buffering = false;  // most tests look at how bodies flow
 };
 
 class GatewayProcess {
