@@ -12,7 +12,8 @@ std::string_view command_word(proto::CommandKind kind) {
   switch (kind) {
     case proto::CommandKind::kStart: return "start";
     case proto::CommandKind::kStop: return "stop";
-    case proto::CommandKind::kRestart: return "restart";
+    case proto::CommandKind::kRestart:
+    case proto::CommandKind::kRestartHard: return "restart";
   }
   return "unknown";
 }

@@ -5,6 +5,7 @@
 #include "gateway/path.h"
 #include "gateway/request_encoder.h"
 #include "gateway/response_rules.h"
+#include "gateway/running_request.h"
 #include "gateway/worker.h"
 
 namespace rowhouse::gateway {
@@ -49,6 +50,8 @@ void Probe::try_start(Worker& worker) {
   if (!encode()) return decline();
   deadline_.clear();
   worker_ = &worker;
+  asked_at_ms_ = bench_.turn.wall_ms();
+  asked_at_ = bench_.turn.now();
   stream_ = &worker.open(frame_, *this, deadline_at_);
 }
 
@@ -64,7 +67,8 @@ void Probe::on_data(std::string_view bytes) {
 // Nobody waits any more; the worker must still close the stream.
 void Probe::stop(proto::ProbeOutcome outcome) {
   stream_->deadline.set(bench_.turn.now() + request_time_);
-  worker_->channel().give_up(*stream_, proto::AbortReason::kClientGone);
+  const RunningRequest asked{asked_at_ms_, asked_at_, "GET", order_.path.view(), order_.host.view(), {}};
+  worker_->channel().give_up(*stream_, proto::AbortReason::kClientGone, asked);
   finish(outcome);
 }
 

@@ -37,6 +37,7 @@ class Probe final : public Mortal, private StreamListener {
  private:
   void on_started() override {}
   void on_response(const proto::ResponseHead& head) override;
+  void on_tunnel(const proto::ResponseHead&) override { stop(proto::ProbeOutcome::kFailed); }
   void on_data(std::string_view bytes) override;
   void on_end() override { finish(proto::ProbeOutcome::kAnswered); }
   void on_abort(proto::AbortReason) override { finish(proto::ProbeOutcome::kFailed); }
@@ -57,6 +58,8 @@ class Probe final : public Mortal, private StreamListener {
   std::uint16_t status_ = 0;
   const Instant deadline_at_;
   Deadline deadline_;  // while it waits
+  std::int64_t asked_at_ms_ = 0;
+  Instant asked_at_{};
   Worker* worker_ = nullptr;
   Stream* stream_ = nullptr;  // from try_start on
 };

@@ -281,12 +281,12 @@ void Sites::on_switch(const proto::Switch& message) {
 }
 
 void Sites::on_worker_leaving(const proto::WorkerLeaving& message) {
-  App* const app = find_app(message.app, "WorkerLeaving");
+  App* const app = app_of(message.app, "WorkerLeaving");
   if (app != nullptr) app->spare_worker(message.generation, message.worker);
 }
 
 void Sites::on_probe(const proto::Probe& message) {
-  App* const app = find_app(message.app, "Probe");
+  App* const app = app_of(message.app, "Probe");
   if (app != nullptr) app->probe(message);
 }
 

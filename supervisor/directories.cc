@@ -115,6 +115,12 @@ Result<HostDirectories> open_host_directories(const HostConfiguration& host, std
   RH_ASSIGN(directories.state, make_trusted_directory(record.state.str(), 0700, problem));
   RH_ASSIGN(directories.run, make_trusted_directory(record.run.str(), 0755, problem));
   RH_ASSIGN(directories.empty, make_trusted_directory(record.run.str() + "/empty", 0555, problem));
+  // It lives on without a name, and nobody can ever put anything into it.
+  if (::fchmod(directories.empty.get(), 0555) != 0 ||  // the umask may have been stricter
+      ::unlinkat(directories.run.get(), "empty", AT_REMOVEDIR) != 0) {
+    problem = "cannot prepare \"" + record.run.str() + "/empty\": " + std::strerror(errno);
+    return system_error("empty directory");
+  }
   RH_ASSIGN(const UniqueFd above_logs, make_trusted_directory(record.logs.str(), 0755, problem));
   // Control owns its own directory below; root never opens anything in it.
   if (::mkdirat(above_logs.get(), "apps", 0750) != 0 && errno != EEXIST) {

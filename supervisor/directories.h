@@ -20,7 +20,7 @@ Result<UniqueFd> open_trusted_file(const std::string& path, std::string& problem
 
 struct HostDirectories {
   UniqueFd tenants, state, run, logs;
-  UniqueFd empty;  // below run, for the gateways' root
+  UniqueFd empty;  // without a name and for good, for the gateways' root
   UniqueFd spool;  // below state, the gateways' own
 };
 // Opens or makes all; locks `run` so that a second rowhoused refuses to start.

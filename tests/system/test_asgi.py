@@ -41,7 +41,9 @@ def test_requests_bodies_and_the_shared_state_of_the_lifespan(host, acme):
     assert answer.text == f"{len(body)} {hashlib.sha256(body).hexdigest()}"
 
 
-def test_a_body_is_answered_while_it_still_comes(host, acme):
+def test_a_body_is_answered_while_it_still_comes(host):
+    acme = put_app(host, buffering="false")
+    host.start("acme/site")
     with Connection(host.port) as connection:
         connection.socket.sendall(f"POST /mirror HTTP/1.1\r\nHost: {acme.domain}\r\n"
                                   "Transfer-Encoding: chunked\r\n\r\n4\r\nping\r\n".encode())

@@ -164,7 +164,7 @@ def acme(shared_host):
     tenant = shared_host.add_tenant("acme")
     tenant.copy(APPS / APP, APP)
     common = f"directory: {APP}, threads: 4, env: {{ USER: acme }}, timeouts: {{ startup: 60s, request: 20s }}"
-    tenant.manifest(f"apps:\n  plain: {{ routes: [{tenant.domain}], wsgi: 'behaviours:application', {common} }}\n"
+    tenant.manifest(f"apps:\n  plain: {{ routes: [{tenant.domain}], wsgi: 'behaviours:application', buffering: false, {common} }}\n"
                     f"  validated: {{ routes: [{tenant.domain}/validated], wsgi: 'behaviours:validated', {common} }}\n")
     shared_host.start("acme/plain", "acme/validated")
     return tenant

@@ -56,7 +56,7 @@ TEST_CASE("no worker hears of a request before its body is whole") {
   HttpClient quick = site.gateway.connect();
   quick.send("GET /quick HTTP/1.1\r\nHost: a.example\r\n\r\n");
   auto request = site.worker.next_request();
-  CHECK(request->head.path == "/quick");
+  CHECK(request->head.path_info == "/quick");
   site.worker.respond(request->stream, 200, "q", {{"Content-Length", "1"}});
   CHECK(quick.read_answer().body == "q");
 
