@@ -190,6 +190,7 @@ class App final : public Mortal, public SandboxListener, public StartClient {
   void configure(Gateway& gateway);
   void configure_all();
   void introduce_worker(Gateway& gateway, Sandbox& sandbox, Worker& worker);
+  [[nodiscard]] std::uint32_t places_of(const Worker& worker) const;
   void tell_condition();
   [[nodiscard]] proto::AppConditionChange condition() const;
   void notice(proto::NoticeKind kind, std::uint32_t generation, std::uint32_t number = 0);

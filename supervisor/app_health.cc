@@ -80,7 +80,7 @@ void App::check_worker(Sandbox& sandbox, Worker& worker, Instant now) {
   if (notes.next_probe_at == Instant{}) notes.next_probe_at = now + interval;
   if (now < notes.next_probe_at) return;
   // Its requests have a time of their own; a check would only wait behind them.
-  if (notes.row && around_.rows->worker_in_flight(*notes.row) >= spec_.settings.threads) {
+  if (notes.row && around_.rows->worker_in_flight(*notes.row) >= places_of(worker)) {
     notes.next_probe_at = now + kBusyPause;
     return;
   }

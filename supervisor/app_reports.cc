@@ -58,6 +58,12 @@ void App::introduce_to(Gateway& gateway) {
   if (current != nullptr) gateway.link().send(proto::Switch{number_, current->generation()});
 }
 
+// How many requests it runs at the same time: what the manifest says of its kind of app.
+std::uint32_t App::places_of(const Worker& worker) const {
+  const proto::AppRecord& settings = spec_.settings;
+  return worker.runs_event_loop() && settings.concurrency != 0 ? settings.concurrency : settings.threads;
+}
+
 void App::introduce_worker(Gateway& gateway, Sandbox& sandbox, Worker& worker) {
   auto channel = create_stream_pair();
   Status status = channel.ok() ? Status() : Status(channel.error());
@@ -73,8 +79,7 @@ void App::introduce_worker(Gateway& gateway, Sandbox& sandbox, Worker& worker) {
   add.generation = sandbox.generation();
   add.worker = worker.id();
   add.slot = worker.notes.row.value_or(0);
-  const proto::AppRecord& settings = spec_.settings;
-  add.threads = worker.runs_event_loop() && settings.concurrency != 0 ? settings.concurrency : settings.threads;
+  add.threads = places_of(worker);
   gateway.link().send(add, {channel.value().ours.get()});
 }
 

@@ -77,6 +77,9 @@ ScalingRules App::scaling_rules() const {
   rules.min = settings.workers_min;
   rules.max = settings.workers_max;
   rules.threads = settings.threads;
+  if (serving_ != nullptr) {
+    for (const auto& [id, worker] : serving_->workers()) rules.threads = std::max(rules.threads, places_of(*worker));
+  }
   rules.idle = milliseconds(settings.idle_ms);
   rules.max_requests = settings.max_requests;
   rules.max_lifetime = milliseconds(settings.max_lifetime_ms);

@@ -42,4 +42,4 @@ def test_the_walls_are_there_again_after_a_gateway_died(host, acme):
                "another gateway is there")
     wait_until(lambda: host.http(acme.domain).status == 200, 20, "it serves")
     for pid in host.gateway_pids():
-        assert os.listdir(f"/proc/{pid}/root") == []
+        wait_until(lambda pid=pid: os.listdir(f"/proc/{pid}/root") == [], 20, "its root is empty")
