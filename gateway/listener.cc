@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -51,15 +50,14 @@ std::uint16_t port_of(int socket) {
 }
 
 UniqueFd open_reserve() {
-  return UniqueFd(::eventfd(0, EFD_CLOEXEC));
+  return UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
 }
 
 }  // namespace
 
-Listener::Listener(uv_loop_t* loop, UniqueFd socket, Preface preface, ClientListener& clients)
+Listener::Listener(uv_loop_t* loop, UniqueFd socket, ClientListener& clients)
     : clients_(clients),
       socket_(std::move(socket)),
-      preface_(preface),
       port_(port_of(socket_.get())),
       reserve_(open_reserve()),
       poll_(loop, socket_.get(), [this](int) { on_ready(); }) {
@@ -85,9 +83,7 @@ bool Listener::accept_one() {
     return false;
   }
   Endpoint from = endpoint_of(remote);
-  ClientAddress address{std::move(from.host), from.port, port_, client_number(remote.any)};
-  address.bytes = address_bytes(remote.any);
-  clients_.on_client(std::move(client), std::move(address), preface_);
+  clients_.on_client(std::move(client), {std::move(from.host), from.port, port_, client_number(remote.any)});
   return true;
 }
 

@@ -33,10 +33,9 @@ enum class ConfigKey : std::uint8_t {
   kPythons,
   kNetwork,
   kOther,
-  kRate,
 };
 inline constexpr ConfigKey last_value(ConfigKey) {
-  return ConfigKey::kRate;
+  return ConfigKey::kOther;
 }
 [[nodiscard]] std::string_view config_key_name(ConfigKey key);  // "memory_high"
 
