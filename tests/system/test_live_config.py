@@ -152,14 +152,15 @@ def test_a_thousand_changes_a_second_lead_to_few_loaders(host):
     hostile = host.add_probe("hostile")
     host.start("acme/site", "hostile/site")
     host.log_path.write_text("")
-    end, changes = time.monotonic() + 5, 0
-    while time.monotonic() < end:
+    began, changes = time.monotonic(), 0
+    while changes < 1000 or time.monotonic() < began + 5:
         for _ in range(50):
             hostile.manifest(f"apps: [ # {changes}\n")
             changes += 1
         assert serves(host, "acme.test")
-    refused = host.log.count("manifest refused")
-    assert changes > 500 and 1 <= refused <= 5, (changes, refused)
+    refused, passed = host.log.count("manifest refused"), time.monotonic() - began
+    # One look in two seconds, however slow the machine is, and the one that was under way.
+    assert 1 <= refused <= passed / 2 + 2, (changes, refused, passed)
     host.set_probe(hostile)
     wait_until(lambda: not problems(host, "hostile"), PATIENCE_S, "the last change is seen")
 
