@@ -11,7 +11,7 @@
 
 namespace rowhouse::cli {
 
-enum class Command { kStatus, kStart, kStop, kRestart, kLogs, kCheck, kDoctor, kInfo, kReload };
+enum class Command { kStatus, kStart, kStop, kRestart, kLogs, kCheck, kDoctor, kInfo, kReload, kUpgrade };
 enum class Output { kText, kJson };
 
 // "acme" or "acme/site".

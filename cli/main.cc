@@ -12,6 +12,7 @@
 #include "cli/life_command.h"
 #include "cli/logs_command.h"
 #include "cli/reload_command.h"
+#include "cli/upgrade_command.h"
 #include "cli/report.h"
 #include "cli/status_command.h"
 
@@ -30,6 +31,7 @@ ExitCode run(const Invocation& invocation) {
     case Command::kDoctor: return run_doctor(invocation);
     case Command::kInfo: return run_info(invocation);
     case Command::kReload: return run_reload(invocation);
+    case Command::kUpgrade: return run_upgrade(invocation);
   }
   return ExitCode::kUsage;
 }

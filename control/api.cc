@@ -58,6 +58,8 @@ void Api::route(const Call& call) {
     start_reload(call);
   } else if (known && path.size() == 4 && path[1] == "tenants" && path[3] == "reload") {
     start_reload_tenant(call);
+  } else if (known && path.size() == 2 && path[1] == "upgrade") {
+    start_upgrade(call);
   } else if (known && path.size() == 5 && path[1] == "apps") {
     route_app(call);
   } else {

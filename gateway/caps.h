@@ -13,6 +13,8 @@ namespace rowhouse::gateway {
 // --- clients ---------------------------------------------------------------------------------------------
 inline constexpr Duration kHeadTime = std::chrono::seconds(10);      // first byte, and from it a whole head
 inline constexpr Duration kIdleTime = std::chrono::seconds(65);      // between requests
+inline constexpr Duration kRetiringIdleTime =
+    std::chrono::seconds(1);  // the same while the gateway leaves: a request may be on its way
 inline constexpr Duration kBodyIdleTime = std::chrono::seconds(20);  // no byte of a request body that is due
 inline constexpr Duration kMaxBodyWaitTime =
     std::chrono::minutes(5);  // that a worker waits for a body in all

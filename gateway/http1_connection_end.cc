@@ -1,4 +1,6 @@
 // An HTTP/1.1 connection's deadlines, and the ways it ends.
+#include <algorithm>
+
 #include "gateway/caps.h"
 #include "gateway/http1_connection.h"
 
@@ -9,6 +11,7 @@ using proto::Cause;
 std::optional<Instant> Http1Connection::next_deadline() {
   switch (state_) {
     case State::kHead:
+      if (retiring_ && input_.empty()) return std::max(state_at_, retired_at_) + kRetiringIdleTime;
       return state_at_ + (requests_ == 0 || !input_.empty() ? kHeadTime : kIdleTime);
     case State::kExchange:
       return exchange_deadline();

@@ -12,6 +12,8 @@
 namespace rowhouse::supervisor {
 namespace {
 
+using proto::KeptKind;
+
 Status add_group(const CgroupTree& cgroups, const char* name, Cgroup& group) {
   RH_ASSIGN(group, cgroups.create(name));
   return {};
@@ -36,7 +38,7 @@ void Supervisor::on_host_loaded(ProblemText problem) {
   const auto names = list_tenant_files(directory.value().get());
   if (!names.ok()) return refuse_start(tenants + ": " + describe(names.error()));
   if (mode_ == RunMode::kServe) {
-    files_ = std::make_unique<TenantFiles>(loop_.get(), tenants, [this] { on_files_event(); });
+    make_files();
     if (auto listing = files_->list(sentence); listing.ok()) files_known_ = std::move(listing).value();
     if (const Status ready = prepare_host(sentence); !ready.ok()) {
       return refuse_start(sentence.empty() ? describe(ready.error()) : sentence);
@@ -69,14 +71,32 @@ Status Supervisor::prepare_host(std::string& problem) {
   RH_ASSIGN(store_, AppStore::open(std::move(state)));
   problem.clear();
   RH_ASSIGN(rows_, SharedRows::create());
-  // A start costs about half a second of one core: so many keep the host busy and not under water.
-  const std::uint32_t cores = std::max(std::thread::hardware_concurrency(), 1U);
-  starts_.emplace(loop_.get(), clock_, StartBucket::Size{8 * cores, 4 * cores, 4 * cores});
+  open_start_gate();
+  RH_ASSIGN(notebook_, Notebook::create());
+  RH_ASSIGN(host_row_, notebook_->take<HostNote>());
+  write_host_note();
+  RH_TRY(keep({KeptKind::kNotebook, 0, 0, 0}, notebook_->memory()));
+  RH_TRY(keep({KeptKind::kSharedTable, 0, 0, 0}, rows_->memory()));
+  RH_TRY(keep({KeptKind::kRunDirectory, 0, 0, 0}, directories_.run.get()));
+  RH_TRY(keep_host());
   RH_TRY(open_control(problem));
   return open_gateways(problem);
 }
 
+// A start costs about half a second of one core: so many keep the host busy and not under water.
+void Supervisor::open_start_gate() {
+  const std::uint32_t cores = std::max(std::thread::hardware_concurrency(), 1U);
+  starts_.emplace(loop_.get(), clock_, StartBucket::Size{8 * cores, 4 * cores, 4 * cores});
+}
+
 Status Supervisor::open_control(std::string& problem) {
+  RH_ASSIGN(UniqueFd listener, open_control_socket(configuration_.host().host.control_socket.str(), problem));
+  problem.clear();
+  RH_TRY(keep({KeptKind::kApiSocket, 0, 0, 0}, listener.get()));
+  return make_control(std::move(listener));
+}
+
+Status Supervisor::make_control(UniqueFd listener) {
   const proto::HostRecord& host = configuration_.host().host;
   ControlLink::Order order;
   order.loop = loop_.get();
@@ -86,14 +106,24 @@ Status Supervisor::open_control(std::string& problem) {
   order.program = programs_.control.get();
   order.user = {host.control_uid, host.control_gid};
   RH_TRY(add_group(*cgroups_, "control", order.cgroup));
-  RH_ASSIGN(order.listener, open_control_socket(host.control_socket.str(), problem));
+  order.listener = std::move(listener);
   order.logs = std::move(directories_.logs);
-  problem.clear();
   control_ = std::make_unique<ControlLink>(std::move(order), *this);
   return {};
 }
 
 Status Supervisor::open_gateways(std::string& problem) {
+  std::vector<UniqueFd> listeners;
+  for (const proto::ListenRecord& listen : configuration_.host().listen) {
+    RH_ASSIGN(UniqueFd listener, open_listener(listen, problem));
+    RH_TRY(keep({KeptKind::kListener, 0, 0, static_cast<std::uint32_t>(listeners.size())}, listener.get()));
+    listeners.push_back(std::move(listener));
+  }
+  problem.clear();
+  return make_gateways(std::move(listeners));
+}
+
+Status Supervisor::make_gateways(std::vector<UniqueFd> listeners) {
   const HostConfiguration& host = configuration_.host();
   Gateways::Order order;
   order.loop = loop_.get();
@@ -107,11 +137,7 @@ Status Supervisor::open_gateways(std::string& problem) {
   const std::uint32_t cores = std::clamp(std::thread::hardware_concurrency(), 1u, proto::kMaxGateways);
   order.connections_per_address = host.host.connections_per_address;
   order.count = host.host.gateway_processes != 0 ? host.host.gateway_processes : cores;
-  for (const proto::ListenRecord& listen : host.listen) {
-    RH_ASSIGN(UniqueFd listener, open_listener(listen, problem));
-    order.listeners.push_back(std::move(listener));
-  }
-  problem.clear();
+  order.listeners = std::move(listeners);
   gateways_ = std::make_unique<Gateways>(std::move(order), *this);
   return {};
 }
@@ -153,6 +179,7 @@ void Supervisor::on_tenants_loaded() {
         tombstones_->settle(configuration_.tenants(), tenant_files_,
                             [this](const Trace& trace) { return leftovers_->find(trace); });
     if (!settled.ok()) log_error("cannot write down who has which uid", {{"reason", settled.error()}});
+    for (const auto& [name, tenant] : configuration_.tenants()) store_tenant(tenant);
     control_->start();
     gateways_->start();
     start_pulse();
@@ -168,11 +195,20 @@ void Supervisor::on_tenants_loaded() {
   finish_check_if_done();
 }
 
-void Supervisor::begin_looking() {
+void Supervisor::make_files() {
+  const std::string tenants = configuration_.host().host.tenants.str();
+  files_ = std::make_unique<TenantFiles>(loop_.get(), tenants, [this] { on_files_event(); });
+}
+
+void Supervisor::make_looks() {
   looks_ = std::make_unique<ManifestLooks>(
       loop_.get(), clock_, configuration_, [this](const std::string& tenant, ManifestAnswer answer) {
         on_manifest_answer(tenant, std::move(answer));
       });
+}
+
+void Supervisor::begin_looking() {
+  make_looks();
   for (const auto& [name, tenant] : configuration_.tenants()) {
     if (!is_remembered(tenant)) continue;
     first_looks_.insert(name);
@@ -219,7 +255,11 @@ void Supervisor::report_ready_if_done() {
   log_info("serving", {{"tenants", configuration_.tenants().size()},
                        {"apps", apps_.size()},
                        {"cgroups", cgroups_->description()}});
-  keeper_->send(proto::SupervisorReady{});
+  keeper_link_.tell(proto::SupervisorReady{});
+  watch_confinement();
+}
+
+void Supervisor::watch_confinement() {
   confinement_ = std::make_unique<Timer>(loop_.get(), [this] { check_confinement(); });
   confinement_->repeat(kConfinementPeriod);
 }
