@@ -106,3 +106,17 @@ def test_a_body_that_ends_early_is_never_whole_to_the_app(host, acme):
                 assert answer.status >= 400, answer
                 raise CutResponse("refused")
     assert host.http(HOST).status == 200
+
+
+@pytest.mark.sanitized
+def test_a_client_that_waits_for_100_gets_it_and_then_its_one_answer(host, acme):
+    """H55 as clients mean it: the body is sent only when it has been asked for, and the connection goes on."""
+    with Connection(host.port) as connection:
+        for body in (b"hello", b"again"):
+            connection.socket.sendall(f"POST /upload HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: {len(body)}\r\n"
+                                      "Expect: 100-continue\r\n\r\n".encode())
+            interim = connection.read_response()
+            assert (interim.status, interim.headers, interim.body) == (100, [], b"")
+            connection.socket.sendall(body)
+            answer = connection.read_response()
+            assert answer.status == 200 and json.loads(answer.text)["sha256"] == hashlib.sha256(body).hexdigest()
