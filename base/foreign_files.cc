@@ -5,12 +5,15 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstring>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace rowhouse {
@@ -126,6 +129,18 @@ bool is_quick_to_close(int fd) {
   struct stat status {};
   if (::fstat(fd, &status) != 0) return false;
   return S_ISDIR(status.st_mode) || (S_ISREG(status.st_mode) && ::fcntl(fd, F_GET_SEALS) >= 0);
+}
+
+bool is_inotify(int fd) {
+  char name[32];
+  const std::string link = "/proc/self/fd/" + std::to_string(fd);
+  const ssize_t size = ::readlink(link.c_str(), name, sizeof name);
+  return size > 0 && std::string_view(name, static_cast<std::size_t>(size)) == "anon_inode:inotify";
+}
+
+void close_foreign_file(UniqueFd fd) {
+  ForeignDescriptors descriptors;
+  descriptors.push_back(std::move(fd));
 }
 
 ForeignDescriptors::~ForeignDescriptors() {

@@ -37,6 +37,11 @@ class ForeignDescriptors : public std::vector<UniqueFd> {
 // True for what takes no time to close, whoever made it: a directory, and a memory file (memfd_create(2)).
 [[nodiscard]] bool is_quick_to_close(int fd);
 
+// True for a descriptor of inotify(7), as the kernel names it.
+[[nodiscard]] bool is_inotify(int fd);
+// Closes a descriptor that a stranger made, apart where it could take long.
+void close_foreign_file(UniqueFd fd);
+
 // Bytes of a connected UNIX stream socket, without waiting: 0 at its end, kWouldBlock when there are none.
 // kInvalid when descriptors came along; they are closed apart and the bytes are lost.
 Result<std::size_t> receive_bytes(int socket, std::span<std::uint8_t> room);

@@ -76,7 +76,9 @@ Status send_message(int socket, ByteSpan bytes, std::span<const int> descriptors
   return system_error("sendmsg");
 }
 
-Result<ReceivedMessage> receive_message(int socket, std::span<std::uint8_t> buffer) {
+namespace {
+
+Result<ReceivedMessage> receive(int socket, std::span<std::uint8_t> buffer, int flags) {
   iovec part{buffer.data(), buffer.size()};
   alignas(cmsghdr) char control[kReceivedControlBytes];
   msghdr header{};
@@ -88,7 +90,7 @@ Result<ReceivedMessage> receive_message(int socket, std::span<std::uint8_t> buff
   // A peer that went with our messages unread leaves ECONNRESET once, before what it had sent itself.
   bool reset_seen = false;
   do {
-    received = ::recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
+    received = ::recvmsg(socket, &header, MSG_CMSG_CLOEXEC | flags);
   } while (received < 0 && (errno == EINTR || (errno == ECONNRESET && !std::exchange(reset_seen, true))));
   if (received < 0) {
     if (errno == ECONNRESET) return make_error(ErrorCode::kClosed, "recvmsg");
@@ -102,6 +104,21 @@ Result<ReceivedMessage> receive_message(int socket, std::span<std::uint8_t> buff
   }
   if (received == 0) return make_error(ErrorCode::kClosed, "recvmsg");
   return message;
+}
+
+}  // namespace
+
+Result<ReceivedMessage> receive_message(int socket, std::span<std::uint8_t> buffer) {
+  return receive(socket, buffer, 0);
+}
+
+Result<ReceivedMessage> peek_message(int socket, std::span<std::uint8_t> buffer) {
+  return receive(socket, buffer, MSG_PEEK);
+}
+
+void drop_message(int socket) {
+  std::uint8_t byte = 0;
+  [[maybe_unused]] const auto dropped = receive(socket, {&byte, 1}, MSG_DONTWAIT);
 }
 
 Result<ReceivedMessage> wait_for_message(int socket, std::span<std::uint8_t> buffer, int timeout_ms) {

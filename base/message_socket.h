@@ -46,6 +46,10 @@ Status send_message(int socket, ByteSpan bytes, std::span<const int> descriptors
 // there is none, kTooLarge when bytes or descriptors were truncated.
 Result<ReceivedMessage> receive_message(int socket, std::span<std::uint8_t> buffer);
 
+// Like receive_message, but leaves the message where it is; drop_message takes it away.
+Result<ReceivedMessage> peek_message(int socket, std::span<std::uint8_t> buffer);
+void drop_message(int socket);
+
 // Like receive_message, but waits for a message also on a non-blocking socket.
 Result<ReceivedMessage> wait_for_message(int socket, std::span<std::uint8_t> buffer, int timeout_ms);
 

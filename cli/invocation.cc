@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kMaxNameBytes = 63;
 constexpr std::size_t kMaxLines = 10'000;
+constexpr std::size_t kMaxEvents = 1000;  // of one page
 
 struct CommandWord {
   std::string_view word;
@@ -25,8 +26,10 @@ constexpr CommandWord kCommands[] = {
     {"restart", Command::kRestart, "Restart an app without losing a request and wait for the outcome"},
     {"logs", Command::kLogs, "Show an app's log"},
     {"check", Command::kCheck, "Check configuration files; no daemon is needed"},
-    {"reload", Command::kReload, "Read the host file again and apply its plans to running tenants"},
+    {"reload", Command::kReload, "Read the configuration again, of the host or of one tenant, and apply it to what runs"},
     {"doctor", Command::kDoctor, "Say what this host lacks to run Rowhouse; no daemon is needed"},
+    {"explain", Command::kExplain, "Say why an app fails, or what an error id stands for"},
+    {"events", Command::kEvents, "Show what happened"},
     {"info", Command::kInfo, "Show the daemon's version and what it offers"},
 };
 
@@ -55,8 +58,21 @@ struct Flags {
   bool follow = false;
   bool access = false;
   bool raw = false;
+  bool hard = false;
   std::string subject;
 };
+
+void add_event_options(CLI::App& command, Invocation& found, Flags& flags) {
+  command.add_option("SUBJECT", flags.subject, "TENANT or TENANT/APP");
+  command.add_flag("-f,--follow", flags.follow, "Go on with new events until interrupted");
+  command.add_option("--since", found.events.since, "The events after this number");
+  command.add_option("-n,--count", found.events.count, "How many at most")->check(CLI::Range(std::size_t{1}, kMaxEvents));
+}
+
+// 16 hex digits: what an answer's Rowhouse-Error field has.
+bool is_error_id(std::string_view text) {
+  return text.size() == 16 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
 
 void add_command(CLI::App& app, const CommandWord& known, Invocation& found, Flags& flags) {
   CLI::App* command = app.add_subcommand(std::string(known.word), known.help);
@@ -64,6 +80,7 @@ void add_command(CLI::App& app, const CommandWord& known, Invocation& found, Fla
   command->callback([&found, &known] { found.command = known.command; });
   if (known.command == Command::kStatus)
     command->add_option("SUBJECT", flags.subject, "TENANT or TENANT/APP");
+  if (known.command == Command::kReload) command->add_option("TENANT", flags.subject, "One tenant alone");
   if (known.command == Command::kCheck) {
     command->add_option("FILE", found.check.files, "The files")->required();
     command->add_option("--kind", found.check.kind, "What the files are")
@@ -74,6 +91,9 @@ void add_command(CLI::App& app, const CommandWord& known, Invocation& found, Fla
   const bool on_app = known.command == Command::kStart || known.command == Command::kStop ||
                       known.command == Command::kRestart || known.command == Command::kLogs;
   if (on_app) command->add_option("SUBJECT", flags.subject, "TENANT/APP")->required();
+  if (known.command == Command::kRestart) command->add_flag("--hard", flags.hard, "End at once what serves, then start");
+  if (known.command == Command::kExplain) command->add_option("SUBJECT", flags.subject, "TENANT/APP, or the ID of a Rowhouse-Error field")->required();
+  if (known.command == Command::kEvents) add_event_options(*command, found, flags);
   if (known.command != Command::kLogs) return;
   command->add_flag("-f,--follow", flags.follow, "Go on with new lines until interrupted");
   command->add_option("-n,--lines", found.logs.lines, "How many of the last lines")
@@ -85,12 +105,23 @@ void add_command(CLI::App& app, const CommandWord& known, Invocation& found, Fla
 std::optional<Refusal> take_flags(const Flags& flags, Invocation& found) {
   if (flags.json) found.output = Output::kJson;
   if (flags.follow) found.logs.end = LogOptions::End::kFollow;
+  if (flags.follow) found.events.end = EventOptions::End::kFollow;
   if (flags.access) found.logs.stream = LogOptions::Stream::kAccess;
   if (flags.raw) found.logs.form = LogOptions::Form::kRaw;
+  if (flags.hard) found.restart = RestartWay::kHard;
   if (flags.subject.empty()) return std::nullopt;
+  if (found.command == Command::kExplain && is_error_id(flags.subject)) {
+    found.error_id = flags.subject;
+    return std::nullopt;
+  }
   const auto subject = parse_subject(flags.subject);
   if (!subject) return usage("\"" + terminal_safe(flags.subject) + "\" is not TENANT or TENANT/APP");
-  if (found.command != Command::kStatus && subject->app.empty()) {
+  if (found.command == Command::kReload && !subject->app.empty()) {
+    return usage("\"" + subject->text() + "\" names an app; this command needs TENANT");
+  }
+  const bool takes_tenant = found.command == Command::kStatus || found.command == Command::kReload ||
+                            found.command == Command::kEvents;
+  if (!takes_tenant && subject->app.empty()) {
     return usage("\"" + subject->tenant + "\" names a tenant; this command needs TENANT/APP");
   }
   found.subject = *subject;

@@ -1,6 +1,7 @@
 // The command line, understood.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,7 +12,7 @@
 
 namespace rowhouse::cli {
 
-enum class Command { kStatus, kStart, kStop, kRestart, kLogs, kCheck, kDoctor, kInfo, kReload };
+enum class Command { kStatus, kStart, kStop, kRestart, kLogs, kCheck, kDoctor, kInfo, kReload, kExplain, kEvents };
 enum class Output { kText, kJson };
 
 // "acme" or "acme/site".
@@ -28,18 +29,29 @@ struct LogOptions {
   std::size_t lines = 100;
 };
 
+struct EventOptions {
+  enum class End { kStop, kFollow } end = End::kStop;
+  std::optional<std::uint64_t> since;  // the first ones after it instead of the last ones
+  std::size_t count = 50;
+};
+
 struct CheckOptions {
   std::vector<std::string> files;
   std::string kind = "auto";
   std::string home;
 };
 
+enum class RestartWay { kRolling, kHard };
+
 struct Invocation {
   Command command = Command::kStatus;
   Output output = Output::kText;
   std::string socket;
   Subject subject;
+  RestartWay restart = RestartWay::kRolling;
   LogOptions logs;
+  EventOptions events;
+  std::string error_id;  // of explain, instead of a subject
   CheckOptions check;
   std::string config;  // of doctor: the host file
 };

@@ -21,14 +21,18 @@ Words words_of(Command command) {
   return {"restart", "restarted"};
 }
 
+std::string path_of(const Invocation& invocation) {
+  const std::string path = fmt::format("/v1/apps/{}/{}", invocation.subject.text(), words_of(invocation.command).verb);
+  return invocation.restart == RestartWay::kHard ? path + "?hard=1" : path;
+}
+
 }  // namespace
 
 ExitCode run_life(const Invocation& invocation) {
   const Words words = words_of(invocation.command);
   const SystemClock clock;
   const Instant begun = clock.now();
-  const Reply reply =
-      ApiClient(invocation.socket).post(fmt::format("/v1/apps/{}/{}", invocation.subject.text(), words.verb));
+  const Reply reply = ApiClient(invocation.socket).post(path_of(invocation));
   if (exit_code_of(reply) != ExitCode::kDone) return report_failure(reply, invocation.output);
   if (invocation.output == Output::kJson) {
     print(reply.body);

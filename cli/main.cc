@@ -7,6 +7,8 @@
 #include "base/printable.h"
 #include "cli/check_command.h"
 #include "cli/doctor/doctor_command.h"
+#include "cli/events_command.h"
+#include "cli/explain_command.h"
 #include "cli/info_command.h"
 #include "cli/invocation.h"
 #include "cli/life_command.h"
@@ -30,6 +32,8 @@ ExitCode run(const Invocation& invocation) {
     case Command::kDoctor: return run_doctor(invocation);
     case Command::kInfo: return run_info(invocation);
     case Command::kReload: return run_reload(invocation);
+    case Command::kExplain: return run_explain(invocation);
+    case Command::kEvents: return run_events(invocation);
   }
   return ExitCode::kUsage;
 }

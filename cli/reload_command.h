@@ -1,4 +1,4 @@
-// rowhouse reload: the host file is read again, its plans come into force for running tenants.
+// rowhouse reload: the host's configuration, or one tenant's, is read again and comes into force for what runs.
 #pragma once
 
 #include "cli/invocation.h"

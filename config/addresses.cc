@@ -1,16 +1,19 @@
 #include "config/addresses.h"
 
 #include <arpa/inet.h>
+#include <sys/un.h>
 
 #include <algorithm>
 
 #include "config/characters.h"
 #include "config/diagnostics.h"
+#include "config/paths.h"
 #include "config/quantities.h"
 
 namespace rowhouse::config {
 namespace {
 
+constexpr std::size_t kMaxSocketPathBytes = sizeof(sockaddr_un::sun_path) - 1;
 constexpr std::size_t kMaxLabelBytes = 63;  // RFC 1035 2.3.4
 
 bool is_label(std::string_view label) {
@@ -70,6 +73,16 @@ std::string path_problem(std::string_view path) {
   return "";
 }
 
+Parsed<proto::ListenRecord> parse_unix_address(std::string_view text) {
+  const Parsed<std::string> path = parse_absolute_path(text);
+  if (!path.ok() || path.value().size() > kMaxSocketPathBytes) {
+    return Problem{"must have behind \"unix:\" an absolute path of at most 107 bytes, not " + quote(text)};
+  }
+  proto::ListenRecord listen;
+  listen.path = proto::Path::cut(path.value());
+  return listen;
+}
+
 }  // namespace
 
 Parsed<std::string> parse_host(std::string_view text) {
@@ -114,7 +127,34 @@ Parsed<proto::Prefix> parse_static_prefix(std::string_view text) {
   return proto::Prefix::cut(text);
 }
 
+Parsed<std::string> parse_health_path(std::string_view text) {
+  if (!text.starts_with('/')) return Problem{"must be a path such as \"/healthz\", not " + quote(text)};
+  const std::string_view path = text.ends_with('/') ? text.substr(0, text.size() - 1) : text;
+  const std::string problem = path_problem(path);
+  if (!problem.empty()) return Problem{problem + ", not " + quote(text)};
+  return std::string(text);
+}
+
+Parsed<proto::TrustedProxyRecord> parse_trusted_proxy(std::string_view text) {
+  const Problem problem{"must be IP addresses or networks such as \"192.0.2.7\" or \"2001:db8::/32\", or \"unix\", not " +
+                        quote(text)};
+  proto::TrustedProxyRecord proxy;
+  proxy.local = text == "unix";
+  if (proxy.local) return proxy;
+  const std::size_t slash = text.find('/');
+  const std::string address(text.substr(0, slash));
+  proxy.ipv6 = address.find(':') != std::string::npos;
+  if (::inet_pton(proxy.ipv6 ? AF_INET6 : AF_INET, address.c_str(), proxy.address.data()) != 1) return problem;
+  proxy.bits = proxy.ipv6 ? 128 : 32;
+  if (slash == std::string_view::npos) return proxy;
+  const Parsed<std::uint64_t> bits = parse_whole(text.substr(slash + 1), {0, proxy.bits});
+  if (!bits.ok()) return problem;
+  proxy.bits = static_cast<std::uint8_t>(bits.value());
+  return proxy;
+}
+
 Parsed<proto::ListenRecord> parse_listen_address(std::string_view text) {
+  if (text.starts_with("unix:")) return parse_unix_address(text.substr(5));
   const Problem problem{
       "must be an IP address and a port from 1 to 65535, such as \"0.0.0.0:80\" or \"[::]:80\", not " +
       quote(text)};

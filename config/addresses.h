@@ -20,9 +20,14 @@ namespace rowhouse::config {
 [[nodiscard]] Parsed<proto::RouteRecord> parse_route(std::string_view text);
 
 // "/static/": begins and ends with a slash and names at least one segment.
+// "/healthz": a path as a route has one, and "/".
+[[nodiscard]] Parsed<std::string> parse_health_path(std::string_view text);
 [[nodiscard]] Parsed<proto::Prefix> parse_static_prefix(std::string_view text);
 
-// "192.0.2.1:80" or "[2001:db8::1]:80".
+// "192.0.2.0/24", "2001:db8::1", or "unix" for whoever comes over a UNIX socket.
+[[nodiscard]] Parsed<proto::TrustedProxyRecord> parse_trusted_proxy(std::string_view text);
+
+// "192.0.2.1:80", "[2001:db8::1]:80" or "unix:/run/site.sock".
 [[nodiscard]] Parsed<proto::ListenRecord> parse_listen_address(std::string_view text);
 
 }  // namespace rowhouse::config

@@ -30,7 +30,7 @@ uid_t owner_of(const std::string& path) {
   return ::stat(path.c_str(), &status) == 0 ? status.st_uid : ::geteuid();
 }
 
-void check_manifest_files(const std::vector<App>& apps, const std::string& path, Diagnostics& diagnostics) {
+void check_manifest_files(std::vector<App>& apps, const std::string& path, Diagnostics& diagnostics) {
   Home home{path, {}, owner_of(path)};
   Parsed<UniqueFd> directory = open_home(path, home.owner);
   if (!directory.ok()) {
@@ -38,7 +38,10 @@ void check_manifest_files(const std::vector<App>& apps, const std::string& path,
     return;
   }
   home.directory = directory.take();
-  for (const App& app : apps) static_cast<void>(open_app_files(app, home, diagnostics));
+  for (App& app : apps) {
+    read_page_files(app, home, diagnostics);
+    static_cast<void>(open_app_files(app, home, diagnostics));
+  }
 }
 
 void check_tree(const Node& root, const CheckOptions& options, const std::string& file, const Users& users,
@@ -50,7 +53,7 @@ void check_tree(const Node& root, const CheckOptions& options, const std::string
       return;
     }
     case FileKind::kManifest: {
-      const std::vector<App> apps = read_manifest(root, {}, diagnostics);
+      std::vector<App> apps = read_manifest(root, {}, diagnostics);
       if (!options.home.empty()) check_manifest_files(apps, options.home, diagnostics);
       return;
     }

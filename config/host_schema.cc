@@ -26,10 +26,12 @@ void read_listen(const Node& node, HostFile& file, Diagnostics& diagnostics) {
     // An entry with another key has its sentence already.
     if (reader.find("http") == nullptr && !item.keys.empty()) continue;
     if (reader.require("http") == nullptr) continue;
-    const auto listen = reader.parsed("http", parse_listen_address);
+    auto listen = reader.parsed("http", parse_listen_address);
     if (!listen) continue;
+    reader.flag("proxy_protocol", listen->proxy_protocol);
     const bool taken = std::any_of(file.listeners.begin(), file.listeners.end(), [&](const auto& other) {
-      return other.ipv6 == listen->ipv6 && other.address == listen->address && other.port == listen->port;
+      return other.ipv6 == listen->ipv6 && other.address == listen->address && other.port == listen->port &&
+             other.path == listen->path;
     });
     if (taken) diagnostics.add(reader.position_of("http"), "\"http\" has an address that is listed twice");
     file.listeners.push_back(*listen);
@@ -47,8 +49,34 @@ Identity read_service_user(const MapReader& reader, std::string_view subject, st
   return identity.value_or(Identity{});
 }
 
-void read_gateway(const Node& node, const Users& users, proto::HostRecord& host, Diagnostics& diagnostics) {
+void read_trusted_proxies(const Node& node, HostFile& file, Diagnostics& diagnostics) {
+  const auto* items = read_list(node, "\"trusted_proxies\"", kMaxTrustedProxies, diagnostics);
+  if (items == nullptr) return;
+  for (const Node& item : *items) {
+    const auto proxy = read_parsed(item, "\"trusted_proxies\"", diagnostics, parse_trusted_proxy);
+    if (proxy) file.trusted_proxies.push_back(*proxy);
+  }
+}
+
+Parsed<std::string> parse_plain_host(std::string_view text) {
+  if (text.starts_with("*.")) return Problem{"must be one host, without \"*\""};
+  return parse_host(text);
+}
+
+// Which fields a trusted proxy sets.
+Parsed<bool> parse_forwarded(std::string_view text) {
+  if (text == "x-forwarded" || text == "rfc7239") return text == "rfc7239";
+  return Problem{"must be \"x-forwarded\" or \"rfc7239\""};
+}
+
+void read_gateway(const Node& node, const Users& users, HostFile& file, Diagnostics& diagnostics) {
   const MapReader reader(node, kGatewayTable, diagnostics);
+  proto::HostRecord& host = file.host;
+  reader.text("default_site", parse_plain_host, file.gateway.default_site);
+  reader.text("acme_challenge", parse_absolute_path, file.gateway.acme_challenge);
+  reader.flag("penalties", file.gateway.penalties);
+  if (const auto fields = reader.parsed("forwarded", parse_forwarded)) file.gateway.forwarded = *fields;
+  if (const Node* proxies = reader.find("trusted_proxies")) read_trusted_proxies(*proxies, file, diagnostics);
   const Node* processes = reader.find("processes");
   const bool automatic = processes != nullptr && processes->text == "auto";
   if (!automatic) reader.whole("processes", kGatewayProcesses, host.gateway_processes);
@@ -167,7 +195,7 @@ HostFile read_host_file(const Node& root, const Users& users, Diagnostics& diagn
     return node != nullptr ? *node : empty;
   };
   if (const Node* listen = reader.require("listen")) read_listen(*listen, file, diagnostics);
-  read_gateway(part("gateway"), users, host, diagnostics);
+  read_gateway(part("gateway"), users, file, diagnostics);
   read_directories(part("directories"), host, diagnostics);
   read_control(part("control"), users, file, diagnostics);
   MapReader(part("uids"), kUidsTable, diagnostics).whole("min", kUidMin, host.uid_min);

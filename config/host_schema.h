@@ -13,12 +13,15 @@ namespace rowhouse::config {
 
 inline constexpr std::size_t kMaxListeners = 16;
 inline constexpr std::size_t kMaxAdmins = 64;
+inline constexpr std::size_t kMaxTrustedProxies = 64;
 inline constexpr std::size_t kMaxPythons = 16;
 inline constexpr std::size_t kMaxPlans = 256;
 
 struct HostFile {
   proto::HostRecord host;
   Network network;  // of isolation
+  proto::GatewayRecord gateway;
+  std::vector<proto::TrustedProxyRecord> trusted_proxies;
   std::vector<proto::ListenRecord> listeners;
   std::vector<proto::AdminRecord> admins;
   std::vector<proto::PythonRecord> pythons;  // empty: every worker that was built

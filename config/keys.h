@@ -19,9 +19,11 @@ namespace keys {
 inline constexpr std::string_view kHost[] = {"listen", "gateway",   "control", "directories", "uids",
                                              "cgroup", "isolation", "pythons", "plans"};
 inline constexpr std::string_view kHostLater[] = {"plans.d"};
-inline constexpr std::string_view kListen[] = {"http"};
+inline constexpr std::string_view kListen[] = {"http", "proxy_protocol"};
 inline constexpr std::string_view kListenLater[] = {"https"};
-inline constexpr std::string_view kGateway[] = {"processes", "user", "connections_per_address"};
+inline constexpr std::string_view kGateway[] = {"processes",       "user",         "connections_per_address",
+                                                "trusted_proxies", "default_site", "acme_challenge",
+                                                "penalties",       "forwarded"};
 inline constexpr std::string_view kControl[] = {"socket", "user", "admins"};
 inline constexpr std::string_view kDirectories[] = {"tenants", "state", "run", "logs"};
 inline constexpr std::string_view kDirectoriesLater[] = {"plans", "plans.d"};
@@ -30,9 +32,8 @@ inline constexpr std::string_view kCgroup[] = {"parent"};
 inline constexpr std::string_view kIsolation[] = {"strict", "network"};
 inline constexpr std::string_view kNetwork[] = {"mode", "sockets", "connect"};
 inline constexpr std::string_view kPlan[] = {"memory",  "cpu",         "pids", "workers",
-                                             "threads", "concurrency", "queue", "memory_high", "cpu_weight", "io_weight", "io", "network"};
+                                             "threads", "concurrency", "queue", "memory_high", "cpu_weight", "io_weight", "io", "network", "rate"};
 inline constexpr std::string_view kIo[] = {"read", "write"};
-inline constexpr std::string_view kPlanLater[] = {"rate"};
 
 inline constexpr std::string_view kTenant[] = {"user", "uid", "gid", "home", "plan", "domains", "manifest", "network"};
 inline constexpr std::string_view kTenantLater[] = {"suspended", "owner",   "groups",
@@ -40,15 +41,21 @@ inline constexpr std::string_view kTenantLater[] = {"suspended", "owner",   "gro
                                                     "workers",   "threads", "concurrency", "queue"};
 
 inline constexpr std::string_view kManifest[] = {"apps"};
-inline constexpr std::string_view kApp[] = {"routes",  "wsgi",    "directory", "python", "virtualenv", "env",
-                                            "workers", "threads", "static",    "limits", "timeouts"};
-inline constexpr std::string_view kAppLater[] = {"asgi",     "health",     "max_requests",  "preload",
-                                                 "reload",   "share",      "cache_control", "compress",
-                                                 "redirect", "error_pages"};
+inline constexpr std::string_view kApp[] = {"routes",        "wsgi",         "asgi",        "app",    "factory",
+                                            "directory",     "python",       "virtualenv",  "env",    "workers",
+                                            "threads",       "concurrency",  "static",      "limits", "timeouts",
+                                            "health",        "max_requests", "max_lifetime", "max_memory",
+                                            "retry",         "cache_control", "redirect",    "error_pages", "compress",
+                                            "buffering"};
+inline constexpr std::string_view kAppLater[] = {"preload", "reload", "share"};
+inline constexpr std::string_view kRedirect[] = {"to", "status", "keep_path"};
+inline constexpr std::string_view kCompress[] = {"types", "min", "with_cookies"};
+inline constexpr std::string_view kStatic[] = {"directory", "cache_control", "index", "fallback"};
 inline constexpr std::string_view kWorkers[] = {"min", "max"};
 inline constexpr std::string_view kLimits[] = {"memory", "cpu", "pids", "body"};
-inline constexpr std::string_view kTimeouts[] = {"startup", "request", "queue", "graceful", "shutdown"};
-inline constexpr std::string_view kTimeoutsLater[] = {"idle"};
+inline constexpr std::string_view kTimeouts[] = {"startup", "request", "queue", "graceful", "shutdown",
+                                                 "idle",    "health"};
+inline constexpr std::string_view kHealth[] = {"path", "interval"};
 
 }  // namespace keys
 
@@ -61,20 +68,25 @@ inline constexpr KeyTable kUidsTable{"\"uids\"", keys::kUids, {}};
 inline constexpr KeyTable kCgroupTable{"\"cgroup\"", keys::kCgroup, {}};
 inline constexpr KeyTable kIsolationTable{"\"isolation\"", keys::kIsolation, {}};
 inline constexpr KeyTable kNetworkTable{"\"network\"", keys::kNetwork, {}};
-inline constexpr KeyTable kPlanTable{"a plan", keys::kPlan, keys::kPlanLater};
+inline constexpr KeyTable kPlanTable{"a plan", keys::kPlan, {}};
 inline constexpr KeyTable kIoTable{"\"io\"", keys::kIo, {}};
 inline constexpr KeyTable kTenantTable{"a tenant file", keys::kTenant, keys::kTenantLater};
 inline constexpr KeyTable kManifestTable{"a manifest", keys::kManifest, {}};
 inline constexpr KeyTable kAppTable{"an app", keys::kApp, keys::kAppLater};
+inline constexpr KeyTable kRedirectTable{"a redirect", keys::kRedirect, {}};
+inline constexpr KeyTable kCompressTable{"\"compress\"", keys::kCompress, {}};
+inline constexpr KeyTable kStaticTable{"a static prefix", keys::kStatic, {}};
 inline constexpr KeyTable kWorkersTable{"\"workers\"", keys::kWorkers, {}};
 inline constexpr KeyTable kLimitsTable{"\"limits\"", keys::kLimits, {}};
-inline constexpr KeyTable kTimeoutsTable{"\"timeouts\"", keys::kTimeouts, keys::kTimeoutsLater};
+inline constexpr KeyTable kTimeoutsTable{"\"timeouts\"", keys::kTimeouts, {}};
+inline constexpr KeyTable kHealthTable{"\"health\"", keys::kHealth, {}};
 
 inline constexpr const KeyTable* kHostTables[] = {&kHostTable,        &kListenTable, &kGatewayTable,
                                                   &kControlTable,     &kUidsTable,   &kCgroupTable,
                                                   &kDirectoriesTable, &kPlanTable, &kIoTable,   &kIsolationTable, &kNetworkTable};
 inline constexpr const KeyTable* kTenantTables[] = {&kTenantTable, &kNetworkTable};
-inline constexpr const KeyTable* kManifestTables[] = {&kManifestTable, &kAppTable, &kWorkersTable,
-                                                      &kLimitsTable, &kTimeoutsTable};
+inline constexpr const KeyTable* kManifestTables[] = {&kManifestTable, &kAppTable,      &kWorkersTable,
+                                                      &kStaticTable,   &kRedirectTable, &kCompressTable,
+                                                      &kLimitsTable,   &kTimeoutsTable, &kHealthTable};
 
 }  // namespace rowhouse::config

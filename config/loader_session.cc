@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "config/host_schema.h"
 #include "config/manifest_files.h"
+#include "config/manifest_watch.h"
 #include "config/paths.h"
 #include "config/process_limits.h"
 #include "config/record_sender.h"
@@ -34,6 +35,8 @@ Status answer_host(const proto::LoadHost& request, int fd, int socket, const Use
   }
   sender.send(file.host);
   send_network(file.network, sender);
+  sender.send(file.gateway);
+  for (const auto& record : file.trusted_proxies) sender.send(record);
   for (const auto& record : file.listeners) sender.send(record);
   for (const auto& record : file.admins) sender.send(record);
   for (const auto& record : file.pythons) sender.send(record);
@@ -64,29 +67,40 @@ Status answer_tenant(const proto::LoadTenant& request, int fd, int socket, const
   return sender.status();
 }
 
-// The tree of the manifest, or nothing after a report; opens `home` on the way.
-std::optional<Node> read_manifest_tree(const proto::LoadManifest& request, Home& home,
-                                       Diagnostics& diagnostics) {
+// The manifest opened, or an invalid descriptor after a report; opens `home` on the way.  `on_home` is called
+// in between with the home and the manifest's path below it.
+template <typename OnHome>
+UniqueFd open_manifest(const proto::LoadManifest& request, Home& home, Diagnostics& diagnostics, OnHome on_home) {
   const Parsed<std::string> path = parse_absolute_path(request.home.view());
   const Parsed<std::string> name = parse_relative_path(request.manifest.view());
   if (!path.ok() || !name.ok()) {
     diagnostics.add({}, path.ok() ? "the manifest's path " + name.problem() : "the home " + path.problem());
-    return std::nullopt;
+    return UniqueFd();
   }
   home.path = path.value();
   home.owner = ::geteuid();
   Parsed<UniqueFd> directory = open_home(home.path, home.owner);
   if (!directory.ok()) {
     diagnostics.add({}, "the home " + quote(home.path) + " " + directory.problem());
-    return std::nullopt;
+    return UniqueFd();
   }
   home.directory = directory.take();
-  const Parsed<UniqueFd> manifest = open_file_below(home.directory.get(), name.value());
-  if (!manifest.ok()) {
-    diagnostics.add({}, "the manifest " + manifest.problem());
-    return std::nullopt;
+  on_home(home.directory.get(), name.value());
+  Parsed<UniqueFd> manifest = open_file_below(home.directory.get(), name.value());
+  if (manifest.ok()) return manifest.take();
+  diagnostics.add({}, "the manifest " + manifest.problem());
+  return UniqueFd();
+}
+
+void send_gateway_part(const App& app, RecordSender& sender, Diagnostics& diagnostics) {
+  const Result<std::string> part = proto::encode_gateway_part(app.gateway);
+  const Result<UniqueFd> memory = part.ok() ? create_sealed_memory("gateway-part", as_bytes(part.value()))
+                                            : Result<UniqueFd>(part.error());
+  if (memory.ok()) {
+    sender.send(proto::GatewayPartRecord{}, {memory.value().get()});
+  } else {
+    diagnostics.add(app.directory.position, "the app's pages are too large together: " + describe(memory.error()));
   }
-  return read_tree(manifest.value().get(), diagnostics);
 }
 
 // Sends one app, unless something has been wrong with it or before it.
@@ -105,15 +119,20 @@ void send_app(const App& app, const Home& home, RecordSender& sender, Diagnostic
   for (std::size_t i = 0; i < statics.size(); ++i) {
     sender.send(proto::StaticRecord{app.statics[i].prefix}, {statics[i].get()});
   }
+  send_gateway_part(app, sender, diagnostics);
 }
 
-Status answer_manifest(const proto::LoadManifest& request, int socket) {
-  Diagnostics diagnostics;
+// The records of an opened manifest, or what is wrong with it.
+Status send_manifest(const proto::LoadManifest& request, const UniqueFd& file, const Home& home, int socket,
+                     Diagnostics& diagnostics) {
   RecordSender sender(socket);
-  Home home;
-  if (const auto root = read_manifest_tree(request, home, diagnostics)) {
+  const auto root = file.valid() ? read_tree(file.get(), diagnostics) : std::nullopt;
+  if (root) {
     const ManifestOwner owner{request.tenant.str(), request.user.str(), request.default_python.str()};
-    for (const App& app : read_manifest(*root, owner, diagnostics)) send_app(app, home, sender, diagnostics);
+    for (App& app : read_manifest(*root, owner, diagnostics)) {
+      read_page_files(app, home, diagnostics);
+      send_app(app, home, sender, diagnostics);
+    }
   }
   if (diagnostics.empty()) {
     sender.finish();
@@ -121,6 +140,32 @@ Status answer_manifest(const proto::LoadManifest& request, int socket) {
     sender.refuse(diagnostics, request.home.str() + "/" + request.manifest.str());
   }
   return sender.status();
+}
+
+Status answer_manifest(const proto::LoadManifest& request, int socket) {
+  Diagnostics diagnostics;
+  Home home;
+  const UniqueFd file = open_manifest(request, home, diagnostics, [](int, const std::string&) {});
+  return send_manifest(request, file, home, socket, diagnostics);
+}
+
+Status answer_look(const proto::LookAtManifest& look, int socket) {
+  const proto::LoadManifest request{look.tenant, look.user, look.home, look.manifest, look.default_python};
+  Diagnostics diagnostics;
+  Home home;
+  RecordSender beside(socket);
+  const UniqueFd file = open_manifest(request, home, diagnostics, [&](int directory, const std::string& manifest) {
+    const UniqueFd watch = watch_manifest(directory, manifest);
+    if (watch.valid()) beside.send(proto::ManifestWatch{}, {watch.get()});
+  });
+  const proto::FileIdentity identity = file.valid() ? identify_file(file.get()) : proto::FileIdentity{};
+  beside.send(proto::ManifestIdentity{identity});
+  if (identity != proto::FileIdentity{} && identity == look.known) {
+    beside.send(proto::Unchanged{});
+    return beside.status();
+  }
+  RH_TRY(beside.status());
+  return send_manifest(request, file, home, socket, diagnostics);
 }
 
 // One message from the supervisor: the permit table of the loader.
@@ -136,6 +181,10 @@ Status answer(const proto::IncomingMessage& incoming, int socket, const Users& u
   if (incoming.type == proto::MessageType::kLoadManifest) {
     RH_ASSIGN(const auto request, proto::decode_message<proto::LoadManifest>(incoming));
     return answer_manifest(request, socket);
+  }
+  if (incoming.type == proto::MessageType::kLookAtManifest) {
+    RH_ASSIGN(const auto request, proto::decode_message<proto::LookAtManifest>(incoming));
+    return answer_look(request, socket);
   }
   return make_error(ErrorCode::kInvalid, "unexpected message from the supervisor");
 }

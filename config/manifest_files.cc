@@ -1,9 +1,12 @@
 #include "config/manifest_files.h"
 
+#include "base/files.h"
 #include "config/safe_open.h"
 
 namespace rowhouse::config {
 namespace {
+
+constexpr std::size_t kMaxPageBytes = 48 * 1024;
 
 void report(const ManifestPath& named, std::string_view subject, const std::string& predicate,
             Diagnostics& diagnostics) {
@@ -16,6 +19,18 @@ void check_directory(const App& app, int home, Diagnostics& diagnostics) {
   if (!opened.ok()) report(app.directory, "\"directory\"", opened.problem(), diagnostics);
 }
 
+std::string_view callable_key(const App& app) {
+  switch (app.part.interface) {
+    case proto::Interface::kAsgi:
+      return "asgi";
+    case proto::Interface::kDetect:
+      return "app";
+    case proto::Interface::kWsgi:
+      break;
+  }
+  return "wsgi";
+}
+
 void check_script(const App& app, int home, Diagnostics& diagnostics) {
   if (app.script.path.empty()) return;
   const auto opened = open_file_below(home, app.script.path);
@@ -25,7 +40,7 @@ void check_script(const App& app, int home, Diagnostics& diagnostics) {
   if (app.directory.path != "." && open_file_below(home, beside).ok()) {
     problem += "; it is relative to the home: did you mean " + quote(beside) + "?";
   }
-  report(app.script, "\"wsgi\"", problem, diagnostics);
+  report(app.script, quote(callable_key(app)), problem, diagnostics);
 }
 
 void check_virtualenv(const App& app, int home, Diagnostics& diagnostics) {
@@ -46,6 +61,22 @@ std::string absolute(const std::string& home, const std::string& path) {
 }
 
 }  // namespace
+
+void read_page_files(App& app, const Home& home, Diagnostics& diagnostics) {
+  for (const PageEntry& page : app.pages) {
+    const auto file = open_file_below(home.directory.get(), page.file.path);
+    if (!file.ok()) {
+      report(page.file, "\"error_pages\"", file.problem(), diagnostics);
+      continue;
+    }
+    const auto html = read_all(file.value().get(), kMaxPageBytes);
+    if (html.ok()) {
+      app.gateway.pages.push_back({page.first_status, page.last_status, html.value()});
+    } else {
+      report(page.file, "\"error_pages\"", "cannot be read or has more than 48 KiB", diagnostics);
+    }
+  }
+}
 
 std::vector<UniqueFd> open_app_files(const App& app, const Home& home, Diagnostics& diagnostics) {
   const int directory = home.directory.get();

@@ -20,6 +20,9 @@ struct Home {
   uid_t owner = 0;
 };
 
+// Reads the app's error pages into its gateway part; reports what is missing or too large.
+void read_page_files(App& app, const Home& home, Diagnostics& diagnostics);
+
 // Reports what is missing or not what it should be.  The descriptors are those of app.statics, in its order;
 // fewer when something was reported.
 [[nodiscard]] std::vector<UniqueFd> open_app_files(const App& app, const Home& home,

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "config/addresses.h"
+#include "config/gateway_schema.h"
 #include "config/map_reader.h"
 #include "config/names.h"
 #include "config/paths.h"
@@ -12,6 +13,7 @@
 namespace rowhouse::config {
 namespace {
 
+constexpr std::uint32_t kDefaultConcurrency = 100;
 constexpr std::uint64_t kDefaultBodyBytes = 10 * kMebibyte;
 
 void set_defaults(proto::AppRecord& record) {
@@ -21,6 +23,9 @@ void set_defaults(proto::AppRecord& record) {
   record.queue_ms = 45'000;
   record.graceful_ms = 15'000;
   record.shutdown_ms = 5'000;
+  record.idle_ms = 600'000;
+  record.health_ms = 5'000;
+  record.health_interval_ms = 10'000;
 }
 
 // A variable of the manifest replaces the one that we set.
@@ -51,22 +56,68 @@ void read_routes(const Node& node, App& app, RoutesSeen& seen, Diagnostics& diag
   }
 }
 
+// Exactly one of the three keys; empty after a report.
+std::string_view find_callable_key(const MapReader& reader, App& app) {
+  using proto::Interface;
+  std::string_view found;
+  for (const auto& [key, interface] : {std::pair<std::string_view, Interface>{"wsgi", Interface::kWsgi},
+                                       {"asgi", Interface::kAsgi},
+                                       {"app", Interface::kDetect}}) {
+    if (reader.find(key) == nullptr) continue;
+    if (!found.empty()) {
+      reader.diagnostics().add(reader.position_of(key), quote(key) + " beside " + quote(found) + ": an app has one of them");
+      return {};
+    }
+    found = key;
+    app.part.interface = interface;
+  }
+  if (found.empty()) static_cast<void>(reader.require("wsgi"));
+  return found;
+}
+
+// Requests that run at the same time: threads of a WSGI app, or on the event loop of an ASGI app.
+void read_places(const MapReader& reader, App& app) {
+  using proto::Interface;
+  reader.whole("threads", kThreads, app.record.threads);
+  if (app.part.interface != Interface::kWsgi) app.record.concurrency = kDefaultConcurrency;
+  reader.whole("concurrency", kLoopConcurrency, app.record.concurrency);
+  if (app.part.interface == Interface::kWsgi && reader.find("concurrency") != nullptr) {
+    reader.diagnostics().add(reader.position_of("concurrency"),
+                             "\"concurrency\" is for ASGI apps; a WSGI app has \"threads\"");
+  }
+  if (app.part.interface == Interface::kAsgi && reader.find("threads") != nullptr) {
+    reader.diagnostics().add(reader.position_of("threads"),
+                             "\"threads\" is for WSGI apps; an ASGI app has \"concurrency\"");
+  }
+}
+
 void read_callable(const MapReader& reader, App& app) {
-  if (reader.require("wsgi") == nullptr) return;
-  const auto callable = reader.parsed("wsgi", parse_callable);
+  const std::string_view key = find_callable_key(reader, app);
+  if (key.empty()) return;
+  bool factory = false;
+  reader.flag("factory", factory);
+  if (factory) app.part.role = proto::CallableRole::kFactory;
+  const auto callable = reader.parsed(key, parse_callable);
   if (!callable) return;
   app.part.kind = callable->kind;
   app.part.attribute = callable->attribute;
   if (callable->kind == proto::CallableKind::kModule) {
     app.part.module = callable->module;
   } else {
-    app.script = {callable->module, reader.position_of("wsgi")};
+    app.script = {callable->module, reader.position_of(key)};
+    if (factory) app.part.attribute = "create_app";
   }
 }
 
 void read_path(const MapReader& reader, std::string_view key, ManifestPath& into) {
   into.position = reader.position_of(key);
   if (const auto path = reader.parsed(key, parse_relative_path)) into.path = *path;
+}
+
+Parsed<proto::RetryPolicy> parse_retry(std::string_view text) {
+  if (text == "unstarted") return proto::RetryPolicy::kUnstarted;
+  if (text == "idempotent") return proto::RetryPolicy::kIdempotent;
+  return Problem{"must be unstarted or idempotent"};
 }
 
 void read_environment(const Node& node, App& app, Diagnostics& diagnostics) {
@@ -93,28 +144,11 @@ void read_workers(const Node& node, proto::AppRecord& record, Diagnostics& diagn
     return;
   }
   const MapReader reader(node, kWorkersTable, diagnostics);
-  const Node* min = reader.find("min");
-  if (min != nullptr && min->kind == NodeKind::kScalar && min->text == "0") {
-    diagnostics.add(min->position, "\"min\" 0 (started by the first request) is not supported yet");
-    return;
-  }
-  reader.whole("min", kWorkers, record.workers_min);
-  record.workers_max = record.workers_min;
+  reader.whole("min", kWorkersMin, record.workers_min);
+  record.workers_max = std::max(record.workers_min, 1U);
   reader.whole("max", kWorkers, record.workers_max);
   if (record.workers_max < record.workers_min) {
     diagnostics.add(reader.position_of("max"), "\"max\" must not be less than \"min\"");
-  }
-}
-
-void read_statics(const Node& node, App& app, Diagnostics& diagnostics) {
-  const Node* map = read_names(node, "\"static\"", proto::kMaxStaticsPerApp, diagnostics);
-  if (map == nullptr) return;
-  for (std::size_t i = 0; i < map->keys.size(); ++i) {
-    const Key& key = map->keys[i];
-    const Parsed<proto::Prefix> prefix = parse_static_prefix(key.name);
-    if (!prefix.ok()) diagnostics.add(key.position, "\"static\" " + prefix.problem());
-    const auto path = read_parsed(map->children[i], quote(key.name), diagnostics, parse_relative_path);
-    if (prefix.ok() && path) app.statics.push_back({prefix.value(), {*path, map->children[i].position}});
   }
 }
 
@@ -133,6 +167,21 @@ void read_timeouts(const Node& node, proto::AppRecord& record, Diagnostics& diag
   reader.quantity("queue", parse_duration, kQueueMs, record.queue_ms);
   reader.quantity("graceful", parse_duration, kGracefulMs, record.graceful_ms);
   reader.quantity("shutdown", parse_duration, kShutdownMs, record.shutdown_ms);
+  reader.quantity("idle", parse_duration, kIdleMs, record.idle_ms);
+  reader.quantity("health", parse_duration, kHealthMs, record.health_ms);
+}
+
+void read_health(const Node& node, proto::AppRecord& record, Diagnostics& diagnostics) {
+  const MapReader reader(node, kHealthTable, diagnostics);
+  if (reader.require("path") != nullptr) reader.text("path", parse_health_path, record.health_path);
+  reader.quantity("interval", parse_duration, kHealthIntervalMs, record.health_interval_ms);
+}
+
+// When a worker has done enough.
+void read_ends(const MapReader& reader, proto::AppRecord& record) {
+  reader.whole("max_requests", kMaxRequests, record.max_requests);
+  reader.quantity("max_lifetime", parse_duration, kMaxLifetimeMs, record.max_lifetime_ms);
+  reader.quantity("max_memory", parse_size, kMemory, record.max_memory_bytes);
 }
 
 App read_app(const Node& node, const ManifestOwner& owner, RoutesSeen& seen, Diagnostics& diagnostics) {
@@ -153,10 +202,13 @@ App read_app(const Node& node, const ManifestOwner& owner, RoutesSeen& seen, Dia
   reader.text("python", parse_python_version, app.record.python);
   if (const Node* variables = reader.find("env")) read_environment(*variables, app, diagnostics);
   if (const Node* workers = reader.find("workers")) read_workers(*workers, app.record, diagnostics);
-  reader.whole("threads", kThreads, app.record.threads);
-  if (const Node* statics = reader.find("static")) read_statics(*statics, app, diagnostics);
+  read_places(reader, app);
+  read_gateway_part(reader, app);
   if (const Node* limits = reader.find("limits")) read_limits(*limits, app.record, diagnostics);
   if (const Node* timeouts = reader.find("timeouts")) read_timeouts(*timeouts, app.record, diagnostics);
+  if (const Node* health = reader.find("health")) read_health(*health, app.record, diagnostics);
+  read_ends(reader, app.record);
+  if (const auto retry = reader.parsed("retry", parse_retry)) app.record.retry = *retry;
   app.part.threads = static_cast<std::uint16_t>(app.record.threads);
   app.part.python = app.record.python.str();
   return app;

@@ -7,6 +7,7 @@
 
 #include "config/diagnostics.h"
 #include "config/yaml_tree.h"
+#include "proto/gateway_part.h"
 #include "proto/loader_messages.h"
 #include "proto/worker_part.h"
 
@@ -32,10 +33,18 @@ struct StaticEntry {
   ManifestPath directory;
 };
 
+// A page of the tenant's in place of ours.
+struct PageEntry {
+  std::uint16_t first_status = 0, last_status = 0;
+  ManifestPath file;
+};
+
 struct App {
   proto::AppRecord record;
   std::vector<proto::RouteRecord> routes;
   std::vector<StaticEntry> statics;
+  proto::GatewayPart gateway;    // without its pages
+  std::vector<PageEntry> pages;
   proto::WorkerPart part;  // without its paths: home, directory, virtualenv and a script's module are empty
   ManifestPath script;     // empty for module:callable
   ManifestPath directory;

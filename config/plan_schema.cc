@@ -40,6 +40,7 @@ PlanEntry read_plan(const Node& node, Diagnostics& diagnostics) {
   reader.whole("threads", kThreads, plan.threads);
   reader.whole("concurrency", kConcurrency, plan.concurrency);
   reader.whole("queue", kQueue, plan.queue);
+  reader.quantity("rate", parse_rate, kRate, plan.rate);
   entry.network = read_network(reader);
   return entry;
 }

@@ -86,6 +86,14 @@ Parsed<std::uint64_t> parse_percent(std::string_view text, Range percent) {
   return check(parse_units(text, kPercentUnits), text, percent, "a percentage", format_percent);
 }
 
+Parsed<std::uint64_t> parse_rate(std::string_view text, Range per_second) {
+  const Problem problem{"must be requests of each second, such as \"50/s\", from " + std::to_string(per_second.min) +
+                        "/s to " + std::to_string(per_second.max) + "/s, not " + quote(text)};
+  if (!text.ends_with("/s")) return problem;
+  const Parsed<std::uint64_t> number = parse_whole(text.substr(0, text.size() - 2), per_second);
+  return number.ok() ? number : Parsed<std::uint64_t>(problem);
+}
+
 std::string format_size(std::uint64_t bytes) {
   return format_units(bytes, kSizeUnits, "");
 }

@@ -30,6 +30,9 @@ inline constexpr std::uint64_t kTebibyte = 1024 * kGibibyte;
 // "50%".
 [[nodiscard]] Parsed<std::uint64_t> parse_percent(std::string_view text, Range percent);
 
+// "50/s": so many in each second.
+[[nodiscard]] Parsed<std::uint64_t> parse_rate(std::string_view text, Range per_second);
+
 // The shortest exact spelling: "64K", "1500ms".
 [[nodiscard]] std::string format_size(std::uint64_t bytes);
 [[nodiscard]] std::string format_duration(std::uint64_t milliseconds);

@@ -8,7 +8,7 @@
 #include <initializer_list>
 
 #include "config/diagnostics.h"
-#include "proto/loader_messages.h"
+#include "proto/live_messages.h"
 
 namespace rowhouse::config {
 

@@ -33,12 +33,24 @@ AccessSource::ReadOutcome AccessSource::read_record() {
   if (!received.ok() && received.error().code == ErrorCode::kWouldBlock) return ReadOutcome::kEmpty;
   if (!received.ok() && received.error().code != ErrorCode::kTooLarge) return ReadOutcome::kClosed;
   const std::size_t size = received.ok() ? received.value().size : 0;
-  const auto record = proto::parse_access_record(ByteSpan(room).first(size));
+  const ByteSpan bytes = ByteSpan(room).first(size);
+  if (proto::is_running_record(bytes)) return take_running(bytes);
+  const auto record = proto::parse_access_record(bytes);
   if (!record.ok()) {
     log_warning("access_record_refused", {{"gateway", gateway_}, {"error", record.error()}});
     return ReadOutcome::kRefused;
   }
   listener_.on_access_record(gateway_, record.value());
+  return ReadOutcome::kRecord;
+}
+
+AccessSource::ReadOutcome AccessSource::take_running(ByteSpan bytes) {
+  const auto record = proto::parse_running_record(bytes);
+  if (!record.ok()) {
+    log_warning("running_record_refused", {{"gateway", gateway_}, {"error", record.error()}});
+    return ReadOutcome::kRefused;
+  }
+  listener_.on_running_record(record.value());
   return ReadOutcome::kRecord;
 }
 

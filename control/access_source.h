@@ -6,6 +6,7 @@
 #include "base/loop.h"
 #include "base/unique_fd.h"
 #include "proto/access_record.h"
+#include "proto/running_record.h"
 
 namespace rowhouse::control {
 
@@ -14,6 +15,7 @@ class AccessListener {
   virtual ~AccessListener() = default;
   // The record's texts are borrowed for the call.
   virtual void on_access_record(std::uint32_t gateway, const proto::AccessRecord& record) = 0;
+  virtual void on_running_record(const proto::RunningRecord& record) = 0;
   virtual void on_access_turn_end() = 0;
   // The gateway has gone.  The source must be destroyed later, not during this call.
   virtual void on_access_closed(std::uint32_t gateway) = 0;
@@ -30,6 +32,7 @@ class AccessSource {
   enum class ReadOutcome { kRecord, kRefused, kEmpty, kClosed };
   void on_readable();
   ReadOutcome read_record();
+  ReadOutcome take_running(ByteSpan bytes);
 
   UniqueFd socket_;
   std::uint32_t gateway_;

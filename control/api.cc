@@ -11,7 +11,9 @@ namespace rowhouse::control {
 namespace {
 
 constexpr const char* kFeatures[] = {"status", "start",       "stop",       "restart",
-                                     "logs",   "logs.follow", "logs.access", "reload"};
+                                     "logs",   "logs.follow", "logs.access", "reload", "reload.tenant",
+                                      "restart.hard",
+                                     "explain", "errors", "events", "events.follow"};
 
 std::optional<proto::CommandKind> command_kind(std::string_view verb) {
   if (verb == "start") return proto::CommandKind::kStart;
@@ -43,6 +45,7 @@ void Api::on_api_request(ConnectionId id, uid_t uid, const HttpRequest& request)
 void Api::on_api_client_gone(ConnectionId id) {
   status_work_.erase(id);
   parts_.followers.remove(id);
+  parts_.event_followers.remove(id);
   parts_.inquiries.forget_client(id);
 }
 
@@ -55,6 +58,12 @@ void Api::route(const Call& call) {
     start_status(call);
   } else if (known && path.size() == 2 && path[1] == "reload") {
     start_reload(call);
+  } else if (known && path.size() == 4 && path[1] == "tenants" && path[3] == "reload") {
+    start_reload_tenant(call);
+  } else if (known && path.size() == 2 && path[1] == "events") {
+    start_events(call);
+  } else if (known && path.size() == 3 && path[1] == "errors") {
+    answer_error(call, path[2]);
   } else if (known && path.size() == 5 && path[1] == "apps") {
     route_app(call);
   } else {
@@ -65,7 +74,8 @@ void Api::route(const Call& call) {
 void Api::route_app(const Call& call) {
   const std::vector<std::string>& path = call.target.segments;
   const auto kind = command_kind(path[4]);
-  if (!kind && path[4] != "logs") {
+  const bool explain = path[4] == "explain";
+  if (!kind && !explain && path[4] != "logs") {
     fail_not_found(call.id, "This path");
     return;
   }
@@ -77,6 +87,8 @@ void Api::route_app(const Call& call) {
     fail_not_found(call.id, app.text());
   } else if (kind) {
     start_command(call, app, *kind);
+  } else if (explain) {
+    start_explain(call, app);
   } else {
     start_logs(call, app);
   }

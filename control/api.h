@@ -11,6 +11,8 @@
 
 #include "control/api_server.h"
 #include "control/caller_budget.h"
+#include "control/chronicle.h"
+#include "control/event_followers.h"
 #include "control/followers.h"
 #include "control/inquiries.h"
 #include "control/log_book.h"
@@ -32,6 +34,8 @@ class Api final : public RequestHandler {
     Inquiries& inquiries;
     ApiServer& server;
     Followers& followers;
+    Chronicle& chronicle;
+    EventFollowers& event_followers;
     const Clock& clock;
   };
   explicit Api(const Parts& parts) : parts_(parts), budgets_(parts.clock) {}
@@ -61,6 +65,14 @@ class Api final : public RequestHandler {
     enum class End { kStop, kFollow } end = End::kStop;
   };
 
+  struct EventRequest {
+    EventScope scope;
+    std::uint64_t since = 0;
+    std::size_t limit = 0;
+    std::optional<std::size_t> last;  // the newest ones instead of those after `since`
+    bool follow = false;
+  };
+
   void route(const Call& call);
   void route_app(const Call& call);
   void answer_info(const Call& call);
@@ -69,12 +81,21 @@ class Api final : public RequestHandler {
   void on_tenant_status(ConnectionId id, std::optional<StatusFound> found);
   void finish_status(ConnectionId id);
   void start_reload(const Call& call);
+  void start_reload_tenant(const Call& call);
   void on_reload_done(ConnectionId id, const ReloadFound& found);
   void start_command(const Call& call, const AppName& app, proto::CommandKind kind);
   void on_command_app(ConnectionId id, const AppName& app, proto::CommandKind kind, std::uint32_t number);
-  void on_command_done(ConnectionId id, const AppName& app, std::uint32_t number,
+  void on_command_done(ConnectionId id, const AppName& app, proto::CommandKind kind, std::uint32_t number,
                        const proto::CommandDone& done);
   std::string failure_detail(const AppName& app, std::uint32_t number, const proto::CommandDone& done);
+  void start_explain(const Call& call, const AppName& app);
+  void answer_explain(ConnectionId id, uid_t uid, const AppName& app, const StatusFound& found, std::size_t deaths);
+  void answer_error(const Call& call, const std::string& error);
+  void start_events(const Call& call);
+  [[nodiscard]] std::optional<EventRequest> parse_event_request(const Call& call);
+  [[nodiscard]] EventLog::Page read_events(const EventRequest& wanted, std::size_t limit) const;
+  void answer_events(const Call& call, const EventRequest& wanted);
+  void follow_events(const Call& call, const EventRequest& wanted);
   void start_logs(const Call& call, const AppName& app);
   void answer_logs(ConnectionId id, uid_t uid, const AppName& app, const LogRequest& wanted);
   void follow_logs(ConnectionId id, uid_t uid, const AppName& app, const LogRequest& wanted,

@@ -6,23 +6,48 @@
 
 namespace rowhouse::control {
 
+namespace {
+
+std::string_view command_word(proto::CommandKind kind) {
+  switch (kind) {
+    case proto::CommandKind::kStart: return "start";
+    case proto::CommandKind::kStop: return "stop";
+    case proto::CommandKind::kRestart:
+    case proto::CommandKind::kRestartHard: return "restart";
+  }
+  return "unknown";
+}
+
+}  // namespace
+
 void Api::start_command(const Call& call, const AppName& app, proto::CommandKind kind) {
-  if (!check_parameters(call, {}) || !check_body(call)) return;
+  const bool may_be_hard = kind == proto::CommandKind::kRestart;
+  const bool known = may_be_hard ? check_parameters(call, {"hard"}) : check_parameters(call, {});
+  if (!known || !check_body(call)) return;
+  const std::string hard = call.target.parameter("hard");
+  if (!hard.empty() && hard != "0" && hard != "1") {
+    fail(call.id, {400, "bad_request", "hard must be 0 or 1.", "", ""});
+    return;
+  }
+  if (hard == "1") kind = proto::CommandKind::kRestartHard;
   find_app(call.id, app,
-           [this, id = call.id, app, kind](std::uint32_t number) { on_command_app(id, app, kind, number); });
+           [this, id = call.id, uid = call.uid, app, kind](std::uint32_t number) {
+             parts_.chronicle.add_order(app, command_word(kind), uid);
+             on_command_app(id, app, kind, number);
+           });
 }
 
 void Api::on_command_app(ConnectionId id, const AppName& app, proto::CommandKind kind, std::uint32_t number) {
-  parts_.inquiries.command(number, kind, [this, id, app, number](const auto& done) {
+  parts_.inquiries.command(number, kind, [this, id, app, kind, number](const auto& done) {
     if (done) {
-      on_command_done(id, app, number, *done);
+      on_command_done(id, app, kind, number, *done);
     } else {
       fail(id, {504, "timeout", "The outcome is not known yet; see status.", "", ""});
     }
   });
 }
 
-void Api::on_command_done(ConnectionId id, const AppName& app, std::uint32_t number,
+void Api::on_command_done(ConnectionId id, const AppName& app, proto::CommandKind kind, std::uint32_t number,
                           const proto::CommandDone& done) {
   Answer answer;
   switch (done.outcome) {
@@ -40,7 +65,9 @@ void Api::on_command_done(ConnectionId id, const AppName& app, std::uint32_t num
       return;
     case proto::CommandOutcome::kFailed: break;
   }
-  const std::string detail = code_and_detail(done.cause, failure_detail(app, number, done));
+  const std::string failure = failure_detail(app, number, done);
+  parts_.chronicle.add_outcome(app, kind, done, failure);
+  const std::string detail = code_and_detail(done.cause, failure);
   std::string message = app.text() + ": generation " + std::to_string(done.generation) +
                         " failed; what served before still serves.";
   if (done.generation == 0) message = app.text() + ": the command failed.";
@@ -51,7 +78,7 @@ void Api::on_command_done(ConnectionId id, const AppName& app, std::uint32_t num
 std::string Api::failure_detail(const AppName& app, std::uint32_t number, const proto::CommandDone& done) {
   if (done.cause != proto::Cause::kConfig) {
     const std::string words = parts_.book.last_words(app, {number, done.generation, done.worker});
-    return ending_detail({done.cause, done.argument, done.limits}, words);
+    return ending_detail({done.cause, done.argument, done.limits, {}}, words);
   }
   std::string sentences;
   for (const Problem& problem : parts_.registry.problems_of(app.tenant)) {

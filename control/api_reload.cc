@@ -1,4 +1,5 @@
-// reload: only for administrators; the supervisor reads the host file again and says what has changed.
+// reload: the supervisor reads the host file, the tenants' files and the manifests again, and says what has changed;
+// only for administrators.  Of one tenant: also for the tenant, whose manifest alone is read then.
 #include <nlohmann/json.hpp>
 
 #include "control/api.h"
@@ -6,6 +7,34 @@
 namespace rowhouse::control {
 
 using nlohmann::ordered_json;
+
+namespace {
+
+ordered_json changes_json(const std::vector<proto::ReloadChange>& found) {
+  ordered_json changes = ordered_json::array();
+  for (const proto::ReloadChange& change : found) {
+    ordered_json entry = ordered_json::object();
+    if (!change.plan.empty()) entry["plan"] = change.plan.view();
+    if (!change.tenant.empty()) entry["tenant"] = change.tenant.view();
+    entry["key"] = proto::config_key_name(change.key);
+    entry["effect"] = proto::reload_effect_name(change.effect);
+    changes.push_back(std::move(entry));
+  }
+  return changes;
+}
+
+ordered_json tenants_json(const std::vector<proto::TenantChange>& found) {
+  ordered_json tenants = ordered_json::array();
+  for (const proto::TenantChange& change : found) {
+    ordered_json entry{{"tenant", change.tenant.view()}};
+    if (!change.app.empty()) entry["app"] = change.app.view();
+    entry["change"] = proto::tenant_change_name(change.kind);
+    tenants.push_back(std::move(entry));
+  }
+  return tenants;
+}
+
+}  // namespace
 
 void Api::start_reload(const Call& call) {
   if (!check_method(call, kPostMethod)) return;
@@ -23,6 +52,32 @@ void Api::start_reload(const Call& call) {
   });
 }
 
+void Api::start_reload_tenant(const Call& call) {
+  if (!check_method(call, kPostMethod)) return;
+  const std::string& tenant = call.target.segments[2];
+  if (!is_name(tenant)) {
+    fail_not_found(call.id, tenant);
+    return;
+  }
+  const bool admin = parts_.registry.role_of(call.uid) == Role::kAdmin;
+  // A tenant that an administrator has just registered may not be known yet: the supervisor says.
+  if (!admin && !parts_.registry.may_see(call.uid, tenant)) {
+    fail_not_found(call.id, tenant);
+    return;
+  }
+  if (!check_parameters(call, {}) || !check_body(call)) return;
+  const auto scope = admin ? Inquiries::TenantScope::kFileAndManifest : Inquiries::TenantScope::kManifest;
+  parts_.inquiries.reload_tenant(tenant, scope, [this, tenant, id = call.id](const std::optional<ReloadFound>& found) {
+    if (!found) {
+      fail_unavailable(id);
+    } else if (found->done.outcome == proto::CommandOutcome::kNotFound) {
+      fail_not_found(id, tenant);
+    } else {
+      on_reload_done(id, *found);
+    }
+  });
+}
+
 void Api::on_reload_done(ConnectionId id, const ReloadFound& found) {
   if (found.done.outcome == proto::CommandOutcome::kBusy) {
     fail(id, {409, "busy", "The configuration is being read already, or Rowhouse is starting or stopping.",
@@ -32,21 +87,17 @@ void Api::on_reload_done(ConnectionId id, const ReloadFound& found) {
   if (found.done.outcome != proto::CommandOutcome::kDone) {
     std::string detail;
     for (const std::string& sentence : found.sentences) detail += (detail.empty() ? "" : "\n") + sentence;
-    fail(id, {422, "failed", "The host file is refused; nothing has changed.", detail, ""});
+    fail(id, {422, "failed", "The configuration is refused; what was in force stays in force.", detail, ""});
     return;
   }
-  ordered_json changes = ordered_json::array();
-  for (const proto::ReloadChange& change : found.changes) {
-    ordered_json entry = ordered_json::object();
-    if (!change.plan.empty()) entry["plan"] = change.plan.view();
-    if (!change.tenant.empty()) entry["tenant"] = change.tenant.view();
-    entry["key"] = proto::config_key_name(change.key);
-    entry["effect"] = proto::reload_effect_name(change.effect);
-    changes.push_back(std::move(entry));
-  }
+  parts_.chronicle.add_reload(found.done.changes);
   Answer answer;
   answer.body =
-      ordered_json{{"outcome", "done"}, {"changes", changes}, {"changes_total", found.done.changes}}.dump() +
+      ordered_json{{"outcome", "done"},
+                   {"changes", changes_json(found.changes)},
+                   {"changes_total", found.done.changes},
+                   {"tenants", tenants_json(found.tenants)}}
+          .dump() +
       "\n";
   parts_.server.send(id, answer);
 }

@@ -34,6 +34,13 @@ void AppLog::add_notice(std::uint32_t generation, std::uint32_t worker, std::int
   add_line({LogStream::kRowhouse, format_rfc3339(at_ms), generation, worker, escape_line(text)});
 }
 
+void AppLog::add_file_refusal(std::int64_t at_ms, std::string_view text) {
+  const Instant now = clock_.now();
+  if (file_refusal_at_ && now - *file_refusal_at_ < kFileRefusalPeriod) return;
+  file_refusal_at_ = now;
+  add_notice(0, 0, at_ms, text);
+}
+
 void AppLog::add_access(std::int64_t at_ms, std::string line) {
   last_used_ = clock_.now();
   const LogLine stored{LogStream::kAccess, format_rfc3339(at_ms), 0, 0, std::move(line)};
@@ -70,10 +77,17 @@ void AppLog::close_files() {
   access_.close();
 }
 
-void AppLog::remember_last_words(const LogOrigin& origin, const std::string& line) {
-  if (line.empty()) return;
-  last_words_.push_back({origin, line});
+void AppLog::remember_last_words(const LogOrigin& origin, const LogPipe& pipe) {
+  if (pipe.last_line().empty()) return;
+  last_words_.push_back({origin, pipe.last_line(), pipe.last_lines()});
   if (last_words_.size() > kLastWords) last_words_.pop_front();
+}
+
+std::deque<std::string> AppLog::last_lines(const LogOrigin& origin) const {
+  for (auto words = last_words_.rbegin(); words != last_words_.rend(); ++words) {
+    if (words->origin == origin) return words->lines;
+  }
+  return {};
 }
 
 std::string AppLog::last_words(const LogOrigin& origin) const {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <deque>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,7 @@ class AppLog {
   static constexpr std::size_t kRecentLines = 50;
   static constexpr std::size_t kMaxRecentLineBytes = 512;
   static constexpr std::size_t kLastWords = 16;
+  static constexpr std::chrono::seconds kFileRefusalPeriod{1};
 
   // All references must outlive this object.
   AppLog(const LogDirectory& directory, const Clock& clock, AppName name, LogLineListener& listener);
@@ -34,6 +36,8 @@ class AppLog {
   [[nodiscard]] LineFate add_output(const LogOrigin& origin, std::string_view line);
   void add_skipped(std::size_t bytes) { dropped_bytes_ += bytes; }
   void add_notice(std::uint32_t generation, std::uint32_t worker, std::int64_t at_ms, std::string_view text);
+  // A static file that was refused for a reason that the tenant can mend; at most one line in a while.
+  void add_file_refusal(std::int64_t at_ms, std::string_view text);
   // `line` in the combined format, escaped, without its line end.
   void add_access(std::int64_t at_ms, std::string line);
   void flush();
@@ -42,9 +46,10 @@ class AppLog {
   void close_files();
 
   // The last line of a worker whose pipe is closed, or will be.
-  void remember_last_words(const LogOrigin& origin, const std::string& line);
+  void remember_last_words(const LogOrigin& origin, const LogPipe& pipe);
   // Empty when nothing is known.
   [[nodiscard]] std::string last_words(const LogOrigin& origin) const;
+  [[nodiscard]] std::deque<std::string> last_lines(const LogOrigin& origin) const;
   // The last lines in memory: what can be shown when the file cannot be written.
   [[nodiscard]] const std::deque<LogLine>& recent_lines() const { return recent_; }
   [[nodiscard]] bool is_failing() const { return output_.is_failing(); }
@@ -55,6 +60,7 @@ class AppLog {
   struct LastWords {
     LogOrigin origin;
     std::string line;
+    std::deque<std::string> lines;
   };
   void add_line(LogLine line);
 
@@ -68,6 +74,7 @@ class AppLog {
   std::deque<LogLine> recent_;
   std::deque<LastWords> last_words_;
   Instant last_used_;
+  std::optional<Instant> file_refusal_at_;
 };
 
 }  // namespace rowhouse::control

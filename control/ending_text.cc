@@ -42,11 +42,6 @@ std::string_view jail_step_text(std::int32_t number) {
   return number >= 0 && index < std::size(kNames) ? kNames[index] : "unknown step";
 }
 
-bool is_planned(Cause cause) {
-  return cause == Cause::kIdle || cause == Cause::kMaxRequests || cause == Cause::kRestart ||
-         cause == Cause::kConfig || cause == Cause::kSuspended || cause == Cause::kShutdown;
-}
-
 // "limit 128M of the app, of which this worker had 96M".
 std::string memory_text(const proto::LimitFacts& limits) {
   if (limits.memory_owner == proto::LimitOwner::kNone) return {};
@@ -67,6 +62,11 @@ std::string forks_text(const proto::LimitFacts& limits) {
 
 }  // namespace
 
+bool is_planned_ending(Cause cause) {
+  return cause == Cause::kIdle || cause == Cause::kMaxRequests || cause == Cause::kMaxLifetime ||
+         cause == Cause::kRestart || cause == Cause::kConfig || cause == Cause::kSuspended || cause == Cause::kShutdown || cause == Cause::kStopped;
+}
+
 std::string ending_argument(Cause cause, std::int32_t argument) {
   if (cause == Cause::kExit) return std::to_string(argument);
   if (cause == Cause::kSignal) return signal_text(argument);
@@ -82,6 +82,7 @@ std::string ending_argument(Cause cause, std::int32_t argument) {
     return walls;
   }
   if (cause == Cause::kSpawn) return std::string(jail_step_text(argument));
+  if (cause == Cause::kHealth) return argument == 0 ? "no answer" : "status " + std::to_string(argument);
   return {};
 }
 
@@ -130,6 +131,9 @@ std::string_view cause_sentence(Cause cause) {
     case Cause::kShutdown: return "Rowhouse was shut down.";
     case Cause::kKilled: return "The worker was killed on an operator's order.";
     case Cause::kUnconfined: return "The app ran outside its cgroups, without limits, and was ended.";
+    case Cause::kHealth: return "The worker failed its health check.";
+    case Cause::kMaxLifetime: return "The worker had run for its lifetime and was replaced.";
+    case Cause::kUnresponsive: return "The process did not answer the supervisor and was ended.";
     case Cause::kBadRequest: return "The request was malformed.";
     case Cause::kNoRoute: return "No app is mounted at this path.";
     case Cause::kClientTimeout: return "The client was too slow.";
@@ -144,8 +148,16 @@ std::string_view cause_sentence(Cause cause) {
     case Cause::kStopped: return "The app is stopped.";
     case Cause::kForbidden: return "The static file may not be served.";
     case Cause::kAppError: return "The app raised an error; its log has the traceback.";
+    case Cause::kFileMode: return "The static file, or a directory on the way to it, is closed to others: chmod o+r, o+x.";
+    case Cause::kFileOwner: return "The static file belongs to another user; copy it.";
+    case Cause::kFileLinks: return "The static file has several hard links; copy it.";
+    case Cause::kSpool: return "The disk of the gateway's spool directory did not give back a request's body.";
   }
   return "";
+}
+
+bool is_file_refusal(Cause cause) {
+  return cause == Cause::kFileMode || cause == Cause::kFileOwner || cause == Cause::kFileLinks;
 }
 
 std::string code_and_detail(Cause cause, std::string_view detail) {
@@ -155,7 +167,7 @@ std::string code_and_detail(Cause cause, std::string_view detail) {
 }
 
 std::string death_line(std::uint32_t generation, std::uint32_t worker, Cause cause, std::string_view detail) {
-  const char* verb = is_planned(cause) ? " ended: " : worker == 0 ? " failed: " : " died: ";
+  const char* verb = is_planned_ending(cause) ? " ended: " : worker == 0 ? " failed: " : " died: ";
   std::string subject = worker == 0 ? "the sandbox of generation " + std::to_string(generation)
                                     : "worker " + std::to_string(worker);
   return subject + verb + code_and_detail(cause, detail);

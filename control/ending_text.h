@@ -10,6 +10,9 @@
 
 namespace rowhouse::control {
 
+// Whether nobody has to be told of it as a failure: a restart, a stop, idleness ...
+[[nodiscard]] bool is_planned_ending(proto::Cause cause);
+
 // The cause's argument as a word: "1" of RH-EXIT, "SIGKILL" of RH-SIGNAL, "ptrace" of RH-SECCOMP,
 // "import module" of RH-IMPORT, "capabilities" of RH-SPAWN; empty for causes without one.
 [[nodiscard]] std::string ending_argument(proto::Cause cause, std::int32_t argument);
@@ -24,6 +27,9 @@ namespace rowhouse::control {
 
 // One sentence for people; empty for kNone.
 [[nodiscard]] std::string_view cause_sentence(proto::Cause cause);
+
+// Of a static file, for a reason that the tenant can mend.
+[[nodiscard]] bool is_file_refusal(proto::Cause cause);
 
 // "RH-SIGNAL SIGKILL".
 [[nodiscard]] std::string code_and_detail(proto::Cause cause, std::string_view detail);

@@ -44,6 +44,12 @@ void Inquiries::reload(ReloadAnswer answer) {
   sender_.send_reload({request});
 }
 
+void Inquiries::reload_tenant(std::string_view tenant, TenantScope scope, ReloadAnswer answer) {
+  const std::uint32_t request = next_request_++;
+  reloads_.emplace(request, RunningReload{{}, std::move(answer), clock_.now() + kReloadDeadline});
+  sender_.send_reload_tenant({request, proto::Name::cut(tenant), scope == TenantScope::kFileAndManifest});
+}
+
 void Inquiries::on_app_info(const proto::AppInfo& info) {
   const auto query = queries_.find(info.request);
   if (query != queries_.end()) query->second.found.apps.push_back({info, {}, {}});
@@ -96,6 +102,12 @@ void Inquiries::on_reload_change(const proto::ReloadChange& change) {
   const auto reload = reloads_.find(change.request);
   if (reload == reloads_.end() || reload->second.found.changes.size() >= proto::kMaxReloadChanges) return;
   reload->second.found.changes.push_back(change);
+}
+
+void Inquiries::on_tenant_change(const proto::TenantChange& change) {
+  const auto reload = reloads_.find(change.request);
+  if (reload == reloads_.end() || reload->second.found.tenants.size() >= proto::kMaxReloadChanges) return;
+  reload->second.found.tenants.push_back(change);
 }
 
 void Inquiries::on_reload_done(const proto::ReloadDone& done, std::vector<std::string> sentences) {

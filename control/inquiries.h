@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "proto/live_messages.h"
 #include "proto/reload_messages.h"
 #include "proto/usage_messages.h"
 
@@ -30,6 +31,7 @@ struct StatusFound {
 struct ReloadFound {
   proto::ReloadDone done;
   std::vector<proto::ReloadChange> changes;
+  std::vector<proto::TenantChange> tenants;
   std::vector<std::string> sentences;  // why the file was refused
 };
 
@@ -44,6 +46,7 @@ class InquirySender {
   virtual void send_query(const proto::Query& query) = 0;
   virtual void send_command(const proto::Command& command) = 0;
   virtual void send_reload(const proto::ReloadOrder& order) = 0;
+  virtual void send_reload_tenant(const proto::ReloadTenantOrder& order) = 0;
 };
 
 class Inquiries {
@@ -67,6 +70,9 @@ class Inquiries {
   void command(std::uint32_t app, proto::CommandKind kind, CommandAnswer answer);
   // The supervisor has at most one and answers the others with busy.
   void reload(ReloadAnswer answer);
+  // One tenant's manifest, and its file too where `with_file` says so.
+  enum class TenantScope : std::uint8_t { kManifest, kFileAndManifest };
+  void reload_tenant(std::string_view tenant, TenantScope scope, ReloadAnswer answer);
 
   // Answers; those to questions that are no longer open are ignored.
   void on_app_info(const proto::AppInfo& info);
@@ -76,6 +82,7 @@ class Inquiries {
   void on_app_usage(const proto::AppUsage& usage);
   void on_tenant_usage(const proto::TenantUsage& usage);
   void on_reload_change(const proto::ReloadChange& change);
+  void on_tenant_change(const proto::TenantChange& change);
   void on_reload_done(const proto::ReloadDone& done, std::vector<std::string> sentences);
   // Gives up what is past its deadline.
   void sweep();

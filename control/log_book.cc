@@ -27,8 +27,9 @@ std::string notice_line(const proto::AppNotice& notice) {
 
 }  // namespace
 
-LogBook::LogBook(uv_loop_t* loop, const Registry& registry, const Clock& clock, LogLineListener& listener)
-    : loop_(loop), registry_(registry), clock_(clock), listener_(listener), sweep_(loop, [this] {
+LogBook::LogBook(uv_loop_t* loop, const Registry& registry, const Clock& clock, LogLineListener& listener,
+                 RequestListener& requests)
+    : loop_(loop), registry_(registry), clock_(clock), listener_(listener), requests_(requests), sweep_(loop, [this] {
         sweep();
       }) {}
 
@@ -61,16 +62,11 @@ void LogBook::add_access_source(std::uint32_t gateway, UniqueFd socket) {
   access_sources_[gateway] = std::make_unique<AccessSource>(loop_, std::move(socket), gateway, self);
 }
 
-void LogBook::add_death(const proto::Death& death) {
-  const AppName* app = registry_.find_app(death.app);
-  if (app == nullptr) {
-    log_warning("death_of_unknown_app", {{"app", death.app}});
-    return;
-  }
-  const std::string words = last_words(*app, {death.app, death.generation, death.worker});
-  const std::string detail = ending_detail({death.cause, death.argument, death.limits}, words);
+void LogBook::add_death(const AppName& app, const proto::Death& death) {
+  const std::string words = last_words(app, {death.app, death.generation, death.worker});
+  const std::string detail = ending_detail({death.cause, death.argument, death.limits, {}}, words);
   const std::string line = death_line(death.generation, death.worker, death.cause, detail);
-  dirty_log_of(*app).add_notice(death.generation, death.worker, death.at_ms, line);
+  dirty_log_of(app).add_notice(death.generation, death.worker, death.at_ms, line);
   flush();
 }
 
@@ -88,6 +84,26 @@ std::string LogBook::last_words(const AppName& app, const LogOrigin& origin) {
   }
   const auto log = logs_.find(app);
   return log == logs_.end() ? std::string() : escape_line(log->second->last_words(origin));
+}
+
+std::vector<std::string> LogBook::last_lines(const AppName& app, const LogOrigin& origin) {
+  std::deque<std::string> raw;
+  if (const auto source = sources_.find(origin); source != sources_.end()) {
+    source->second.pipe->drain();
+    raw = source->second.pipe->last_lines();
+  } else if (const auto log = logs_.find(app); log != logs_.end()) {
+    raw = log->second->last_lines(origin);
+  }
+  std::vector<std::string> lines;
+  for (const std::string& line : raw) lines.push_back(escape_line(line));
+  if (!lines.empty()) return lines;
+  // An earlier control process may have read them.
+  for (const LogLine& line : read(app, LogStream::kStderr, kTailForStory)) {
+    if (line.stream != LogStream::kStderr || line.generation != origin.generation || line.worker != origin.worker) continue;
+    lines.push_back(line.text.substr(0, LogPipe::kMaxStoryLineBytes));
+  }
+  if (lines.size() > LogPipe::kLastLines) lines.erase(lines.begin(), lines.end() - LogPipe::kLastLines);
+  return lines;
 }
 
 std::vector<LogLine> LogBook::read(const AppName& app, LogStream stream, std::size_t lines) {
@@ -137,18 +153,29 @@ void LogBook::on_log_turn_end(const LogOrigin&) {
 
 void LogBook::on_log_closed(const LogOrigin& origin) {
   const auto source = sources_.find(origin);
-  log_of(source->second.app).remember_last_words(origin, source->second.pipe->last_line());
+  log_of(source->second.app).remember_last_words(origin, *source->second.pipe);
   dead_pipes_.push_back(std::move(source->second.pipe));
   sources_.erase(source);
 }
 
 void LogBook::on_access_record(std::uint32_t gateway, const proto::AccessRecord& record) {
   const AppName* app = registry_.find_app(record.app);
-  dirty_log_of(app != nullptr ? *app : kGatewayLog).add_access(record.at_ms, format_access_line(record));
+  AppLog& log = dirty_log_of(app != nullptr ? *app : kGatewayLog);
+  log.add_access(record.at_ms, format_access_line(record));
+  if (app != nullptr && is_file_refusal(record.cause)) {
+    log.add_file_refusal(record.at_ms, std::string(record.target) + " is answered by 403 (" +
+                                           std::string(proto::cause_name(record.cause)) +
+                                           "): " + std::string(cause_sentence(record.cause)));
+  }
+  if (record.error_id != 0) requests_.on_failed_request(app != nullptr ? *app : AppName{}, record);
   if (record.dropped == 0) return;
   const std::string note = "# gateway " + std::to_string(gateway) + ": " + std::to_string(record.dropped) +
                            " records lost before this";
   dirty_log_of(kGatewayLog).add_access(record.at_ms, note);
+}
+
+void LogBook::on_running_record(const proto::RunningRecord& record) {
+  if (const AppName* app = registry_.find_app(record.app)) requests_.on_running_request(*app, record);
 }
 
 void LogBook::on_access_turn_end() {

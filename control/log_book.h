@@ -15,6 +15,15 @@
 
 namespace rowhouse::control {
 
+// What gateways tell that is more than a line of a log.  The texts are borrowed for the call.
+class RequestListener {
+ public:
+  virtual ~RequestListener() = default;
+  // Answered with an error id.  Empty names: it was of no app.
+  virtual void on_failed_request(const AppName& app, const proto::AccessRecord& record) = 0;
+  virtual void on_running_request(const AppName& app, const proto::RunningRecord& record) = 0;
+};
+
 class LogBook final : LogPipeListener, AccessListener {
  public:
   // Logs kept in memory per tenant; beyond it the one that was used longest ago is forgotten (its files
@@ -24,19 +33,26 @@ class LogBook final : LogPipeListener, AccessListener {
   static constexpr std::chrono::milliseconds kSweepPeriod{1000};
   static constexpr std::size_t kMaxLines = 10'000;  // of one answer
 
-  // `registry`, `clock` and `listener` must outlive this object.
-  LogBook(uv_loop_t* loop, const Registry& registry, const Clock& clock, LogLineListener& listener);
+  static constexpr std::size_t kTailForStory = 500;    // of app.log, where nothing better is known
+
+  // All must outlive this object.
+  LogBook(uv_loop_t* loop, const Registry& registry, const Clock& clock, LogLineListener& listener,
+          RequestListener& requests);
   // Until the directory is known nothing can be logged.
   void open(UniqueFd directory);
 
   void add_source(const proto::LogSource& source, UniqueFd pipe);
   void add_access_source(std::uint32_t gateway, UniqueFd socket);
+  // REQUIRES: open() was called.
+  [[nodiscard]] const LogDirectory& directory() const { return *directory_; }
   // Joins the worker's last words.
-  void add_death(const proto::Death& death);
+  void add_death(const AppName& app, const proto::Death& death);
   void add_notice(const proto::AppNotice& notice);
 
   // The last line that this worker wrote, what is still in its pipe included.  Escaped; empty when unknown.
   [[nodiscard]] std::string last_words(const AppName& app, const LogOrigin& origin);
+  // The last lines that it wrote, oldest first, each escaped and cut; none when unknown.
+  [[nodiscard]] std::vector<std::string> last_lines(const AppName& app, const LogOrigin& origin);
   // The last lines of one stream, oldest first.
   [[nodiscard]] std::vector<LogLine> read(const AppName& app, LogStream stream, std::size_t lines);
   // Reads what is left in the pipes: the last act of the program.
@@ -53,6 +69,7 @@ class LogBook final : LogPipeListener, AccessListener {
   void on_log_turn_end(const LogOrigin& origin) override;
   void on_log_closed(const LogOrigin& origin) override;
   void on_access_record(std::uint32_t gateway, const proto::AccessRecord& record) override;
+  void on_running_record(const proto::RunningRecord& record) override;
   void on_access_turn_end() override;
   void on_access_closed(std::uint32_t gateway) override;
 
@@ -68,6 +85,7 @@ class LogBook final : LogPipeListener, AccessListener {
   const Registry& registry_;
   const Clock& clock_;
   LogLineListener& listener_;
+  RequestListener& requests_;
   std::unique_ptr<LogDirectory> directory_;
   std::map<AppName, std::unique_ptr<AppLog>> logs_;
   std::map<LogOrigin, Source> sources_;

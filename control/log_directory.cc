@@ -101,4 +101,27 @@ Result<UniqueFd> LogDirectory::open_app(const AppName& name, Missing missing) co
   return std::move(app.fd);
 }
 
+Result<UniqueFd> LogDirectory::open_history(const std::string& tenant, Missing missing) const {
+  RH_ASSIGN(OpenedDirectory history, open_below(root_.get(), kHistoryName, missing));
+  if (tenant.empty()) return std::move(history.fd);
+  if (!is_name(tenant)) return make_error(ErrorCode::kInvalid, "history directory name");
+  RH_ASSIGN(OpenedDirectory own, open_below(history.fd.get(), tenant, missing));
+  return std::move(own.fd);
+}
+
+void LogDirectory::limit_history(int tenant_fd, const std::string& newest) const {
+  const std::vector<std::string> names = entries_of(tenant_fd);
+  if (names.size() <= kMaxDirectoriesPerTenant) return;
+  const std::string* oldest = nullptr;
+  std::int64_t oldest_seconds = 0;
+  for (const std::string& name : names) {
+    struct stat status {};
+    if (name == newest || ::fstatat(tenant_fd, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    if (oldest != nullptr && status.st_mtime >= oldest_seconds) continue;
+    oldest = &name;
+    oldest_seconds = status.st_mtime;
+  }
+  if (oldest != nullptr) ::unlinkat(tenant_fd, oldest->c_str(), 0);
+}
+
 }  // namespace rowhouse::control

@@ -16,6 +16,8 @@ enum class Missing { kCreate, kFail };
 
 // Where requests without an app are logged: no tenant can have this name.
 inline const AppName kGatewayLog{"_gateway", ""};
+// What is known of deaths, errors and events: no tenant can have this name either.
+inline constexpr const char* kHistoryName = "_history";
 
 class LogDirectory {
  public:
@@ -27,6 +29,10 @@ class LogDirectory {
 
   // The directory of one app's logs.
   [[nodiscard]] Result<UniqueFd> open_app(const AppName& name, Missing missing) const;
+  // Where the stories and errors of a tenant's apps are kept, LOGS/_history/TENANT; with "" those of the host.
+  [[nodiscard]] Result<UniqueFd> open_history(const std::string& tenant, Missing missing) const;
+  // Removes the file that was written longest ago, never `newest`, when there are too many: of each app one.
+  void limit_history(int tenant_fd, const std::string& newest) const;
 
  private:
   UniqueFd root_;

@@ -55,7 +55,11 @@ LogPipe::ReadOutcome LogPipe::read_some() {
 }
 
 void LogPipe::on_line(std::string_view line) {
-  if (line.find_first_not_of(" \t") != std::string_view::npos) last_line_ = line.substr(0, kMaxLastLineBytes);
+  if (line.find_first_not_of(" \t") != std::string_view::npos) {
+    last_line_ = line.substr(0, kMaxLastLineBytes);
+    last_lines_.emplace_back(line.substr(0, kMaxStoryLineBytes));
+    if (last_lines_.size() > kLastLines) last_lines_.pop_front();
+  }
   if (listener_.on_log_text(origin_, line) == LineFate::kDropped) over_budget_ = true;
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <string_view>
 
@@ -41,6 +42,8 @@ class LogPipe final : LineListener {
   static constexpr std::size_t kMaxTurnBytes = 64 * 1024;
   static constexpr std::size_t kMaxDrainBytes = 1024 * 1024;  // the largest pipe that a user can make
   static constexpr std::size_t kMaxLastLineBytes = 1024;
+  static constexpr std::size_t kLastLines = 20;           // kept for the story of a death ...
+  static constexpr std::size_t kMaxStoryLineBytes = 256;  // ... each cut to this
   static constexpr std::chrono::milliseconds kPauseOverBudget{10};
 
   // `pipe` must not block.
@@ -50,6 +53,8 @@ class LogPipe final : LineListener {
   void drain();
   // The last line that was not empty, cut to kMaxLastLineBytes, as it was written.
   [[nodiscard]] const std::string& last_line() const { return last_line_; }
+  // The last lines that were not empty, oldest first, also those that the log has no room for.
+  [[nodiscard]] const std::deque<std::string>& last_lines() const { return last_lines_; }
 
  private:
   enum class ReadOutcome { kMore, kEmpty, kClosed };
@@ -63,6 +68,7 @@ class LogPipe final : LineListener {
   LogPipeListener& listener_;
   LineSplitter splitter_;
   std::string last_line_;
+  std::deque<std::string> last_lines_;
   bool over_budget_ = false;
   Timer pause_;
   Poll poll_;

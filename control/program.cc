@@ -30,10 +30,13 @@ std::vector<std::string> split_sentences(std::string_view text) {
 Program::Program(UniqueFd control_socket)
     : server_(loop_.get(), registry_),
       followers_(server_),
-      book_(loop_.get(), registry_, clock_, followers_),
+      event_followers_(server_, registry_),
+      chronicle_(loop_.get(), clock_, event_followers_,
+                 [this](const proto::DeathStored& stored) { link_.send_stored(stored); }),
+      book_(loop_.get(), registry_, clock_, followers_, chronicle_),
       link_(loop_.get(), std::move(control_socket), *this),
       inquiries_(link_, clock_),
-      api_({registry_, book_, inquiries_, server_, followers_, clock_}),
+      api_({registry_, book_, inquiries_, server_, followers_, chronicle_, event_followers_, clock_}),
       sweep_(loop_.get(), [this] { inquiries_.sweep(); }),
       terminate_(loop_.get(), SIGTERM, [this] { on_supervisor_gone("SIGTERM"); }) {
   sweep_.repeat(kSweepPeriod);
@@ -42,11 +45,13 @@ Program::Program(UniqueFd control_socket)
 int Program::run() {
   loop_.run();
   book_.drain_all();
+  chronicle_.close();
   return 0;
 }
 
 void Program::on_setup(UniqueFd listener, UniqueFd logs) {
   book_.open(std::move(logs));
+  chronicle_.open(book_.directory());
   server_.listen(std::move(listener), api_);
   link_.send_ready();
 }
@@ -64,12 +69,14 @@ void Program::on_tenant_problem(const proto::TenantProblem& problem, UniqueFd se
   const std::string tenant = problem.tenant.str();
   if (problem.resolved) {
     registry_.set_problem(tenant, {});
+    chronicle_.add_problem(tenant, {});
     return;
   }
   const auto text = read_sealed_memory(sentences.get(), proto::kMaxErrorTextBytes);
   if (!text.ok()) log_warning("tenant_problem_unreadable", {{"tenant", tenant}, {"error", text.error()}});
   std::vector<std::string> lines = text.ok() ? split_sentences(text.value()) : std::vector<std::string>{};
   if (lines.empty()) lines.push_back("The configuration was refused; the reason could not be read.");
+  chronicle_.add_problem(tenant, lines);
   registry_.set_problem(tenant, std::move(lines));
 }
 
@@ -82,9 +89,17 @@ void Program::on_access_source(const proto::AccessSource& source, UniqueFd socke
   book_.add_access_source(source.gateway, std::move(socket));
 }
 
+void Program::on_death(const proto::Death& death) {
+  const AppName app{death.tenant.str(), death.name.str()};
+  registry_.learn_app(death.app, app);
+  chronicle_.add_death(app, death, book_);
+}
+
 void Program::on_notice(const proto::AppNotice& notice) {
-  registry_.learn_app(notice.app, {notice.tenant.str(), notice.name.str()});
+  const AppName app{notice.tenant.str(), notice.name.str()};
+  registry_.learn_app(notice.app, app);
   book_.add_notice(notice);
+  chronicle_.add_notice(app, notice);
 }
 
 void Program::on_app_info(const proto::AppInfo& info) {

@@ -22,7 +22,8 @@ class Program final : SupervisorListener {
   void on_tenant_problem(const proto::TenantProblem& problem, UniqueFd sentences) override;
   void on_log_source(const proto::LogSource& source, UniqueFd pipe) override;
   void on_access_source(const proto::AccessSource& source, UniqueFd socket) override;
-  void on_death(const proto::Death& death) override { book_.add_death(death); }
+  void on_death(const proto::Death& death) override;
+  void on_host_death(const proto::HostDeath& death) override { chronicle_.add_host_death(death); }
   void on_notice(const proto::AppNotice& notice) override;
   void on_app_info(const proto::AppInfo& info) override;
   void on_worker_info(const proto::WorkerInfo& info) override { inquiries_.on_worker_info(info); }
@@ -31,6 +32,7 @@ class Program final : SupervisorListener {
   void on_app_usage(const proto::AppUsage& usage) override { inquiries_.on_app_usage(usage); }
   void on_tenant_usage(const proto::TenantUsage& usage) override { inquiries_.on_tenant_usage(usage); }
   void on_reload_change(const proto::ReloadChange& change) override { inquiries_.on_reload_change(change); }
+  void on_tenant_change(const proto::TenantChange& change) override { inquiries_.on_tenant_change(change); }
   void on_reload_done(const proto::ReloadDone& done, UniqueFd sentences) override;
   void on_supervisor_gone(const char* reason) override;
 
@@ -39,6 +41,8 @@ class Program final : SupervisorListener {
   Registry registry_;
   ApiServer server_;
   Followers followers_;
+  EventFollowers event_followers_;
+  Chronicle chronicle_;
   LogBook book_;
   SupervisorLink link_;
   Inquiries inquiries_;

@@ -61,6 +61,12 @@ std::vector<std::string> Registry::tenants_of(uid_t uid) const {
   return own;
 }
 
+std::vector<std::string> Registry::tenants() const {
+  std::vector<std::string> all;
+  for (const auto& [tenant, owner] : tenants_) all.push_back(tenant);
+  return all;
+}
+
 const AppName* Registry::find_app(std::uint32_t number) const {
   const auto found = apps_.find(number);
   return found == apps_.end() ? nullptr : &found->second;

@@ -55,6 +55,8 @@ class Registry {
   [[nodiscard]] bool may_see(uid_t uid, const std::string& tenant) const;
   // The tenants that belong to `uid`, in the order of their names.
   [[nodiscard]] std::vector<std::string> tenants_of(uid_t uid) const;
+  // All, in the order of their names.
+  [[nodiscard]] std::vector<std::string> tenants() const;
   // Nullptr when the number has no name (0: requests without a route).
   [[nodiscard]] const AppName* find_app(std::uint32_t number) const;
   // The problems that `uid` may see; of one tenant when `tenant` is not empty.

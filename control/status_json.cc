@@ -23,7 +23,7 @@ ordered_json worker_json(const proto::WorkerInfo& worker) {
 ordered_json last_exit_json(const proto::AppInfo& info, std::string_view last_words) {
   if (info.exit_cause == proto::Cause::kNone) return nullptr;
   return {{"code", proto::cause_name(info.exit_cause)},
-          {"detail", ending_detail({info.exit_cause, info.exit_argument, info.exit_limits}, last_words)},
+          {"detail", ending_detail({info.exit_cause, info.exit_argument, info.exit_limits, {}}, last_words)},
           {"at", format_rfc3339(info.exit_at_ms)},
           {"message", cause_sentence(info.exit_cause)},
           {"generation", info.exit_generation},

@@ -55,6 +55,14 @@ void SupervisorLink::send_reload(const proto::ReloadOrder& order) {
   send(order);
 }
 
+void SupervisorLink::send_reload_tenant(const proto::ReloadTenantOrder& order) {
+  send(order);
+}
+
+void SupervisorLink::send_stored(const proto::DeathStored& stored) {
+  send(stored);
+}
+
 void SupervisorLink::on_ready(int events) {
   if ((events & UV_WRITABLE) != 0) flush();
   if ((events & UV_READABLE) != 0) read_messages();
@@ -118,6 +126,9 @@ Status SupervisorLink::dispatch_running(proto::IncomingMessage& message) {
   if (message.type == MessageType::kDeath) {
     return deliver<proto::Death>(message, [&](const auto& m) { to.on_death(m); });
   }
+  if (message.type == MessageType::kHostDeath) {
+    return deliver<proto::HostDeath>(message, [&](const auto& m) { to.on_host_death(m); });
+  }
   if (message.type == MessageType::kAppNotice) {
     return deliver<proto::AppNotice>(message, [&](const auto& m) { to.on_notice(m); });
   }
@@ -150,6 +161,9 @@ Status SupervisorLink::dispatch_answer(proto::IncomingMessage& message) {
   }
   if (message.type == MessageType::kReloadChange) {
     return deliver<proto::ReloadChange>(message, [&](const auto& m) { to.on_reload_change(m); });
+  }
+  if (message.type == MessageType::kTenantChange) {
+    return deliver<proto::TenantChange>(message, [&](const auto& m) { to.on_tenant_change(m); });
   }
   if (message.type == MessageType::kReloadDone) {
     return deliver<proto::ReloadDone>(

@@ -9,6 +9,7 @@
 #include "base/loop.h"
 #include "base/unique_fd.h"
 #include "control/inquiries.h"
+#include "proto/live_messages.h"
 #include "proto/reload_messages.h"
 #include "proto/usage_messages.h"
 
@@ -24,6 +25,7 @@ class SupervisorListener {
   virtual void on_log_source(const proto::LogSource& source, UniqueFd pipe) = 0;
   virtual void on_access_source(const proto::AccessSource& source, UniqueFd socket) = 0;
   virtual void on_death(const proto::Death& death) = 0;
+  virtual void on_host_death(const proto::HostDeath& death) = 0;
   virtual void on_notice(const proto::AppNotice& notice) = 0;
   virtual void on_app_info(const proto::AppInfo& info) = 0;
   virtual void on_worker_info(const proto::WorkerInfo& info) = 0;
@@ -32,6 +34,7 @@ class SupervisorListener {
   virtual void on_app_usage(const proto::AppUsage& usage) = 0;
   virtual void on_tenant_usage(const proto::TenantUsage& usage) = 0;
   virtual void on_reload_change(const proto::ReloadChange& change) = 0;
+  virtual void on_tenant_change(const proto::TenantChange& change) = 0;
   virtual void on_reload_done(const proto::ReloadDone& done, UniqueFd sentences) = 0;
   // The socket is at its end, or broken.
   virtual void on_supervisor_gone(const char* reason) = 0;
@@ -46,6 +49,8 @@ class SupervisorLink final : public InquirySender {
   void send_query(const proto::Query& query) override;
   void send_command(const proto::Command& command) override;
   void send_reload(const proto::ReloadOrder& order) override;
+  void send_reload_tenant(const proto::ReloadTenantOrder& order) override;
+  void send_stored(const proto::DeathStored& stored);
 
  private:
   enum class Phase { kSetup, kRunning };

@@ -14,4 +14,9 @@ void AccessLog::record(proto::AccessRecord& record) {
   }
 }
 
+void AccessLog::record_running(const proto::RunningRecord& record) {
+  encode_running_record(buffer_, record);
+  [[maybe_unused]] const Status sent = send_message(socket_.get(), as_bytes(buffer_));
+}
+
 }  // namespace rowhouse::gateway

@@ -8,6 +8,7 @@
 
 #include "base/unique_fd.h"
 #include "proto/access_record.h"
+#include "proto/running_record.h"
 
 namespace rowhouse::gateway {
 
@@ -18,6 +19,8 @@ class AccessLog {
 
   // Sets `record.dropped` and sends it, or counts it as dropped.
   void record(proto::AccessRecord& record);
+  // A lost one is missed by nobody but the reader of a story.
+  void record_running(const proto::RunningRecord& record);
   // Records that were lost and not yet reported.
   [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
 

@@ -13,6 +13,7 @@ constexpr std::uint32_t kQueueFullRetryS = 1;
 constexpr std::uint16_t kFirstServerError = 500;
 
 constexpr Refusal kQueueFull{503, Cause::kQueueFull, kQueueFullRetryS, AfterAnswer::kKeepAlive};
+constexpr Refusal kTooOften{429, Cause::kRate, 1, AfterAnswer::kKeepAlive};
 constexpr Refusal kStopped{503, Cause::kStopped, 0, AfterAnswer::kKeepAlive};
 
 std::uint64_t us_between(Instant from, Instant to) {
@@ -21,12 +22,13 @@ std::uint64_t us_between(Instant from, Instant to) {
 
 }  // namespace
 
-App::App(Workbench& bench, std::uint32_t number, WorkerFaultListener& faults)
+App::App(Workbench& bench, std::uint32_t number, AppListener& listener)
     : bench_(bench),
       number_(number),
-      faults_(faults),
+      listener_(listener),
       dispatch_task_(bench.turn, TurnStage::kResume, [this] { dispatch_queue(); }),
-      recheck_(bench.deadlines, [this] { dispatch_queue(); }) {}
+      recheck_(bench.deadlines, [this] { dispatch_queue(); }),
+      wanted_(bench.deadlines, [this] { dispatch_queue(); }) {}
 
 App::~App() = default;
 
@@ -36,6 +38,13 @@ void App::set_limits(const AppLimits& limits, AppShare share) {
   share_.own().in_flight.store(in_flight_, std::memory_order_relaxed);
   store_queued();
   dispatch_task_.schedule();
+}
+
+const std::string* AppOptions::page(std::uint16_t status) const {
+  const auto found = std::find_if(pages.begin(), pages.end(), [status](const Page& known) {
+    return status >= known.first_status && status <= known.last_status;
+  });
+  return found == pages.end() ? nullptr : &found->html;
 }
 
 void App::set_condition(proto::AppCondition condition, std::uint32_t retry_after_s) {
@@ -62,6 +71,7 @@ bool App::remove_worker(std::uint32_t generation, std::uint32_t worker) {
   workers_.erase(place);
   gone->on_gone();
   bench_.turn.bury(std::move(gone));
+  start_probes();
   if (const auto refusal = refusal_now()) refuse_waiting(*refusal);
   return true;
 }
@@ -75,7 +85,60 @@ void App::remove() {
     worker->drop();
     bench_.turn.bury(std::move(worker));
   }
+  start_probes();
   recheck_.clear();
+  wanted_.clear();
+}
+
+Worker* App::find_worker(std::uint32_t generation, std::uint32_t worker) const {
+  for (const auto& known : workers_) {
+    if (known->identity().generation == generation && known->identity().worker == worker) return known.get();
+  }
+  return nullptr;
+}
+
+void App::spare_worker(std::uint32_t generation, std::uint32_t worker) {
+  Worker* const known = find_worker(generation, worker);
+  if (known != nullptr) known->spare();
+  dispatch_task_.schedule();
+}
+
+void App::probe(const proto::Probe& order) {
+  if (removed_ || probes_.size() == kMaxProbes) {
+    return listener_.on_probed({number_, order.probe, proto::ProbeOutcome::kNotAsked, 0});
+  }
+  probes_.push_back(std::make_unique<Probe>(
+      bench_, order, limits_.request_time,
+      [this](Probe& done, const proto::Probed& answer) { on_probe_done(done, answer); }));
+  start_probes();
+}
+
+// A fresh worker has room once it has greeted.
+void App::start_probes() {
+  std::vector<Probe*> waiting;
+  for (const auto& probe : probes_) {
+    if (probe->is_waiting()) waiting.push_back(probe.get());
+  }
+  for (Probe* probe : waiting) {
+    Worker* const worker = find_worker(probe->order().generation, probe->order().worker);
+    if (worker == nullptr) {
+      probe->decline();
+      continue;
+    }
+    probe->try_start(*worker);
+    if (probe->is_waiting()) continue;
+    // The worker's end of it is counted as that of any request.
+    ++in_flight_;
+    share_.own().in_flight.store(in_flight_, std::memory_order_relaxed);
+  }
+}
+
+void App::on_probe_done(Probe& probe, const proto::Probed& answer) {
+  const auto place =
+      std::find_if(probes_.begin(), probes_.end(), [&](const auto& known) { return known.get() == &probe; });
+  bench_.turn.bury(std::move(*place));
+  probes_.erase(place);
+  listener_.on_probed(answer);
 }
 
 // --- requests --------------------------------------------------------------------------------------------
@@ -84,14 +147,18 @@ void App::remove() {
 std::optional<Refusal> App::refusal_now() const {
   if (removed_) return kStopped;
   switch (condition_) {
-    case proto::AppCondition::kServing:
-      return std::nullopt;
-    case proto::AppCondition::kStopped:
-      return kStopped;
+    case proto::AppCondition::kServing: return std::nullopt;
+    case proto::AppCondition::kStopped: return kStopped;
     case proto::AppCondition::kBackoff:
       if (has_worker()) return std::nullopt;
       return Refusal{503, Cause::kBackoff, std::max(1U, retry_after_s_), AfterAnswer::kKeepAlive};
   }
+  return std::nullopt;
+}
+
+std::optional<Refusal> App::admit() {
+  if (const auto refusal = refusal_now()) return refusal;
+  if (rate_ != nullptr && !rate_->admit(number_, bench_.turn.now())) return kTooOften;
   return std::nullopt;
 }
 
@@ -122,6 +189,7 @@ void App::leave_queue(Exchange& exchange) {
 
 void App::dispatch_queue() {
   recheck_.clear();
+  if (!probes_.empty()) start_probes();
   while (!queue_.empty()) {
     Exchange& next = queue_.front();
     queue_.remove(next);
@@ -131,8 +199,17 @@ void App::dispatch_queue() {
     }
   }
   store_queued();
+  call_for_worker();
   // Room that another gateway gives up is not announced.
   if (!queue_.empty() && has_worker() && share_.count() > 1) recheck_.set(bench_.turn.now() + kRecheckTime);
+}
+
+// Said once when requests begin to wait for a first worker, then in long intervals: it may have been lost.
+void App::call_for_worker() {
+  if (queue_.empty() || has_worker()) return wanted_.clear();
+  if (wanted_.is_set()) return;
+  wanted_.set(bench_.turn.now() + kWantedPeriod);
+  listener_.on_app_wanted(number_);
 }
 
 bool App::dispatch(Exchange& exchange) {
@@ -169,13 +246,18 @@ void App::on_request_left() {
 }
 
 void App::on_worker_fault(Worker& worker, proto::FaultKind kind) {
-  faults_.on_worker_fault(worker.identity(), kind);
+  listener_.on_worker_fault(worker.identity(), kind);
 }
 
 void App::refuse_waiting(const Refusal& refusal) {
   while (!queue_.empty()) {
     Exchange& exchange = queue_.front();
     leave_queue(exchange);
+    exchange.refuse_queued(refusal);
+  }
+  while (!collecting_.empty()) {
+    Exchange& exchange = collecting_.front();
+    leave_collecting(exchange);
     exchange.refuse_queued(refusal);
   }
 }

@@ -11,13 +11,17 @@
 namespace rowhouse::gateway {
 
 // --- clients ---------------------------------------------------------------------------------------------
+inline constexpr Duration kPrefaceTime = std::chrono::seconds(1);    // a whole PROXY header
 inline constexpr Duration kHeadTime = std::chrono::seconds(10);      // first byte, and from it a whole head
 inline constexpr Duration kIdleTime = std::chrono::seconds(65);      // between requests
 inline constexpr Duration kBodyIdleTime = std::chrono::seconds(20);  // no byte of a request body that is due
+inline constexpr Duration kBodyGraceTime = std::chrono::seconds(10);  // that a worker waits for any body ...
+inline constexpr std::uint64_t kMinBodyRate = 256;  // ... and then a second for so many bytes that came
 inline constexpr Duration kMaxBodyWaitTime =
     std::chrono::minutes(5);  // that a worker waits for a body in all
 inline constexpr Duration kWriteIdleTime =
     std::chrono::seconds(30);                                        // the client takes no byte of its answer
+inline constexpr Duration kTunnelIdleTime = std::chrono::minutes(5);  // no byte either way in a tunnel
 inline constexpr Duration kLingerTime = std::chrono::seconds(5);     // discarding what a refused client sends
 inline constexpr Duration kHalfCloseTime = std::chrono::seconds(1);  // a client that sends no more
 inline constexpr std::uint32_t kMaxRequestsPerConnection = 1000;
@@ -29,6 +33,7 @@ inline constexpr std::size_t kReadsAfterError = 32;        // of what a broken c
 inline constexpr int kAcceptsPerEvent = 4;                 // leaves some for the other gateways
 inline constexpr std::size_t kFileReadBytes = 64 * 1024;   // a static file up to here leaves with its head
 inline constexpr std::size_t kFileSendBytes = 512 * 1024;  // of one file in one turn of the loop
+inline constexpr Duration kFileTime = std::chrono::seconds(30);  // that a disk may take to open a file
 
 // --- chunked bodies (RFC 9112 7.1) -----------------------------------------------------------------------
 inline constexpr std::size_t kMaxChunkSizeDigits = 16;
@@ -37,6 +42,11 @@ inline constexpr std::size_t kMaxBodyExtensionBytes = 4 * 1024;  // of one body
 inline constexpr std::size_t kMaxTrailerBytes = 4 * 1024;
 inline constexpr std::uint64_t kMaxChunkOverhead = 10;  // framing bytes for each byte of body ...
 inline constexpr std::uint64_t kFreeChunkOverheadBytes = 64 * 1024;  // ... beyond these
+
+// --- bodies that are kept before a worker is occupied with them -------------------------------------------
+inline constexpr std::size_t kBodyMemoryBytes = 64 * 1024;  // of one body; the rest in a file
+inline constexpr std::uint64_t kMaxBodyMemoryOfTenant = 32 * 1024 * 1024;    // in this gateway; beyond these two a
+inline constexpr std::uint64_t kMaxBodyDiskOfTenant = 1024 * 1024 * 1024;    // body goes to a worker as it comes
 
 // --- workers ---------------------------------------------------------------------------------------------
 inline constexpr std::size_t kReceiveBufferBytes = 256 * 1024;  // the one buffer that everything is read into
@@ -49,6 +59,8 @@ inline constexpr Duration kCrowdLogPeriod = std::chrono::seconds(10);
 inline constexpr Duration kFrameTime = std::chrono::seconds(5);     // HELLO, or the rest of a frame
 inline constexpr Duration kDyingTime = std::chrono::seconds(5);     // of a worker whose channel has ended
 inline constexpr std::size_t kMaxFinalReadBytes = 4 * 1024 * 1024;  // from the channel of a dead worker
+inline constexpr Duration kWantedPeriod = std::chrono::seconds(1);  // of AppWanted, while requests wait
+inline constexpr std::size_t kMaxProbes = 64;  // of one app at a time
 inline constexpr std::uint32_t kMaxMoves = 8;                       // of one request from draining workers
 inline constexpr Duration kServiceWindow = std::chrono::milliseconds(100);
 inline constexpr Duration kRecheckTime =
@@ -56,7 +68,7 @@ inline constexpr Duration kRecheckTime =
 
 // --- the supervisor --------------------------------------------------------------------------------------
 inline constexpr std::size_t kMessagesPerEvent = 64;
-inline constexpr std::size_t kMaxUnsentMessages = 65536;
+inline constexpr std::size_t kMaxUnsentMessages = 131072;  // all that a gateway can know, said after a Resync
 
 // --- the process -----------------------------------------------------------------------------------------
 inline constexpr std::size_t kMinReservedDescriptors =

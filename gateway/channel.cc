@@ -50,12 +50,14 @@ Stream& Channel::open(std::string& request_frame, StreamListener& listener, Inst
   stream.id = next_id();
   stream.listener = &listener;
   stream.phase = StreamPhase::kOpened;
+  stream.offers_upgrade = offers_upgrade(request_frame);
   stream.receive_window = proto::kStreamWindowBytes;
   stream.send_window = first_window_;
   stream.deadline.set(deadline);
   streams_.insert(stream);
   set_stream(request_frame, stream.id);
   output_.append(request_frame);
+  stream.request_end = sent_ + output_.size();
   congested_ = congested_ || output_.size() >= kChannelHighWaterBytes;
   flush_task_.schedule();
   return stream;
@@ -113,17 +115,20 @@ void Channel::grant(Stream& stream, std::uint32_t bytes) {
   flush_task_.schedule();
 }
 
-void Channel::give_up(Stream& stream, proto::AbortReason reason) {
+void Channel::give_up(Stream& stream, proto::AbortReason reason, const RunningRequest& request) {
   stream.listener = nullptr;
+  ++given_up_;
+  stream.given_up = std::make_unique<GivenUpRequest>(request);
   proto::append_abort(output_.tail(), stream.id, reason);
   flush_task_.schedule();
+  listener_.on_stream_given_up();
 }
 
 void Channel::on_time_over(Stream& stream) {
   if (stream.listener != nullptr) {
     stream.listener->on_time_over();
   } else {
-    listener_.on_given_up_time_over();
+    listener_.on_given_up_time_over(stream);
   }
 }
 
@@ -225,7 +230,7 @@ Status Channel::on_drain(const proto::Frame& frame) {
       [&](const Stream& stream) { ran = ran || (is_cut(stream) && stream.phase != StreamPhase::kOpened); });
   if (ran) return violated("DRAIN before a stream that ran");
   state_ = ChannelState::kDraining;
-  lose_streams(StreamLoss::kDrained, is_cut);
+  lose_streams([&](const Stream& stream) { return is_cut(stream) ? std::optional(StreamLoss::kDrained) : std::nullopt; });
   return {};
 }
 
@@ -257,6 +262,8 @@ Status Channel::deliver(Stream& stream, const proto::Frame& frame) {
     case FrameType::kCredit:
       deliver_credit(stream);
       return {};
+    case FrameType::kTunnel:
+      return deliver_tunnel(stream, frame);
     case FrameType::kHello:
     case FrameType::kRequest:
     case FrameType::kBody:
@@ -272,6 +279,12 @@ Status Channel::deliver_response(Stream& stream, const proto::Frame& frame) {
   return {};
 }
 
+Status Channel::deliver_tunnel(Stream& stream, const proto::Frame& frame) {
+  RH_ASSIGN(const proto::ResponseHead head, proto::parse_tunnel(frame.payload, bench_.response_fields));
+  if (stream.listener != nullptr) stream.listener->on_tunnel(head);
+  return {};
+}
+
 void Channel::deliver_credit(Stream& stream) {
   if (stream.listener == nullptr) return;
   stream.listener->on_credit();
@@ -281,15 +294,17 @@ void Channel::deliver_credit(Stream& stream) {
 void Channel::close_stream(Stream& stream) {
   streams_.erase(stream);
   stream.deadline.clear();
+  if (stream.listener == nullptr) --given_up_;
   stream.listener = nullptr;
+  stream.given_up.reset();
   free_streams_.push_back(&stream);
 }
 
-template <typename Predicate>
-void Channel::lose_streams(StreamLoss loss, Predicate is_lost) {
+template <typename LossOf>
+void Channel::lose_streams(LossOf loss_of) {
   std::vector<Stream*> lost;
   streams_.for_each([&](Stream& stream) {
-    if (is_lost(stream)) lost.push_back(&stream);
+    if (loss_of(stream)) lost.push_back(&stream);
   });
   // The last first: each goes to the front of the queue, so they keep their order.
   std::sort(lost.begin(), lost.end(),
@@ -297,6 +312,8 @@ void Channel::lose_streams(StreamLoss loss, Predicate is_lost) {
   for (Stream* stream : lost) {
     StreamListener* const listener = stream->listener;
     const StreamPhase phase = stream->phase;
+    const StreamLoss loss = *loss_of(*stream);
+    if (listener == nullptr && loss == StreamLoss::kGone) listener_.on_given_up_lost(*stream);
     close_stream(*stream);
     if (listener != nullptr) listener->on_lost(loss, phase);
     listener_.on_stream_closed(std::nullopt);
@@ -318,7 +335,9 @@ void Channel::end(ChannelEnd how) {
   close_foreign_socket(std::move(socket_));
   output_.clear();
   frame_deadline_.clear();
-  lose_streams(StreamLoss::kGone, [](const Stream&) { return true; });
+  lose_streams([this](const Stream& stream) {
+    return std::optional(stream.request_end > sent_ ? StreamLoss::kUnsent : StreamLoss::kGone);
+  });
   listener_.on_channel_end(how);
 }
 
@@ -327,6 +346,7 @@ void Channel::flush() {
     const std::string_view bytes = output_.view();
     const ssize_t count = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     if (count >= 0) {
+      sent_ += static_cast<std::size_t>(count);
       output_.consume(static_cast<std::size_t>(count));
     } else if (errno == EAGAIN) {
       blocked_ = true;

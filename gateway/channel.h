@@ -39,8 +39,12 @@ class ChannelListener {
   virtual void on_channel_room() = 0;
   // A stream was closed: ended (`service_us` is the worker's own word), aborted or lost.
   virtual void on_stream_closed(std::optional<std::uint16_t> service_us) = 0;
+  // Somebody has stopped waiting for a stream that is still open.
+  virtual void on_stream_given_up() = 0;
   // Nobody listens any more to a stream, and its time is over.
-  virtual void on_given_up_time_over() = 0;
+  virtual void on_given_up_time_over(const Stream& stream) = 0;
+  // The worker was lost with a stream that it may have run and that nobody listens to any more.
+  virtual void on_given_up_lost(const Stream& stream) = 0;
   // All streams have been told; the socket is closed.
   virtual void on_channel_end(ChannelEnd end) = 0;
 };
@@ -56,6 +60,8 @@ class Channel {
   // True when a stream may be opened.
   [[nodiscard]] bool has_room() const;
   [[nodiscard]] std::size_t open_streams() const { return streams_.size(); }
+  // Of the open ones: nobody waits for their answer.
+  [[nodiscard]] std::size_t given_up_streams() const { return given_up_; }
   [[nodiscard]] std::size_t unsent_bytes() const { return output_.size(); }
   // What broke the protocol, for the log.
   [[nodiscard]] const Error& violation() const { return violation_; }
@@ -69,7 +75,7 @@ class Channel {
   // The worker may send so many bytes of DATA more.
   void grant(Stream& stream, std::uint32_t bytes);
   // Sends ABORT; the listener hears nothing more, the stream stays open until the worker closes it.
-  void give_up(Stream& stream, proto::AbortReason reason);
+  void give_up(Stream& stream, proto::AbortReason reason, const RunningRequest& request);
 
   // Reads what a dead worker left in the socket, then ends the channel.
   void read_rest_and_end();
@@ -87,11 +93,12 @@ class Channel {
   Status on_drain(const proto::Frame& frame);
   Status deliver(Stream& stream, const proto::Frame& frame);
   Status deliver_response(Stream& stream, const proto::Frame& frame);
+  Status deliver_tunnel(Stream& stream, const proto::Frame& frame);
   void deliver_credit(Stream& stream);
   void close_stream(Stream& stream);
-  // Closes the streams for which `is_lost(const Stream&)` holds and tells their listeners.
-  template <typename Predicate>
-  void lose_streams(StreamLoss loss, Predicate is_lost);
+  // Closes the streams that `loss_of(const Stream&)` has a loss for and tells their listeners.
+  template <typename LossOf>
+  void lose_streams(LossOf loss_of);
   void on_time_over(Stream& stream);
   [[nodiscard]] bool was_opened(std::uint32_t id) const;
   [[nodiscard]] std::uint32_t next_id();
@@ -112,6 +119,7 @@ class Channel {
   StreamTable streams_;
   std::vector<std::unique_ptr<Stream>> all_streams_;
   std::vector<Stream*> free_streams_;
+  std::size_t given_up_ = 0;
   std::uint32_t last_id_ = 0;
   bool wrapped_ = false;            // ids began at 1 again
   std::uint32_t first_window_ = 0;  // of the worker's HELLO
@@ -119,7 +127,8 @@ class Channel {
   bool blocked_ = false;    // waiting until the socket takes more
   bool congested_ = false;  // somebody was told that there is no room
 
-  std::string partial_;  // the beginning of a frame
+  std::uint64_t sent_ = 0;  // bytes that the socket has taken
+  std::string partial_;     // the beginning of a frame
   ByteQueue output_;
   Error violation_;
 };

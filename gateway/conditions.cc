@@ -104,14 +104,33 @@ std::variant<Whole, ByteRange, Unsatisfiable> parse_range(std::string_view text,
   return ByteRange{*first, end - *first + 1};
 }
 
-std::variant<Whole, ByteRange, Unsatisfiable> select_range(std::span<const HeadField> fields,
-                                                           const Validators& now) {
+std::variant<Whole, ByteRanges, Unsatisfiable> parse_ranges(std::string_view text, std::uint64_t size) {
+  ByteRanges ranges;
+  std::uint64_t total = 0;
+  std::size_t named = 0;
+  bool malformed = false;
+  for_each_element(text, [&](std::string_view spec) {
+    if (malformed || ++named > kMaxRanges) return;
+    const auto range = parse_range(spec, size);
+    malformed = std::holds_alternative<Whole>(range);
+    const auto* part = std::get_if<ByteRange>(&range);
+    if (part == nullptr) return;
+    ranges.parts[ranges.count++] = *part;
+    total += part->length;
+  });
+  if (malformed || named > kMaxRanges || total > size) return Whole{};
+  if (ranges.count == 0) return Unsatisfiable{};
+  return ranges;
+}
+
+std::variant<Whole, ByteRanges, Unsatisfiable> select_ranges(std::span<const HeadField> fields,
+                                                             const Validators& now) {
   const HeadField* range = find_field(fields, "range");
   if (range == nullptr) return Whole{};
   if (!equals_lower(range->value.substr(0, kBytesUnit.size()), kBytesUnit)) return Whole{};
   const HeadField* if_range = find_field(fields, "if-range");
   if (if_range != nullptr && !is_of_same_representation(if_range->value, now)) return Whole{};
-  return parse_range(trim_blanks(range->value.substr(kBytesUnit.size())), now.size);
+  return parse_ranges(trim_blanks(range->value.substr(kBytesUnit.size())), now.size);
 }
 
 }  // namespace rowhouse::gateway

@@ -2,6 +2,7 @@
 // Used by static_files.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -32,10 +33,22 @@ struct ByteRange {
 struct Whole {};
 struct Unsatisfiable {};  // 416
 
-// The part that a GET asks for.  Whole without Range, for a Range that is malformed, of another unit or of
-// several parts, and when If-Range says that the client's parts are of another representation.
-[[nodiscard]] std::variant<Whole, ByteRange, Unsatisfiable> select_range(std::span<const HeadField> fields,
-                                                                         const Validators& now);
+inline constexpr std::size_t kMaxRanges = 16;
+// At least one; those that the representation does not have are left out.
+struct ByteRanges {
+  std::array<ByteRange, kMaxRanges> parts;
+  std::size_t count = 0;
+};
+
+// The parts that a GET asks for.  Whole without Range, for a Range that is malformed, of another unit, of more
+// than kMaxRanges parts or of more bytes than the whole has, and when If-Range says that the client's parts
+// are of another representation.
+[[nodiscard]] std::variant<Whole, ByteRanges, Unsatisfiable> select_ranges(std::span<const HeadField> fields,
+                                                                           const Validators& now);
+
+// A list of what parse_range takes; without "bytes=".
+[[nodiscard]] std::variant<Whole, ByteRanges, Unsatisfiable> parse_ranges(std::string_view text,
+                                                                          std::uint64_t size);
 
 // "0-499", "500-", "-500" of a representation of `size` bytes; without "bytes=".
 [[nodiscard]] std::variant<Whole, ByteRange, Unsatisfiable> parse_range(std::string_view text,

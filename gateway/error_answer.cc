@@ -47,6 +47,10 @@ constexpr auto kSentences = std::to_array<Sentence>({
     {Cause::kRequestTimeout, 0, "The application took too long to answer."},
     {Cause::kForbidden, 404, "There is no such file here."},
     {Cause::kForbidden, 405, "Files can be fetched here, and nothing else."},
+    {Cause::kFileMode, 0, "This file is not public."},
+    {Cause::kFileOwner, 0, "This file is not public."},
+    {Cause::kFileLinks, 0, "This file is not public."},
+    {Cause::kSpool, 0, "The server could not read back what you sent. Please try again."},
     {Cause::kForbidden, 0, "This file is not public."},
     {Cause::kNone, 500, "The application failed while it worked on this request."},
     {Cause::kNone, 502, "The application did not answer properly."},
@@ -131,7 +135,8 @@ void append_refusal_fields(std::string& out, const ErrorAnswer& answer) {
 }  // namespace
 
 void append_error_answer(std::string& out, const ErrorAnswer& answer) {
-  const std::string body = answer.json ? json_body(answer) : html_body(answer);
+  const bool own_page = answer.page != nullptr && !answer.json;
+  const std::string body = own_page ? *answer.page : answer.json ? json_body(answer) : html_body(answer);
   out.append("HTTP/1.1 ");
   append_number(out, answer.status);
   out.append(" ").append(standard_reason(answer.status)).append("\r\n");
@@ -141,7 +146,7 @@ void append_error_answer(std::string& out, const ErrorAnswer& answer) {
   append_field(out, "Content-Length", std::to_string(body.size()));
   append_field(out, "Cache-Control", "no-store");
   append_field(out, "X-Content-Type-Options", "nosniff");
-  append_field(out, "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'");
+  if (!own_page) append_field(out, "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'");
   append_refusal_fields(out, answer);
   append_field(out, "Connection", answer.close ? "close" : "keep-alive");
   out.append("\r\n");

@@ -19,6 +19,7 @@ struct ErrorAnswer {
   bool head_only = false;  // the request was HEAD
   bool json = false;
   std::string_view date;  // HTTP date
+  const std::string* page = nullptr;  // the tenant's own HTML
 };
 
 // Appends a whole HTTP/1.1 response.  A 405 names the methods that may be used (RFC 9110 15.5.6): GET and

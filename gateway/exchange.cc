@@ -30,7 +30,10 @@ bool is_bodyless_status(std::uint16_t status) {
 }  // namespace
 
 Exchange::Exchange(Workbench& bench, ExchangeClient& client)
-    : bench_(bench), client_(client), queue_deadline_(bench.deadlines, [this] { on_queue_time_over(); }) {}
+    : bench_(bench),
+      client_(client),
+      queue_deadline_(bench.deadlines, [this] { on_queue_time_over(); }),
+      kept_(bench, [this] { on_body_progress(); }) {}
 
 void Exchange::reset() {
   request_.forget();
@@ -42,7 +45,7 @@ void Exchange::reset() {
   replayable_ = true;
   starved_since_.reset();
   starved_ = {};
-  responded_ = bodyless_ = has_length_ = false;
+  responded_ = bodyless_ = has_length_ = tunnel_ = false;
   length_left_ = received_ = credited_ = 0;
   held_since_.reset();
   held_ = {};
@@ -60,10 +63,19 @@ std::optional<Refusal> Exchange::begin(App& app, std::size_t prefix_bytes, const
   tally_.queued_at = bench_.turn.now();
   app_ = &app;
   body_complete_ = !request_.has_body();
+  kept_.set_tenant(app.limits().owner);
   std::optional<Refusal> refusal;
   if (request_.content_length > app.limits().body_bytes) refusal = kBodyTooLarge;
   if (!refusal) {
     refusal = encode_request(frame_, bench_.encoder, request_, head, {app.number(), prefix_bytes}, address);
+  }
+  if (!refusal) refusal = app.admit();
+  if (!refusal && wants_collecting()) {
+    state_ = ExchangeState::kCollecting;
+    starved_since_ = tally_.queued_at;
+    app.collect(*this);
+    client_.on_body_wanted();
+    return std::nullopt;
   }
   if (!refusal) refusal = app.submit(*this);
   if (!refusal) return std::nullopt;
@@ -93,81 +105,11 @@ void Exchange::dispatch(Worker& worker) {
   worker_ = &worker;
   stream_ = &worker.open(frame_, *this, tally_.sent_at + app_->limits().request_time);
   if (!request_.has_body()) return;
-  replay_sent_ = 0;
-  starved_since_ = tally_.sent_at;
-  send_replay();
-  client_.on_body_wanted();
-}
-
-// --- the request body ------------------------------------------------------------------------------------
-
-std::size_t Exchange::body_room() {
-  if (state_ != ExchangeState::kRunning || body_complete_ || replay_sent_ < replay_body_.size()) return 0;
-  const std::size_t room = worker_->channel().body_room(*stream_);
-  return replayable_ ? std::min(room, kMaxReplayBytes - replay_body_.size()) : room;
-}
-
-void Exchange::send_body(std::string_view bytes, BodyPart part) {
-  if (state_ != ExchangeState::kRunning) return;
-  const Instant now = bench_.turn.now();
-  if (starved_since_) starved_ += now - *starved_since_;
-  tally_.bytes_in += bytes.size();
-  if (tally_.bytes_in > app_->limits().body_bytes) {
-    stop_stream(AbortReason::kClientGone);
-    fail(kBodyTooLarge);
-    return;
-  }
-  body_complete_ = part == BodyPart::kLast;
-  worker_->channel().send_body(*stream_, bytes, part);
-  if (replayable_) {
-    replay_body_.append(bytes);
-    replay_sent_ = replay_body_.size();
-  }
+  kept_sent_ = 0;
   starved_since_.reset();
-  if (!body_complete_ && stream_->send_window > 0) starved_since_ = now;
-}
-
-// What an earlier worker was sent and did not run.
-void Exchange::send_replay() {
-  while (replay_sent_ < replay_body_.size()) {
-    const std::string_view rest = std::string_view(replay_body_).substr(replay_sent_);
-    const std::string_view part = rest.substr(0, worker_->channel().body_room(*stream_));
-    if (part.empty()) return;
-    const bool is_last = body_complete_ && part.size() == rest.size();
-    worker_->channel().send_body(*stream_, part, is_last ? BodyPart::kLast : BodyPart::kMore);
-    replay_sent_ += part.size();
-  }
-  if (replay_body_.empty() && body_complete_) worker_->channel().send_body(*stream_, {}, BodyPart::kLast);
-  if (!replayable_) drop_replay_body();
-}
-
-void Exchange::forget_replay() {
-  if (!replayable_) return;
-  replayable_ = false;
-  if (replay_sent_ == replay_body_.size()) drop_replay_body();
-  // The cap of what is kept may have been in the way.
+  if (!body_complete_) starved_since_ = tally_.sent_at;
+  send_kept();
   if (!body_complete_) client_.on_body_wanted();
-}
-
-void Exchange::drop_replay_body() {
-  replay_body_.clear();
-  replay_sent_ = 0;
-  if (replay_body_.capacity() > kKeptBufferBytes) std::string().swap(replay_body_);
-}
-
-void Exchange::on_body_room() {
-  if (replay_sent_ < replay_body_.size()) send_replay();
-  if (!body_complete_) client_.on_body_wanted();
-}
-
-// Credit before START: somebody reads the body all the same, so it cannot be sent again.
-void Exchange::on_credit() {
-  forget_replay();
-  if (!body_complete_ && !starved_since_) starved_since_ = bench_.turn.now();
-}
-
-void Exchange::on_started() {
-  forget_replay();
 }
 
 // --- the response ----------------------------------------------------------------------------------------
@@ -186,6 +128,22 @@ void Exchange::on_response(const proto::ResponseHead& head) {
   has_length_ = checked.value().has_length && !bodyless_;
   length_left_ = checked.value().length;
   client_.on_response(head, checked.value());
+}
+
+// The time of a request does not pass in a tunnel; who uses it watches that it is used.
+void Exchange::on_tunnel(const proto::ResponseHead& head) {
+  forget_replay();
+  const Status checked = check_tunnel(head);
+  if (!checked.ok()) {
+    stop_stream(AbortReason::kBadResponse);
+    refuse(kBadResponse);
+    return;
+  }
+  responded_ = tunnel_ = true;
+  body_complete_ = false;
+  tally_.status = head.status;
+  stream_->deadline.clear();
+  client_.on_tunnel(head);
 }
 
 void Exchange::on_data(std::string_view bytes) {
@@ -233,8 +191,16 @@ void Exchange::on_abort(AbortReason reason) {
   fail(reason == AbortReason::kAppFailedBeforeHead ? kAppFailed : kBadResponse);
 }
 
+RunningRequest Exchange::running_request() const {
+  return {tally_.at_ms, tally_.sent_at, request_.method, request_.path, request_.host, request_.id()};
+}
+
 void Exchange::on_lost(StreamLoss loss, StreamPhase phase) {
   stream_ = nullptr;
+  const bool may_have_run = phase != StreamPhase::kOpened || request_.is_safe();
+  if (loss == StreamLoss::kGone && may_have_run) {
+    worker_->tell_running(running_request(), phase, ClientPresence::kWaiting);
+  }
   if (responded_ || !may_move(loss, phase)) {
     fail(kWorkerGone);
     return;
@@ -247,15 +213,18 @@ void Exchange::on_lost(StreamLoss loss, StreamPhase phase) {
   if (const auto refusal = app_->submit_again(*this)) refuse(*refusal);
 }
 
-// A request that provably never ran may go to another worker: one that the worker declined, and one without
-// START whose method makes the worker say START before anything else.
+// A request that provably never ran may go to another worker: one that the worker declined or was never sent,
+// and one without START whose method makes the worker say START before anything else.  One that may have run is
+// repeated only where the app allows it (`retry: idempotent`).  After a death at most once.
 bool Exchange::may_move(StreamLoss loss, StreamPhase phase) {
-  if (phase != StreamPhase::kOpened || !replayable_) return false;
+  if (!replayable_) return false;
+  const bool never_started = phase == StreamPhase::kOpened;
   switch (loss) {
     case StreamLoss::kDrained:
-      return ++moves_ <= kMaxMoves;
+    case StreamLoss::kUnsent:
+      return never_started && ++moves_ <= kMaxMoves;
     case StreamLoss::kGone:
-      return !request_.is_safe() && ++deaths_ <= 1;
+      return ((never_started && !request_.is_safe()) || keeps_replay()) && ++deaths_ <= 1;
   }
   return false;
 }
@@ -283,6 +252,7 @@ void Exchange::on_time_over() {
     fail(kClientTooSlow);
     return;
   }
+  worker_->tell_running(running_request(), stream_->phase, ClientPresence::kWaiting);
   worker_->report(proto::FaultKind::kRequestTimeout);
   stop_stream(AbortReason::kRequestTimeout);
   fail(kTimeOver);
@@ -297,11 +267,14 @@ void Exchange::stop_stream(AbortReason reason) {
   } else {
     stream_->deadline.set(bench_.turn.now() + app_->limits().request_time);
   }
-  worker_->channel().give_up(*stream_, reason);
+  worker_->channel().give_up(*stream_, reason, running_request());
+  // Told already, and known to have been waited for.
+  if (reason == AbortReason::kRequestTimeout) stream_->given_up.reset();
   stream_ = nullptr;
 }
 
 void Exchange::abandon() {
+  if (state_ == ExchangeState::kCollecting) app_->leave_collecting(*this);
   if (state_ == ExchangeState::kQueued) app_->leave_queue(*this);
   if (state_ == ExchangeState::kRunning) stop_stream(AbortReason::kClientGone);
   if (app_ != nullptr) leave(Cause::kNone);
@@ -312,7 +285,7 @@ void Exchange::leave(Cause cause) {
   queue_deadline_.clear();
   tally_.ended_at = bench_.turn.now();
   tally_.cause = cause;
-  drop_replay_body();
+  drop_kept();
   worker_ = nullptr;
   App& app = *app_;
   app_ = nullptr;

@@ -3,8 +3,8 @@
 // tells. The protocol's side (connection.h) is told what to answer through ExchangeClient.  Reused for the
 // next request.
 //
-//   kIdle --begin--> kQueued --dispatch--> kRunning --END, ABORT, loss--> kIdle
-//                       ^------ the worker never ran it ------'
+//   kIdle --begin--> kCollecting --whole body--> kQueued --dispatch--> kRunning --END, ABORT, loss--> kIdle
+//      '--- no body, or `buffering: off` ----------^  ^------ the worker never ran it ------'
 //   From every state abandon() leads to kIdle.
 #pragma once
 
@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 
+#include "gateway/body_store.h"
 #include "gateway/deadlines.h"
 #include "gateway/exchange_queue.h"
 #include "gateway/refusal.h"
@@ -33,6 +34,9 @@ class ExchangeClient {
  public:
   virtual ~ExchangeClient() = default;
   virtual void on_response(const proto::ResponseHead& head, const CheckedResponse& checked) = 0;
+  // In the place of on_response: the connection becomes a tunnel.  send_body() sends what the client sends,
+  // on_response_data() is for the client as it is, and on_response_end() asks to close.
+  virtual void on_tunnel(const proto::ResponseHead& head) = 0;
   virtual void on_response_data(std::string_view bytes) = 0;
   virtual void on_response_end() = 0;
   // The answer cannot be completed, and the client must be able to see that.
@@ -43,7 +47,7 @@ class ExchangeClient {
   virtual void on_body_wanted() = 0;
 };
 
-enum class ExchangeState : std::uint8_t { kIdle, kQueued, kRunning };
+enum class ExchangeState : std::uint8_t { kIdle, kCollecting, kQueued, kRunning };
 
 // What is told about a request when it is over.
 struct ExchangeTally {
@@ -70,6 +74,8 @@ class Exchange final : private StreamListener {
   [[nodiscard]] Request& request() { return request_; }
   [[nodiscard]] const Request& request() const { return request_; }
   [[nodiscard]] ExchangeTally& tally() { return tally_; }
+  // Null while no app has the request.
+  [[nodiscard]] const App* app() const { return app_; }
 
   // A new head has arrived; forgets the last request.
   void reset();
@@ -83,6 +89,8 @@ class Exchange final : private StreamListener {
   [[nodiscard]] std::size_t body_room();
   // REQUIRES: bytes.size() <= body_room().  Nothing happens when the exchange is over.
   void send_body(std::string_view bytes, proto::BodyPart part);
+  // When the client has kept the worker waiting too long for what it sent; nothing while nobody waits for it.
+  [[nodiscard]] std::optional<Instant> body_due_at() const;
   // The client has `unsent` bytes of the answer still before it: what it took becomes the worker's credit.
   void note_unsent(std::size_t unsent);
   // The client has gone or broke the rules: nobody waits for the answer.
@@ -98,6 +106,7 @@ class Exchange final : private StreamListener {
  private:
   void on_started() override;
   void on_response(const proto::ResponseHead& head) override;
+  void on_tunnel(const proto::ResponseHead& head) override;
   void on_data(std::string_view bytes) override;
   void on_end() override;
   void on_abort(proto::AbortReason reason) override;
@@ -107,17 +116,24 @@ class Exchange final : private StreamListener {
   void on_time_over() override;
 
   void on_queue_time_over();
-  void send_replay();
+  [[nodiscard]] bool wants_collecting() const;
+  void collect(std::string_view bytes);
+  void stop_collecting();
+  void on_body_progress();
+  void send_kept();
   void forget_replay();
-  void drop_replay_body();
+  void drop_kept();
   void hold_response();
   [[nodiscard]] Duration client_time() const;
+  [[nodiscard]] RunningRequest running_request() const;
   void stop_stream(proto::AbortReason reason);
   void leave(proto::Cause cause);
   void refuse(const Refusal& refusal);
   // Cuts the answer, or refuses when none has begun.
   void fail(const Refusal& refusal);
   void cut(proto::Cause cause);
+  // Whether the body is kept although the app has begun: the request may run twice.
+  [[nodiscard]] bool keeps_replay() const;
   [[nodiscard]] bool may_move(StreamLoss loss, StreamPhase phase);
 
   Workbench& bench_;
@@ -137,11 +153,13 @@ class Exchange final : private StreamListener {
 
   // Request body.
   bool body_complete_ = false;  // all of it was given to send_body
-  bool replayable_ = false;     // replay_body_ is all that was given
-  std::string replay_body_;
-  std::size_t replay_sent_ = 0;           // of replay_body_, on the present stream
+  bool replayable_ = false;     // kept_ is all that was given
+  BodyStore kept_;
+  std::uint64_t kept_sent_ = 0;           // of kept_, on the present stream
   std::optional<Instant> starved_since_;  // the worker may read and the client sends nothing
   Duration starved_{};
+
+  bool tunnel_ = false;
 
   // Response body.
   bool responded_ = false;

@@ -51,23 +51,53 @@ Status Gateway::on_message(const proto::GatewaySetup& message, UniqueFd access_l
   if (access_log_ != nullptr) return make_error(ErrorCode::kInvalid, "second GatewaySetup");
   RH_TRY(shares_.map(shared_table.get(), message.index, message.count));
   access_log_ = std::make_unique<AccessLog>(std::move(access_log));
+  bench_.access_log = access_log_.get();
   const std::size_t share = std::max<std::size_t>(max_connections_ / kMinClientsToFill, 1);
   clients_.emplace(message.connections_per_address != 0 ? message.connections_per_address : share);
-  for (UniqueFd& socket : early_listeners_) {
-    listeners_.push_back(std::make_unique<Listener>(loop_.get(), std::move(socket), *this));
+  for (EarlyListener& early : early_listeners_) {
+    listeners_.push_back(
+        std::make_unique<Listener>(loop_.get(), std::move(early.socket), early.preface, *this));
   }
   early_listeners_.clear();
   link_.send(proto::GatewayReady{});
   return {};
 }
 
-Status Gateway::on_message(const proto::Listener&, UniqueFd socket) {
+Status Gateway::on_message(const proto::GatewayOptions& message) {
+  sites_.set_default_site(message.default_site.str());
+  proxies_.by = message.forwarded ? ForwardedBy::kRfc7239 : ForwardedBy::kXForwarded;
+  if (!message.penalties) {
+    penalties_.reset();
+  } else if (!penalties_) {
+    penalties_.emplace();
+  }
+  return {};
+}
+
+Status Gateway::on_message(const proto::AcmeDirectory& message, UniqueFd root) {
+  sites_.set_acme_directory(std::move(root), message.uid);
+  return {};
+}
+
+Status Gateway::on_message(const proto::SpoolDirectory&, UniqueFd directory) {
+  spool_ = std::move(directory);
+  bench_.spool = spool_.get();
+  return {};
+}
+
+Status Gateway::on_message(const proto::TrustedProxy& message) {
+  proxies_.trusted.add(message);
+  return {};
+}
+
+Status Gateway::on_message(const proto::Listener& message, UniqueFd socket) {
   RH_TRY(set_nonblocking(socket.get()));
   if (retiring_) return {};
+  const Preface preface = message.proxy_protocol ? Preface::kProxyHeader : Preface::kNone;
   if (access_log_ == nullptr) {
-    early_listeners_.push_back(std::move(socket));
+    early_listeners_.push_back({std::move(socket), preface});
   } else {
-    listeners_.push_back(std::make_unique<Listener>(loop_.get(), std::move(socket), *this));
+    listeners_.push_back(std::make_unique<Listener>(loop_.get(), std::move(socket), preface, *this));
   }
   return {};
 }
@@ -83,6 +113,14 @@ Status Gateway::on_message(const proto::AppRoute& message) {
 
 Status Gateway::on_message(const proto::AppStatic& message, UniqueFd root) {
   return sites_.on_static(message, std::move(root));
+}
+
+Status Gateway::on_message(const proto::AppPart& message, UniqueFd part) {
+  return sites_.on_part(message, std::move(part));
+}
+
+Status Gateway::on_message(const proto::AppRetry& message) {
+  return sites_.on_retry(message);
 }
 
 Status Gateway::on_message(const proto::AppCommit& message) {
@@ -116,6 +154,16 @@ Status Gateway::on_message(const proto::Switch& message) {
   return {};
 }
 
+Status Gateway::on_message(const proto::Probe& message) {
+  sites_.on_probe(message);
+  return {};
+}
+
+Status Gateway::on_message(const proto::WorkerLeaving& message) {
+  sites_.on_worker_leaving(message);
+  return {};
+}
+
 Status Gateway::on_message(const proto::Retire& message) {
   retiring_ = true;
   listeners_.clear();
@@ -123,6 +171,26 @@ Status Gateway::on_message(const proto::Retire& message) {
   // From the end: one that closes at once is replaced by the last, which has been told already.
   for (std::size_t i = connections_.size(); i-- > 0;) connections_[i]->retire();
   drain_deadline_.set(bench_.turn.now() + std::chrono::milliseconds(message.drain_ms));
+  return {};
+}
+
+// A new supervisor at the other end: what it cannot know, and what the one before it may not have dealt with.
+Status Gateway::on_message(const proto::Resync& message) {
+  sites_.for_each_app([this](const App& app) {
+    link_.send(proto::GatewayApp{app.number(), app.generation()});
+    for (const auto& worker : app.workers()) {
+      const WorkerIdentity& identity = worker->identity();
+      link_.send(proto::GatewayWorker{identity.app, identity.generation, identity.worker});
+    }
+  });
+  sites_.for_each_app([this](const App& app) {
+    for (const auto& worker : app.workers()) {
+      for (const proto::FaultKind kind : {proto::FaultKind::kProtocol, proto::FaultKind::kRequestTimeout}) {
+        if (worker->has_reported(kind)) on_worker_fault(worker->identity(), kind);
+      }
+    }
+  });
+  link_.send(proto::Resynced{message.nonce});
   return {};
 }
 
@@ -142,21 +210,31 @@ void Gateway::on_worker_fault(const WorkerIdentity& worker, proto::FaultKind kin
 
 // --- clients ---------------------------------------------------------------------------------------------
 
-void Gateway::on_client(UniqueFd socket, ClientAddress address) {
+void Gateway::on_client(UniqueFd socket, ClientAddress address, Preface preface) {
   bench_.turn.refresh();
-  if (connections_.size() >= max_connections_) {
+  address.trusted = address.bytes ? proxies_.trusted.trusts(*address.bytes) : proxies_.trusted.trusts_local();
+  // Whoever may not say who its client is has no business at such a door.
+  if (preface == Preface::kProxyHeader && !address.trusted) return;
+  if (connections_.size() >= max_connections_ || !admit(address)) {
     turn_client_away(std::move(socket));
     return;
   }
-  if (!clients_->enter(address.client)) {
-    on_crowd(address);
-    turn_client_away(std::move(socket));
-    return;
-  }
-  const ConnectionPlace place{sites_, *access_log_, *this};
+  const ConnectionPlace place{sites_, *access_log_, proxies_, *this};
   connections_.push_back(
-      std::make_unique<Http1Connection>(bench_, place, std::move(socket), std::move(address)));
+      std::make_unique<Http1Connection>(bench_, place, std::move(socket), std::move(address), preface));
   connections_.back()->set_index(connections_.size() - 1);
+}
+
+bool Gateway::admit(ClientAddress& address) {
+  if (address.trusted) return true;
+  if (penalties_ && penalties_->is_barred(address.client, bench_.turn.now())) return false;
+  address.counted = clients_->enter(address.client);
+  if (!address.counted) on_crowd(address);
+  return address.counted;
+}
+
+void Gateway::on_fault(const ClientAddress& address) {
+  if (penalties_ && !address.trusted) penalties_->note_fault(address.client, bench_.turn.now());
 }
 
 // One line in a while: whoever crowds decides how often it happens.
@@ -169,7 +247,7 @@ void Gateway::on_crowd(const ClientAddress& address) {
 }
 
 void Gateway::on_connection_closed(Http1Connection& connection) {
-  clients_->leave(connection.address().client);
+  if (connection.address().counted) clients_->leave(connection.address().client);
   const std::size_t index = connection.index();
   std::unique_ptr<Http1Connection> closed = std::move(connections_[index]);
   if (index + 1 < connections_.size()) {

@@ -111,6 +111,8 @@ class HeadChecker {
     if (upgrade_websocket_ && has_body) return refuse("Upgrade to websocket with a body");
     head.expect_continue = seen(kExpect) && has_body && head.version == 11;
     head.keep_alive = !close_ && (head.version == 11 || keep_alive_);
+    head.offers_websocket =
+        upgrade_websocket_ && connection_upgrade_ && head.version == 11 && head.method == "GET";
     return head;
   }
 
@@ -165,6 +167,7 @@ class HeadChecker {
   void note_connection(std::string_view value) {
     for_each_element(value, [this](std::string_view option) {
       close_ = close_ || equals_lower(option, "close");
+      connection_upgrade_ = connection_upgrade_ || equals_lower(option, "upgrade");
       keep_alive_ = keep_alive_ || equals_lower(option, "keep-alive");
     });
   }
@@ -216,6 +219,7 @@ class HeadChecker {
   bool close_ = false;
   bool keep_alive_ = false;
   bool upgrade_websocket_ = false;
+  bool connection_upgrade_ = false;
 };
 
 constexpr std::array<std::string_view, 21> kDroppedNames = {

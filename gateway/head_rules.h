@@ -44,6 +44,7 @@ struct CheckedHead {
   std::uint64_t content_length = 0;  // kLength only; below 2^63
   bool keep_alive = false;           // what the client wants
   bool expect_continue = false;      // never without a body, never in HTTP/1.0
+  bool offers_websocket = false;     // GET of HTTP/1.1 that offers to switch to WebSocket
   bool asterisk = false;             // OPTIONS *, or OPTIONS of an absolute target without a path
 };
 

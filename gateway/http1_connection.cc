@@ -1,13 +1,13 @@
 #include "gateway/http1_connection.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 
 #include "gateway/authority.h"
 #include "gateway/caps.h"
+#include "gateway/client_counts.h"
 #include "gateway/path.h"
+#include "gateway/proxy_header.h"
 
 namespace rowhouse::gateway {
 namespace {
@@ -18,10 +18,11 @@ using Flow = ClientSocket::Flow;
 }  // namespace
 
 Http1Connection::Http1Connection(Workbench& bench, const ConnectionPlace& place, UniqueFd socket,
-                                 ClientAddress address)
+                                 ClientAddress address, Preface preface)
     : bench_(bench),
       place_(place),
       address_(std::move(address)),
+      state_(preface == Preface::kProxyHeader ? State::kPreface : State::kHead),
       socket_(bench.turn.loop(), std::move(socket), *this),
       exchange_(bench, *this),
       writer_(socket_.output().tail()),
@@ -36,11 +37,12 @@ Http1Connection::Http1Connection(Workbench& bench, const ConnectionPlace& place,
 Http1Connection::~Http1Connection() {
   const bool answering = state_ == State::kExchange || state_ == State::kFlushing;
   if (answering && answering_ && writer_.framing() == ResponseFraming::kClose) socket_.reset();
+  bench_.file_jobs.forget(*this);
 }
 
 void Http1Connection::retire() {
   retiring_ = true;
-  if (state_ == State::kHead && input_.empty()) {
+  if (state_ == State::kPreface || (state_ == State::kHead && input_.empty())) {
     close();
   } else if (!answering_) {
     after_ = AfterAnswer::kClose;
@@ -54,13 +56,9 @@ void Http1Connection::on_readable() {
   const std::span<std::uint8_t> buffer = bench_.turn.receive_buffer();
   const ClientSocket::Received received = socket_.read(buffer);
   switch (received.flow) {
-    case Flow::kBlocked:
-      return;
-    case Flow::kBroken:
-      on_client_gone();
-      return;
-    case Flow::kDone:
-      break;
+    case Flow::kBlocked: return;
+    case Flow::kBroken: on_client_gone(); return;
+    case Flow::kDone: break;
   }
   if (received.bytes == 0) {
     on_client_end();
@@ -73,6 +71,7 @@ void Http1Connection::on_readable() {
 
 void Http1Connection::on_client_end() {
   client_ended_ = true;
+  if (tunnel_) end_tunnel_input();
   settle();
 }
 
@@ -93,26 +92,40 @@ std::size_t Http1Connection::use(std::string_view bytes) {
     const std::string_view rest = bytes.substr(used);
     std::size_t step = 0;
     switch (state_) {
-      case State::kHead:
-        step = use_head(rest);
-        break;
-      case State::kExchange:
-        step = use_body(rest);
-        break;
+      case State::kPreface: step = use_preface(rest); break;
+      case State::kHead: step = use_head(rest); break;
+      case State::kExchange: step = tunnel_ ? use_tunnel(rest) : use_body(rest); break;
       case State::kDraining:
-      case State::kLingering:
-        step = use_unread(rest);
-        break;
-      case State::kFlushing:
-        break;
-      case State::kClosed:
-        step = rest.size();
-        break;
+      case State::kLingering: step = use_unread(rest); break;
+      case State::kFile:
+      case State::kFlushing: break;
+      case State::kClosed: step = rest.size(); break;
     }
     if (step == 0) break;
     used += step;
   }
   return used;
+}
+
+// Anything but a sound header ends the connection without a word: nobody knows whom it would be said to.
+std::size_t Http1Connection::use_preface(std::string_view bytes) {
+  const auto parsed = parse_proxy_header(bytes);
+  if (std::holds_alternative<ProxyHeaderIncomplete>(parsed)) return 0;
+  const auto* header = std::get_if<ProxyHeader>(&parsed);
+  if (header != nullptr && header->client) {
+    address_.remote = address_text(*header->client);
+    address_.remote_port = header->port;
+    address_.client = client_number(*header->client);
+    address_.bytes = header->client;
+    address_.trusted = place_.proxies.trusted.trusts(*header->client);
+  }
+  if (header == nullptr || (header->client && !place_.listener.admit(address_))) {
+    close();
+    return bytes.size();
+  }
+  state_ = State::kHead;
+  state_at_ = bench_.turn.now();
+  return header->bytes;
 }
 
 std::size_t Http1Connection::use_head(std::string_view bytes) {
@@ -174,6 +187,7 @@ std::size_t Http1Connection::use_unread(std::string_view bytes) {
 void Http1Connection::resume() {
   if (state_ == State::kClosed) return;
   input_.consume(use(input_.view()));
+  if (tunnel_) end_tunnel_input();
   if (state_ == State::kExchange && continue_due_ && exchange_.body_room() > 0) {
     continue_due_ = false;
     socket_.output().append(kContinue);
@@ -185,7 +199,8 @@ void Http1Connection::resume() {
 // After everything that may have changed what the connection waits for.
 void Http1Connection::settle() {
   if (state_ == State::kClosed || end_if_starved()) return;
-  const bool full = state_ != State::kHead && input_.size() >= kInputHighWaterBytes;
+  const bool full =
+      state_ != State::kHead && state_ != State::kPreface && input_.size() >= kInputHighWaterBytes;
   socket_.set_reading(client_ended_ || full ? ClientSocket::Reading::kStopped
                                             : ClientSocket::Reading::kWanted);
   if (const std::optional<Instant> deadline = next_deadline()) {
@@ -204,7 +219,7 @@ bool Http1Connection::end_if_starved() {
     on_client_gone();
     return true;
   }
-  if (state_ == State::kExchange || state_ == State::kFlushing) return false;
+  if (state_ == State::kExchange || state_ == State::kFile || state_ == State::kFlushing) return false;
   close();
   return true;
 }
@@ -233,7 +248,15 @@ void Http1Connection::start_request(std::string_view block) {
   const bool keep = head.keep_alive && requests_ < kMaxRequestsPerConnection && !retiring_;
   after_ = keep ? AfterAnswer::kKeepAlive : AfterAnswer::kClose;
   continue_due_ = head.expect_continue;
+  if (address_.trusted) note_origin(head);
   route(head);
+}
+
+void Http1Connection::note_origin(const CheckedHead& head) {
+  const Origin origin = read_origin(head.fields, place_.proxies.by, place_.proxies.trusted);
+  Request& request = exchange_.request();
+  request.https = origin.https;
+  if (origin.client) request.client_text = address_text(*origin.client);
 }
 
 void Http1Connection::route(const CheckedHead& head) {
@@ -250,61 +273,38 @@ void Http1Connection::route(const CheckedHead& head) {
     refuse(400, Cause::kBadRequest);
     return;
   }
-  const SiteMatch match = place_.sites.find(request.host, request.path);
+  follow(place_.sites.find(request.host, request.path), head);
+}
+
+void Http1Connection::follow(const SiteMatch& match, const CheckedHead& head) {
   if (const auto* refusal = std::get_if<Refusal>(&match)) {
     on_refused(*refusal);
   } else if (const auto* file = std::get_if<StaticMatch>(&match)) {
     serve_static(*file, head);
+  } else if (const auto* redirect = std::get_if<RedirectMatch>(&match)) {
+    answer_redirect(*redirect, head);
   } else {
     const auto& app = *std::get_if<AppMatch>(&match);
     if (const auto late = exchange_.begin(*app.app, app.prefix_bytes, head, address_)) on_refused(*late);
   }
 }
 
-void Http1Connection::serve_static(const StaticMatch& match, const CheckedHead& head) {
-  ExchangeTally& tally = exchange_.tally();
-  tally.app = match.app;
-  if (!is_static_method(head.method)) {
-    refuse(405, Cause::kForbidden);
-    return;
-  }
-  auto opened = open_static_file(match.root, match.relative, match.owner, bench_.mime_types);
-  if (const auto* refusal = std::get_if<StaticRefusal>(&opened)) {
-    refuse(refusal->status, refusal->cause);
-    return;
-  }
-  prepare_own_answer();
-  auto& file = *std::get_if<StaticFile>(&opened);
-  const StaticPlan plan = append_static_head(socket_.output().tail(), file, head, bench_.turn.date(), after_);
-  tally.status = plan.status;
-  tally.bytes_out = plan.length;
-  file_ = std::move(file.file);
-  file_offset_ = plan.offset;
-  file_left_ = plan.length;
-  if (file_left_ <= kFileReadBytes) read_small_file();
-  finish_answer();
+// Whatever static prefixes say.
+void Http1Connection::serve_app(const CheckedHead& head) {
+  const Request& request = exchange_.request();
+  follow(place_.sites.find_app(request.host, request.path), head);
 }
 
-// A small file leaves in one write with its head.
-void Http1Connection::read_small_file() {
-  std::string& out = socket_.output().tail();
-  const std::size_t start = out.size();
-  out.resize(start + static_cast<std::size_t>(file_left_));
-  while (file_left_ > 0) {
-    const ssize_t count = ::pread(file_.get(), out.data() + out.size() - file_left_,
-                                  static_cast<std::size_t>(file_left_), static_cast<off_t>(file_offset_));
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) {
-      // The file became shorter: the answer ends early, and the client sees that.
-      out.resize(out.size() - static_cast<std::size_t>(file_left_));
-      cut_ = true;
-      break;
-    }
-    file_left_ -= static_cast<std::uint64_t>(count);
-    file_offset_ += static_cast<std::uint64_t>(count);
-  }
-  file_left_ = 0;
-  file_.reset();
+void Http1Connection::answer_redirect(const RedirectMatch& match, const CheckedHead& head) {
+  const Request& request = exchange_.request();
+  prepare_own_answer();
+  ExchangeTally& tally = exchange_.tally();
+  tally.app = match.app;
+  tally.status = match.redirect->status;
+  append_redirect(
+      socket_.output().tail(), *match.redirect,
+      {std::string_view(request.path).substr(match.prefix_bytes), head.query, after_, bench_.turn.date()});
+  finish_answer();
 }
 
 // OPTIONS * asks about the server, not about an app (RFC 9110 9.3.7).
@@ -314,7 +314,7 @@ void Http1Connection::answer_asterisk() {
   prepare_own_answer();
   const proto::ResponseHead head{204, {}, kFields};
   exchange_.tally().status = head.status;
-  writer_.append_head(head, {}, exchange_.request(), bench_.turn.date(), after_);
+  writer_.append_head(head, {}, exchange_.request(), {bench_.turn.date(), after_, {}});
   finish_answer();
 }
 

@@ -1,9 +1,11 @@
 // An HTTP/1.1 connection's answers: from the worker, of the gateway's own, and on their way to the client.
 #include <algorithm>
 
+#include "gateway/app.h"
 #include "gateway/caps.h"
 #include "gateway/error_answer.h"
 #include "gateway/http1_connection.h"
+#include "gateway/http_bytes.h"
 
 namespace rowhouse::gateway {
 namespace {
@@ -20,29 +22,73 @@ std::uint32_t us_between(Instant from, Instant to) {
 
 // --- its answer ------------------------------------------------------------------------------------------
 
-void Http1Connection::on_response(const proto::ResponseHead& head, const CheckedResponse& checked) {
+void Http1Connection::on_response(const proto::ResponseHead& head, const CheckedResponse& from_app) {
   const Request& request = exchange_.request();
+  CheckedResponse checked = from_app;
+  const CompressChoice choice = choose_coding(head, checked);
+  if (choice.coding != Coding::kIdentity) {
+    checked.has_length = false;
+    if (!request.is_head()) compressor_ = Compressor::create(choice.coding);
+  }
   if (continue_due_ || choose_framing(request, head.status, checked) == ResponseFraming::kClose) {
     after_ = AfterAnswer::kClose;
   }
   continue_due_ = false;
   answering_ = true;
-  writer_.append_head(head, checked, request, bench_.turn.date(), after_);
+  writer_.append_head(head, checked, request, {bench_.turn.date(), after_, choice});
   flush_task_.schedule();
 }
 
+// The head has to be read again for it: few apps ask for compression, and they get what they pay for.
+CompressChoice Http1Connection::choose_coding(const proto::ResponseHead& head,
+                                              const CheckedResponse& checked) {
+  const App* app = exchange_.app();
+  if (app == nullptr || !app->options().compress.enabled) return {};
+  const auto parsed = check_head(exchange_.request().block, bench_.head_fields);
+  const auto* request = std::get_if<CheckedHead>(&parsed);
+  if (request == nullptr) return {};
+  const bool has_cookie =
+      std::any_of(request->fields.begin(), request->fields.end(),
+                  [](const HeadField& field) { return equals_lower(field.name, "cookie"); });
+  return choose_compression(app->options().compress, {accepted_encodings(request->fields), has_cookie}, head,
+                            checked);
+}
+
 void Http1Connection::on_response_data(std::string_view bytes) {
+  if (compressor_ != nullptr) {
+    compressed_.clear();
+    compressor_->append(bytes, compressed_);
+    compressing_ = true;
+    bytes = compressed_;
+  }
   writer_.append_data(bytes);
   flush_task_.schedule();
 }
 
+// What the app has said by now reaches the client in this turn, compressed or not.
+void Http1Connection::flush_compressed() {
+  compressing_ = false;
+  compressed_.clear();
+  compressor_->flush(compressed_);
+  writer_.append_data(compressed_);
+}
+
 void Http1Connection::on_response_end() {
+  if (compressor_ != nullptr) {
+    compressed_.clear();
+    compressor_->finish(compressed_);
+    writer_.append_data(compressed_);
+    compressor_.reset();
+    compressing_ = false;
+  }
   writer_.append_end();
   finish_answer();
 }
 
 void Http1Connection::on_response_cut() {
   cut_ = true;
+  compressor_.reset();
+  compressing_ = false;
   finish_answer();
 }
 
@@ -71,6 +117,8 @@ void Http1Connection::on_refused(const Refusal& refusal) {
   answer.head_only = request.is_head();
   answer.json = prefers_json(request.accept);
   answer.date = bench_.turn.date();
+  if (tally.app != 0 && !answer.json) answer.page = place_.sites.page(tally.app, refusal.status);
+  if (refusal.status == 400 && refusal.cause == Cause::kBadRequest) place_.listener.on_fault(address_);
   append_error_answer(socket_.output().tail(), answer);
   finish_answer();
 }
@@ -97,10 +145,11 @@ void Http1Connection::on_writable() {
 }
 
 void Http1Connection::flush() {
-  if (state_ == State::kClosed || state_ == State::kLingering) return;
+  if (state_ == State::kClosed || state_ == State::kLingering || warming_) return;
   const std::uint64_t before = socket_.output().size() + file_left_;
+  if (compressing_) flush_compressed();
   Flow flow = socket_.flush();
-  if (flow == Flow::kDone && file_left_ > 0) flow = socket_.send_file(file_.get(), file_offset_, file_left_);
+  if (flow == Flow::kDone && has_file_left()) flow = flush_file();
   if (flow == Flow::kBroken) {
     on_client_gone();
     return;
@@ -116,20 +165,15 @@ void Http1Connection::flush() {
 
 void Http1Connection::on_answered() {
   record(Outcome::kAnswered);
-  file_.reset();
+  if (file_.valid()) forget_file();
   if (cut_ || after_ == AfterAnswer::kClose || retiring_) {
     end_after_answer();
     return;
   }
   switch (parser_.body()) {
-    case Http1Request::Body::kComplete:
-      start_next();
-      return;
-    case Http1Request::Body::kRefused:
-      linger();
-      return;
-    case Http1Request::Body::kMore:
-      break;
+    case Http1Request::Body::kComplete: start_next(); return;
+    case Http1Request::Body::kRefused: linger(); return;
+    case Http1Request::Body::kMore: break;
   }
   if (parser_.length_left().value_or(0) > kMaxDrainBytes) {
     linger();
@@ -189,7 +233,8 @@ void Http1Connection::record(Outcome outcome) {
   record.method = request.method;
   record.target = request.target;
   record.host = request.authority;
-  record.remote_address = address_.remote;
+  record.remote_address =
+      request.client_text.empty() ? std::string_view(address_.remote) : request.client_text;
   record.referer = request.referer;
   record.user_agent = request.user_agent;
   record.request_id = request.id();

@@ -1,4 +1,6 @@
 // An HTTP/1.1 connection's deadlines, and the ways it ends.
+#include <algorithm>
+
 #include "gateway/caps.h"
 #include "gateway/http1_connection.h"
 
@@ -8,10 +10,14 @@ using proto::Cause;
 
 std::optional<Instant> Http1Connection::next_deadline() {
   switch (state_) {
+    case State::kPreface:
+      return state_at_ + kPrefaceTime;
     case State::kHead:
       return state_at_ + (requests_ == 0 || !input_.empty() ? kHeadTime : kIdleTime);
     case State::kExchange:
       return exchange_deadline();
+    case State::kFile:
+      return state_at_ + kFileTime;
     case State::kFlushing:
       return write_at_ + kWriteIdleTime;
     case State::kDraining:
@@ -28,16 +34,20 @@ std::optional<Instant> Http1Connection::next_deadline() {
 // is still there.  Waiting for the worker has its deadlines in the exchange.
 std::optional<Instant> Http1Connection::exchange_deadline() {
   if (blocked_) return write_at_ + kWriteIdleTime;
+  if (tunnel_) return tunnel_deadline();
   if (client_ended_ && !answering_) return state_at_ + kHalfCloseTime;
   const bool owes_body =
       parser_.body() == Http1Request::Body::kMore && input_.empty() && exchange_.body_room() > 0;
-  if (owes_body) return read_at_ + kBodyIdleTime;
+  if (owes_body) return std::min(read_at_ + kBodyIdleTime, exchange_.body_due_at().value_or(Instant::max()));
   return std::nullopt;
 }
 
 void Http1Connection::on_deadline() {
   bench_.turn.refresh();
   switch (state_) {
+    case State::kPreface:
+      close();
+      return;
     case State::kHead:
       if (input_.empty()) {
         close();
@@ -48,6 +58,11 @@ void Http1Connection::on_deadline() {
       break;
     case State::kExchange:
       on_exchange_deadline();
+      break;
+    case State::kFile:
+      bench_.file_jobs.forget(*this);
+      state_ = State::kExchange;
+      refuse(503, Cause::kNone);
       break;
     case State::kFlushing:
       socket_.reset();
@@ -69,7 +84,7 @@ void Http1Connection::on_exchange_deadline() {
   if (blocked_) {
     socket_.reset();
     on_client_gone();
-  } else if (client_ended_ && !answering_) {
+  } else if (tunnel_ || (client_ended_ && !answering_)) {
     on_client_gone();
   } else {
     exchange_.abandon();
@@ -83,7 +98,7 @@ void Http1Connection::on_exchange_deadline() {
 }
 
 void Http1Connection::on_client_gone() {
-  if (state_ == State::kExchange || state_ == State::kFlushing) {
+  if (state_ == State::kExchange || state_ == State::kFile || state_ == State::kFlushing) {
     exchange_.abandon();
     record(Outcome::kClientGone);
   }
@@ -103,6 +118,7 @@ void Http1Connection::linger() {
 void Http1Connection::close() {
   if (state_ == State::kClosed) return;
   state_ = State::kClosed;
+  forget_file();
   socket_.close();
   deadline_.clear();
   place_.listener.on_connection_closed(*this);

@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "gateway/http_bytes.h"
+
 namespace rowhouse::gateway {
 namespace {
 
@@ -25,17 +27,28 @@ void Http1Writer::append_number(std::uint64_t number, int base) {
   out_.append(digits, result.ptr);
 }
 
+// A strong validator names bytes, and these become others (RFC 9110 8.8.3).
+void Http1Writer::append_field(const proto::Field& field, Coding coding) {
+  const bool weaken =
+      coding != Coding::kIdentity && equals_lower(field.name, "etag") && field.value.starts_with('"');
+  out_.append(field.name).append(": ").append(weaken ? "W/" : "").append(field.value).append(kLineEnd);
+}
+
 void Http1Writer::append_head(const proto::ResponseHead& head, const CheckedResponse& checked,
-                              const Request& request, std::string_view date, AfterAnswer after) {
+                              const Request& request, const HeadTerms& terms) {
   framing_ = choose_framing(request, head.status, checked);
   chunk_bytes_ = 0;
   out_.append("HTTP/1.1 ");
   append_number(head.status, 10);
   out_.append(" ").append(head.reason.empty() ? standard_reason(head.status) : head.reason);
-  out_.append("\r\nServer: Rowhouse\r\nDate: ").append(date).append(kLineEnd);
+  out_.append("\r\nServer: Rowhouse\r\nDate: ").append(terms.date).append(kLineEnd);
   for (const proto::Field& field : head.fields) {
     if (is_dropped_response_field(field.name)) continue;
-    out_.append(field.name).append(": ").append(field.value).append(kLineEnd);
+    append_field(field, terms.coding.coding);
+  }
+  if (terms.coding.varies) out_.append("Vary: Accept-Encoding\r\n");
+  if (terms.coding.coding != Coding::kIdentity) {
+    out_.append("Content-Encoding: ").append(terms.coding.coding == Coding::kGzip ? "gzip\r\n" : "br\r\n");
   }
   // To HEAD and in 304 it is the length that GET would have (RFC 9110 8.6); a 204 has none.
   if (checked.has_length && head.status != 204) {
@@ -44,10 +57,22 @@ void Http1Writer::append_head(const proto::ResponseHead& head, const CheckedResp
     out_.append(kLineEnd);
   }
   if (framing_ == ResponseFraming::kChunked) out_.append("Transfer-Encoding: chunked\r\n");
-  if (after == AfterAnswer::kClose) {
+  if (terms.after == AfterAnswer::kClose) {
     out_.append("Connection: close\r\n");
   } else if (request.version == 10) {
     out_.append("Connection: keep-alive\r\n");
+  }
+  out_.append(kLineEnd);
+}
+
+void Http1Writer::append_tunnel_head(const proto::ResponseHead& head, std::string_view date) {
+  framing_ = ResponseFraming::kClose;
+  chunk_bytes_ = 0;
+  out_.append("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n");
+  out_.append("Server: Rowhouse\r\nDate: ").append(date).append(kLineEnd);
+  for (const proto::Field& field : head.fields) {
+    if (is_dropped_response_field(field.name)) continue;
+    out_.append(field.name).append(": ").append(field.value).append(kLineEnd);
   }
   out_.append(kLineEnd);
 }

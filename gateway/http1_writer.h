@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "gateway/compression.h"
 #include "gateway/request.h"
 #include "gateway/response_rules.h"
 #include "gateway/static_files.h"  // AfterAnswer
@@ -24,13 +25,22 @@ enum class ResponseFraming : std::uint8_t {
 [[nodiscard]] ResponseFraming choose_framing(const Request& request, std::uint16_t status,
                                              const CheckedResponse& checked);
 
+// What the gateway adds to an answer's head.
+struct HeadTerms {
+  std::string_view date;
+  AfterAnswer after = AfterAnswer::kKeepAlive;
+  CompressChoice coding;  // of the body that will follow
+};
+
 class Http1Writer {
  public:
   explicit Http1Writer(std::string& out) : out_(out) {}
 
   // `head` has passed check_response.
   void append_head(const proto::ResponseHead& head, const CheckedResponse& checked, const Request& request,
-                   std::string_view date, AfterAnswer after);
+                   const HeadTerms& terms);
+  // The 101 of a tunnel; what follows goes as it is.
+  void append_tunnel_head(const proto::ResponseHead& head, std::string_view date);
   // REQUIRES: no bytes when the framing is kNone.  Bytes that follow each other before the client's socket
   // takes any become one chunk: a worker that sends single bytes cannot make six of each.
   void append_data(std::string_view bytes);
@@ -40,6 +50,7 @@ class Http1Writer {
   [[nodiscard]] ResponseFraming framing() const { return framing_; }
 
  private:
+  void append_field(const proto::Field& field, Coding coding);
   void append_number(std::uint64_t number, int base);
   void append_chunk(std::string_view bytes);
 

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -50,14 +51,15 @@ std::uint16_t port_of(int socket) {
 }
 
 UniqueFd open_reserve() {
-  return UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  return UniqueFd(::eventfd(0, EFD_CLOEXEC));
 }
 
 }  // namespace
 
-Listener::Listener(uv_loop_t* loop, UniqueFd socket, ClientListener& clients)
+Listener::Listener(uv_loop_t* loop, UniqueFd socket, Preface preface, ClientListener& clients)
     : clients_(clients),
       socket_(std::move(socket)),
+      preface_(preface),
       port_(port_of(socket_.get())),
       reserve_(open_reserve()),
       poll_(loop, socket_.get(), [this](int) { on_ready(); }) {
@@ -83,7 +85,9 @@ bool Listener::accept_one() {
     return false;
   }
   Endpoint from = endpoint_of(remote);
-  clients_.on_client(std::move(client), {std::move(from.host), from.port, port_, client_number(remote.any)});
+  ClientAddress address{std::move(from.host), from.port, port_, client_number(remote.any)};
+  address.bytes = address_bytes(remote.any);
+  clients_.on_client(std::move(client), std::move(address), preface_);
   return true;
 }
 

@@ -11,15 +11,18 @@
 
 namespace rowhouse::gateway {
 
+// What a connection begins with.
+enum class Preface : std::uint8_t { kNone, kProxyHeader };
+
 class ClientListener {
  public:
   virtual ~ClientListener() = default;
-  virtual void on_client(UniqueFd socket, ClientAddress address) = 0;
+  virtual void on_client(UniqueFd socket, ClientAddress address, Preface preface) = 0;
 };
 
 class Listener {
  public:
-  Listener(uv_loop_t* loop, UniqueFd socket, ClientListener& clients);
+  Listener(uv_loop_t* loop, UniqueFd socket, Preface preface, ClientListener& clients);
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
@@ -31,6 +34,7 @@ class Listener {
 
   ClientListener& clients_;
   UniqueFd socket_;
+  const Preface preface_;
   const std::uint16_t port_;
   UniqueFd reserve_;  // given up for a moment when descriptors have run out, to tell a client so
   Poll poll_;

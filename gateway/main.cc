@@ -1,5 +1,6 @@
 // rowhouse-gateway: speaks HTTP to the world and hands requests to the workers.  Started by the supervisor as
-// an unprivileged user with its control socket as descriptor 3; it is told everything else there.
+// an unprivileged user with its control socket as descriptor 3 and an empty directory, its root from then on, as 4; it
+// is told everything else by the supervisor.
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -12,6 +13,7 @@
 #include "base/process_name.h"
 #include "gateway/caps.h"
 #include "gateway/gateway.h"
+#include "gateway/walls.h"
 #include "proto/lifeline.h"
 
 namespace {
@@ -59,5 +61,11 @@ int main() {
   }
   const SystemClock clock;
   gateway::Gateway gateway(UniqueFd(proto::kControlFd), clock, max_connections.value());
+  Status walled = gateway::enter_empty_root(proto::kGatewayRootFd);
+  if (walled.ok()) walled = gateway::allow_only_needed_calls();
+  if (!walled.ok()) {
+    log_error("start-failed", {{"error", walled.error()}});
+    return 1;
+  }
   return gateway.run();
 }

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "gateway/head_rules.h"
+#include "gateway/trusted_proxies.h"
 #include "proto/heads.h"
 
 namespace rowhouse::gateway {
@@ -19,6 +20,9 @@ struct ClientAddress {
   std::uint16_t remote_port = 0;
   std::uint16_t server_port = 0;
   std::uint64_t client = 0;  // of client_counts.h
+  std::optional<AddressBytes> bytes;  // nothing on a UNIX socket
+  bool counted = false;      // among the connections of its client
+  bool trusted = false;      // a proxy that may say who its client is
 };
 
 inline constexpr std::size_t kRequestIdBytes = 16;
@@ -36,7 +40,10 @@ struct Request {
   std::uint64_t content_length = 0;
   bool keep_alive = false;
   bool expect_continue = false;
+  bool offers_websocket = false;
   std::array<char, kRequestIdBytes> request_id{};
+  bool https = false;         // to the client, as a trusted proxy says
+  std::string client_text;    // the client's address, as a trusted proxy says; empty: the connection's own
 
   // A request whose head is not known (yet).
   void forget() {
@@ -45,8 +52,10 @@ struct Request {
     version = 11;
     framing = BodyFraming::kNone;
     content_length = 0;
-    expect_continue = false;
+    expect_continue = offers_websocket = false;
     request_id = {};
+    https = false;
+    client_text.clear();
   }
   // 16 hex digits, or nothing when the head is not known.
   [[nodiscard]] std::string_view id() const {
@@ -59,9 +68,14 @@ struct Request {
     return method_number == proto::Method::kGet || method_number == proto::Method::kHead ||
            method_number == proto::Method::kOptions;
   }
+  // Running it twice has the effect of running it once (RFC 9110 9.2.2), if the app keeps to that.
+  [[nodiscard]] bool is_idempotent() const {
+    return is_safe() || method_number == proto::Method::kPut || method_number == proto::Method::kDelete ||
+           method_number == proto::Method::kTrace;
+  }
   // May wait inside a busy worker.
   [[nodiscard]] bool is_prefetchable() const {
-    return !has_body() && (method_number == proto::Method::kGet || method_number == proto::Method::kHead);
+    return !has_body() && !offers_websocket && (method_number == proto::Method::kGet || method_number == proto::Method::kHead);
   }
 };
 

@@ -11,7 +11,8 @@ namespace rowhouse::gateway {
 namespace {
 
 constexpr std::string_view kJoint = "; ";
-constexpr std::size_t kStreamOffset = 8;  // of the frame header
+constexpr std::size_t kFlagsOffset = 5;   // of the frame header
+constexpr std::size_t kStreamOffset = 8;
 
 // Fields that come at most once (RFC 9110 5.3: not defined as a list).
 constexpr std::array<std::string_view, 9> kSingletons = {
@@ -88,14 +89,25 @@ class FieldCollector {
   unsigned seen_ = 0;
 };
 
-std::optional<Refusal> collect(FieldCollector& fields, const CheckedHead& head, const ClientAddress& client) {
+// The client as the app is told.
+std::string_view remote_of(const Request& request, const ClientAddress& client) {
+  return request.client_text.empty() ? std::string_view(client.remote) : std::string_view(request.client_text);
+}
+
+// On a UNIX socket: what the client most likely sees.
+std::uint16_t default_port(const Request& request) {
+  return request.https ? 443 : 80;
+}
+
+std::optional<Refusal> collect(FieldCollector& fields, const CheckedHead& head, const Request& request,
+                               const ClientAddress& client) {
   for (const HeadField& field : head.fields) {
     if (const auto refusal = fields.add_client_field(field)) return refusal;
   }
   if (const auto refusal = fields.add_cookies(head.fields)) return refusal;
   const std::array<std::pair<std::string_view, std::string_view>, 3> ours = {
-      {{"x-forwarded-for", client.remote},
-       {"x-forwarded-proto", "http"},
+      {{"x-forwarded-for", remote_of(request, client)},
+       {"x-forwarded-proto", request.https ? "https" : "http"},
        {"x-forwarded-host", head.authority}}};
   for (const auto& [name, value] : ours) {
     if (value.empty()) continue;
@@ -114,33 +126,39 @@ std::optional<Refusal> encode_request(std::string& frame, EncoderRoom& room, con
                                       const CheckedHead& head, const RequestRoute& route,
                                       const ClientAddress& client) {
   FieldCollector fields(room);
-  if (const auto refusal = collect(fields, head, client)) return refusal;
+  if (const auto refusal = collect(fields, head, request, client)) return refusal;
   const std::string_view path = request.path;
   proto::RequestHead out;
   out.method = request.method_number;
   out.version = request.version;
   out.app = route.app;
   out.body_length = body_length_of(request);
-  out.remote_port = client.remote_port;
-  out.server_port = client.server_port;
+  out.https = request.https;
+  out.remote_port = request.client_text.empty() ? client.remote_port : std::uint16_t{0};
+  out.server_port = client.server_port != 0 ? client.server_port : default_port(request);
   out.method_name = request.method;
   out.target = request.target;
   out.script_name = path.substr(0, route.prefix_bytes);
   out.path_info = path.substr(route.prefix_bytes);
   out.query = request.query;
   out.host = request.authority;
-  out.remote_address = client.remote;
+  out.remote_address = remote_of(request, client);
   out.server_name = request.host;
   out.request_id = request.id();
   out.fields = fields.fields();
   frame.clear();
-  proto::append_request(frame, 0, out,
-                        request.has_body() ? proto::RequestBody::kFollows : proto::RequestBody::kNone);
+  proto::RequestBody body = request.has_body() ? proto::RequestBody::kFollows : proto::RequestBody::kNone;
+  if (request.offers_websocket) body = proto::RequestBody::kUpgrade;
+  proto::append_request(frame, 0, out, body);
   return std::nullopt;
 }
 
 void set_stream(std::string& frame, std::uint32_t stream) {
   std::memcpy(frame.data() + kStreamOffset, &stream, sizeof stream);
+}
+
+bool offers_upgrade(std::string_view frame) {
+  return (static_cast<std::uint8_t>(frame[kFlagsOffset]) & proto::kFlagUpgrade) != 0;
 }
 
 void describe_request(Request& request, const CheckedHead& head) {
@@ -154,6 +172,7 @@ void describe_request(Request& request, const CheckedHead& head) {
   request.content_length = head.content_length;
   request.keep_alive = head.keep_alive;
   request.expect_continue = head.expect_continue;
+  request.offers_websocket = head.offers_websocket;
   request.referer = request.user_agent = request.accept = {};
   for (const HeadField& field : head.fields) {
     switch (field.name.size()) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <string_view>
 
 #include "gateway/refusal.h"
 #include "gateway/request.h"
@@ -31,5 +32,7 @@ struct EncoderRoom {
 
 // Puts the stream's number into a frame that encode_request wrote.
 void set_stream(std::string& frame, std::uint32_t stream);
+// Whether such a frame offers WebSocket.
+[[nodiscard]] bool offers_upgrade(std::string_view frame);
 
 }  // namespace rowhouse::gateway

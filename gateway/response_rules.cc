@@ -91,10 +91,7 @@ Error invalid(const char* operation) { return make_error(ErrorCode::kInvalid, op
 
 bool is_content_length(const proto::Field& field) { return equals_lower(field.name, "content-length"); }
 
-}  // namespace
-
-Result<CheckedResponse> check_response(const proto::ResponseHead& head) {
-  if (head.status < kFirstStatus || head.status > kLastStatus) return invalid("response status");
+Result<CheckedResponse> check_head_text(const proto::ResponseHead& head) {
   if (!all_in(kValueBytes, head.reason)) return invalid("response reason");
   CheckedResponse checked;
   for (const proto::Field& field : head.fields) {
@@ -106,6 +103,18 @@ Result<CheckedResponse> check_response(const proto::ResponseHead& head) {
     checked = {true, *length};
   }
   return checked;
+}
+
+}  // namespace
+
+Result<CheckedResponse> check_response(const proto::ResponseHead& head) {
+  if (head.status < kFirstStatus || head.status > kLastStatus) return invalid("response status");
+  return check_head_text(head);
+}
+
+Status check_tunnel(const proto::ResponseHead& head) {
+  RH_ASSIGN(const CheckedResponse checked, check_head_text(head));
+  return checked.has_length ? Status(invalid("tunnel Content-Length")) : Status();
 }
 
 bool is_dropped_response_field(std::string_view name) {

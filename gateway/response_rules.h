@@ -19,6 +19,9 @@ struct CheckedResponse {
 // the reason, more than one Content-Length, or one that is not a plain decimal number (RFC 9110 5.5, 8.6).
 [[nodiscard]] Result<CheckedResponse> check_response(const proto::ResponseHead& head);
 
+// The same for the head of a tunnel, which has no Content-Length.
+[[nodiscard]] Status check_tunnel(const proto::ResponseHead& head);
+
 // Fields of the app that are not passed on: hop-by-hop and framing (the gateway frames; `Content-Length` is
 // written again), Date and Server (the gateway's), Rowhouse-* (only a refusal of Rowhouse has them).  Any
 // letter case.

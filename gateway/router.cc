@@ -31,7 +31,7 @@ std::size_t longest_candidate(std::string_view path, std::size_t deepest, std::s
 
 void Router::set_routes(std::uint32_t app, std::vector<RouteKey> routes) {
   remove_app(app);
-  for (const RouteKey& key : routes) add_claim(app, key);
+  for (std::size_t i = 0; i < routes.size(); ++i) add_claim({app, static_cast<std::uint16_t>(i)}, routes[i]);
   routes_of_app_.emplace(app, std::move(routes));
 }
 
@@ -42,7 +42,7 @@ void Router::remove_app(std::uint32_t app) {
   routes_of_app_.erase(found);
 }
 
-void Router::add_claim(std::uint32_t app, const RouteKey& key) {
+void Router::add_claim(Claim claim, const RouteKey& key) {
   Host* host = nullptr;
   if (is_wildcard(key.host)) {
     const std::string name = key.host.substr(kWildcardMark.size());
@@ -52,7 +52,7 @@ void Router::add_claim(std::uint32_t app, const RouteKey& key) {
   } else {
     host = &exact_[key.host];
   }
-  host->prefixes[key.prefix].push_back(app);
+  host->prefixes[key.prefix].push_back(claim);
   host->deepest = std::max(host->deepest, count_of(key.prefix, '/'));
   host->longest = std::max(host->longest, key.prefix.size());
 }
@@ -65,7 +65,7 @@ void Router::remove_claim(std::uint32_t app, const RouteKey& key) {
   if (host == hosts.end()) return;
   const auto prefix = host->second.prefixes.find(key.prefix);
   if (prefix == host->second.prefixes.end()) return;
-  std::erase(prefix->second, app);
+  std::erase_if(prefix->second, [app](const Claim& claim) { return claim.app == app; });
   if (prefix->second.empty()) host->second.prefixes.erase(prefix);
   if (!host->second.prefixes.empty()) return;
   if (wildcard) --wildcards_by_labels_[std::min(labels_of(name), kMaxLabels - 1)];
@@ -95,7 +95,10 @@ RouteMatch Router::find(std::string_view host_name, std::string_view path) const
   std::size_t end = longest_candidate(path, host->deepest, host->longest);
   while (true) {
     const auto found = host->prefixes.find(path.substr(0, end));
-    if (found != host->prefixes.end()) return {RouteMatch::Kind::kFound, found->second.back(), end};
+    if (found != host->prefixes.end()) {
+      const Claim& claim = found->second.back();
+      return {RouteMatch::Kind::kFound, claim.app, claim.route, end};
+    }
     if (end == 0) return {RouteMatch::Kind::kNoRoute};
     end = path.rfind('/', end - 1);
   }

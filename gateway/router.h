@@ -26,6 +26,7 @@ struct RouteMatch {
   enum class Kind : std::uint8_t { kFound, kNoHost, kNoRoute };
   Kind kind = Kind::kNoHost;
   std::uint32_t app = 0;         // kFound only
+  std::uint16_t route = 0;       // kFound only: which of the app's, from 0
   std::size_t prefix_bytes = 0;  // kFound only: SCRIPT_NAME is this much of the path, PATH_INFO the rest
 };
 
@@ -43,15 +44,19 @@ class Router {
   template <typename Value>
   using TextMap = std::unordered_map<std::string, Value, KeyedTextHash, std::equal_to<>>;
 
+  struct Claim {
+    std::uint32_t app = 0;
+    std::uint16_t route = 0;
+  };
   struct Host {
-    TextMap<std::vector<std::uint32_t>> prefixes;  // who claims it, the last one has it
+    TextMap<std::vector<Claim>> prefixes;  // who claims it, the last one has it
     // Bounds for the search; they do not shrink while the host has routes.
     std::size_t deepest = 0;  // segments
     std::size_t longest = 0;  // bytes
   };
   static constexpr std::size_t kMaxLabels = 128;  // of a name of 253 bytes
 
-  void add_claim(std::uint32_t app, const RouteKey& key);
+  void add_claim(Claim claim, const RouteKey& key);
   void remove_claim(std::uint32_t app, const RouteKey& key);
   [[nodiscard]] const Host* find_host(std::string_view host) const;
   [[nodiscard]] const Host* find_wildcard(std::string_view host) const;

@@ -17,6 +17,9 @@ class WorkerShare {
   void set_in_flight(std::size_t streams) {
     row_[own_].in_flight.store(static_cast<std::uint32_t>(streams), std::memory_order_relaxed);
   }
+  void set_given_up(std::size_t streams) {
+    row_[own_].given_up.store(static_cast<std::uint32_t>(streams), std::memory_order_relaxed);
+  }
   void add_request() { proto::add_to_own(row_[own_].requests, std::uint64_t{1}); }
   // Of all gateways.
   [[nodiscard]] std::uint32_t in_flight() const {
@@ -47,6 +50,11 @@ class AppShare {
   [[nodiscard]] std::uint32_t queued() const {
     std::uint32_t sum = 0;
     for (std::uint32_t i = 0; i < count_; ++i) sum += row_[i].queued.load(std::memory_order_relaxed);
+    return sum;
+  }
+  [[nodiscard]] std::uint64_t admitted() const {
+    std::uint64_t sum = 0;
+    for (std::uint32_t i = 0; i < count_; ++i) sum += row_[i].admitted.load(std::memory_order_relaxed);
     return sum;
   }
 

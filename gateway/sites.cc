@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/files.h"
 #include "base/log.h"
 #include "base/message_socket.h"
+#include "gateway/http_bytes.h"
 
 namespace rowhouse::gateway {
 namespace {
@@ -20,42 +22,118 @@ Error out_of_order(const char* message) {
 
 AppLimits limits_of(const proto::AppBegin& begin) {
   return {begin.body_bytes, std::chrono::milliseconds(begin.request_ms),
-          std::chrono::milliseconds(begin.queue_ms), begin.concurrency, begin.queue};
+          std::chrono::milliseconds(begin.queue_ms), begin.concurrency, begin.queue, {}, begin.uid};
+}
+
+constexpr std::string_view kAcmePrefix = "/.well-known/acme-challenge/";  // RFC 8555 8.3
+constexpr std::size_t kMaxCacheControlBytes = 256;
+constexpr std::size_t kMaxIndexBytes = 64;
+
+// What the tenant says of its static prefixes, as far as it is sound.
+void apply_options(std::vector<StaticPrefix>& statics, const proto::GatewayPart& part) {
+  for (const proto::GatewayPart::Static& options : part.statics) {
+    const auto place = std::find_if(statics.begin(), statics.end(), [&](const StaticPrefix& known) {
+      return known.prefix == options.prefix;
+    });
+    if (place == statics.end()) continue;
+    const bool printable = all_in(kValueBytes, options.cache_control);
+    if (printable && options.cache_control.size() <= kMaxCacheControlBytes) {
+      place->cache_control = options.cache_control;
+    }
+    const bool is_name = !options.index.empty() && options.index.size() <= kMaxIndexBytes &&
+                         options.index.find('/') == std::string::npos && !options.index.starts_with('.') &&
+                         options.index.find('\0') == std::string::npos;
+    if (is_name) place->index = options.index;
+    place->fallback = options.fallback;
+  }
+}
+
+bool is_content_type(std::string_view text) {
+  return text.find('/') != std::string_view::npos && all_in(kValueBytes, text);
+}
+
+AppOptions options_of(proto::GatewayPart& part) {
+  AppOptions options;
+  options.buffering = part.buffering;
+  for (proto::GatewayPart::Page& page : part.pages) {
+    if (page.first_status < 400 || page.last_status > 599) continue;
+    options.pages.push_back({page.first_status, page.last_status, std::move(page.html)});
+  }
+  options.compress.enabled = part.compress.enabled;
+  options.compress.with_cookies = part.compress.with_cookies;
+  options.compress.min_bytes = part.compress.min_bytes;
+  for (std::string& type : part.compress.types) {
+    if (is_content_type(type)) options.compress.types.push_back(std::move(type));
+  }
+  return options;
+}
+
+std::vector<Redirect> redirects_of(const proto::GatewayPart& part, std::size_t routes) {
+  std::vector<Redirect> redirects;
+  for (const proto::GatewayPart::Redirect& given : part.redirects) {
+    const Redirect redirect{given.status, given.target, given.keep_path};
+    if (given.route >= routes || !is_sound(redirect)) continue;
+    redirects.resize(routes);
+    redirects[given.route] = redirect;
+  }
+  return redirects;
 }
 
 }  // namespace
 
-Sites::Sites(Workbench& bench, ShareTable& shares, WorkerFaultListener& faults)
-    : bench_(bench), shares_(shares), faults_(faults) {}
+Sites::Sites(Workbench& bench, ShareTable& shares, AppListener& listener)
+    : bench_(bench), shares_(shares), listener_(listener) {}
 
-SiteMatch Sites::find(std::string_view host, std::string_view path) const {
-  const RouteMatch route = router_.find(host, path);
+std::variant<Sites::Place, RedirectMatch, Refusal> Sites::find_place(std::string_view host,
+                                                                     std::string_view path) const {
+  RouteMatch route = router_.find(host, path);
+  if (route.kind == RouteMatch::Kind::kNoHost && !default_site_.empty())
+    route = router_.find(default_site_, path);
   switch (route.kind) {
-    case RouteMatch::Kind::kNoHost:
-      return kNoHost;
-    case RouteMatch::Kind::kNoRoute:
-      return kNoRoute;
-    case RouteMatch::Kind::kFound:
-      break;
+    case RouteMatch::Kind::kNoHost: return kNoHost;
+    case RouteMatch::Kind::kNoRoute: return kNoRoute;
+    case RouteMatch::Kind::kFound: break;
   }
   const Site& site = sites_.at(route.app);
+  if (route.route < site.redirects.size() && site.redirects[route.route].status != 0) {
+    return RedirectMatch{route.app, &site.redirects[route.route], route.prefix_bytes};
+  }
+  return Place{&site, route};
+}
+
+SiteMatch Sites::find(std::string_view host, std::string_view path) const {
+  if (acme_.root.valid() && path.starts_with(kAcmePrefix)) {
+    return StaticMatch{0, &acme_, acme_.owner, path.substr(kAcmePrefix.size())};
+  }
+  const auto found = find_place(host, path);
+  if (const auto* refusal = std::get_if<Refusal>(&found)) return *refusal;
+  if (const auto* redirect = std::get_if<RedirectMatch>(&found)) return *redirect;
+  const auto& [site, route] = *std::get_if<Place>(&found);
   const std::string_view below = path.substr(route.prefix_bytes);
-  for (const StaticPrefix& known : site.statics) {
+  for (const StaticPrefix& known : site->statics) {
     if (below.starts_with(known.prefix)) {
-      return StaticMatch{route.app, known.root.get(), site.owner, below.substr(known.prefix.size())};
+      return StaticMatch{route.app, &known, known.owner, below.substr(known.prefix.size())};
     }
   }
-  return AppMatch{site.app.get(), route.prefix_bytes};
+  return AppMatch{site->app.get(), route.prefix_bytes};
+}
+
+SiteMatch Sites::find_app(std::string_view host, std::string_view path) const {
+  const auto found = find_place(host, path);
+  if (const auto* refusal = std::get_if<Refusal>(&found)) return *refusal;
+  if (const auto* redirect = std::get_if<RedirectMatch>(&found)) return *redirect;
+  const auto& [site, route] = *std::get_if<Place>(&found);
+  return AppMatch{site->app.get(), route.prefix_bytes};
 }
 
 Status Sites::on_begin(const proto::AppBegin& message) {
   if (message.slot >= proto::kMaxApps) return out_of_order("AppBegin slot");
   Site& site = sites_[message.app];
   if (site.app == nullptr) {
-    site.app = std::make_unique<App>(bench_, message.app, faults_);
+    site.app = std::make_unique<App>(bench_, message.app, listener_);
     site.app->set_limits(limits_of(message), shares_.app(message.slot));
   }
-  drafts_[message.app] = Draft{message, {}, {}};
+  drafts_[message.app] = Draft{message, {}, {}, {}};
   return {};
 }
 
@@ -75,7 +153,32 @@ Status Sites::on_static(const proto::AppStatic& message, UniqueFd root) {
       !prefix.starts_with('/') || !prefix.ends_with('/')) {
     return out_of_order("AppStatic");
   }
-  draft->second.statics.push_back({std::string(prefix), std::move(root)});
+  StaticPrefix& place = draft->second.statics.emplace_back();
+  place.prefix = prefix;
+  place.root = std::move(root);
+  place.owner = draft->second.begin.uid;
+  return {};
+}
+
+// SECURITY: these are a tenant's bytes.  A part that is not sound is as good as none.
+Status Sites::on_part(const proto::AppPart& message, UniqueFd part) {
+  const auto draft = drafts_.find(message.app);
+  if (draft == drafts_.end()) return out_of_order("AppPart");
+  const auto bytes = read_sealed_memory(part.get(), proto::kMaxGatewayPartBytes);
+  auto parsed = bytes.ok() ? proto::parse_gateway_part(as_bytes(bytes.value()))
+                           : Result<proto::GatewayPart>(bytes.error());
+  if (parsed.ok()) {
+    draft->second.part = std::move(parsed).value();
+  } else {
+    log_warning("gateway-part-refused", {{"app", message.app}, {"error", parsed.error()}});
+  }
+  return {};
+}
+
+Status Sites::on_retry(const proto::AppRetry& message) {
+  const auto draft = drafts_.find(message.app);
+  if (draft == drafts_.end()) return out_of_order("AppRetry");
+  draft->second.retry = message.policy;
   return {};
 }
 
@@ -87,9 +190,14 @@ Status Sites::on_commit(const proto::AppCommit& message) {
   Draft draft = std::move(found->second);
   drafts_.erase(found);
   Site& site = sites_[message.app];
-  site.app->set_limits(limits_of(draft.begin), shares_.app(draft.begin.slot));
-  site.owner = draft.begin.uid;
+  AppLimits limits = limits_of(draft.begin);
+  limits.retry = draft.retry;
+  site.app->set_limits(limits, shares_.app(draft.begin.slot));
+  apply_options(draft.statics, draft.part);
   site.statics = std::move(draft.statics);
+  site.redirects = redirects_of(draft.part, draft.routes.size());
+  site.app->set_options(options_of(draft.part));
+  set_rate(site, draft.begin);
   std::sort(site.statics.begin(), site.statics.end(),
             [](const StaticPrefix& a, const StaticPrefix& b) { return a.prefix.size() > b.prefix.size(); });
   router_.set_routes(message.app, std::move(draft.routes));
@@ -101,13 +209,43 @@ void Sites::on_remove(const proto::AppRemove& message) {
   router_.remove_app(message.app);
   const auto found = sites_.find(message.app);
   if (found == sites_.end()) return;
+  leave_rate(found->second, message.app);
   std::unique_ptr<App> app = std::move(found->second.app);
   sites_.erase(found);
   app->remove();
   bench_.turn.bury(std::move(app));
 }
 
-App* Sites::find_app(std::uint32_t number, std::string_view message) const {
+const std::string* Sites::page(std::uint32_t app, std::uint16_t status) const {
+  const auto found = sites_.find(app);
+  return found == sites_.end() ? nullptr : found->second.app->options().page(status);
+}
+
+void Sites::set_acme_directory(UniqueFd root, std::uint32_t owner) {
+  acme_.prefix = kAcmePrefix;
+  acme_.root = std::move(root);
+  acme_.owner = owner;
+  acme_.fallback = true;  // a tenant may have a client of its own
+}
+
+void Sites::set_rate(Site& site, const proto::AppBegin& begin) {
+  if (site.tenant != begin.tenant.view()) leave_rate(site, begin.app);
+  site.tenant = begin.tenant.str();
+  TenantRate& rate = rates_[site.tenant];
+  rate.set_rate(begin.rate);
+  rate.set_app(begin.app, shares_.app(begin.slot));
+  site.app->set_rate(begin.rate != 0 ? &rate : nullptr);
+}
+
+void Sites::leave_rate(Site& site, std::uint32_t app) {
+  const auto known = rates_.find(site.tenant);
+  site.app->set_rate(nullptr);
+  if (known == rates_.end()) return;
+  known->second.remove_app(app);
+  if (!known->second.has_apps()) rates_.erase(known);
+}
+
+App* Sites::app_of(std::uint32_t number, std::string_view message) const {
   const auto found = sites_.find(number);
   if (found != sites_.end()) return found->second.app.get();
   log_warning("message-for-unknown-app", {{"message", message}, {"app", number}});
@@ -115,11 +253,11 @@ App* Sites::find_app(std::uint32_t number, std::string_view message) const {
 }
 
 Status Sites::on_worker(const proto::WorkerAdd& message, UniqueFd channel) {
-  if (message.slot >= proto::kMaxWorkers || message.threads == 0 || message.threads > proto::kMaxThreads) {
+  if (message.slot >= proto::kMaxWorkers || message.threads == 0 || message.threads > proto::kMaxConcurrency) {
     return out_of_order("WorkerAdd");
   }
   RH_TRY(set_nonblocking(channel.get()));
-  App* const app = find_app(message.app, "WorkerAdd");
+  App* const app = app_of(message.app, "WorkerAdd");
   if (app == nullptr) return {};
   app->add_worker({message.app, message.generation, message.worker, message.threads},
                   shares_.worker(message.slot), std::move(channel));
@@ -127,19 +265,29 @@ Status Sites::on_worker(const proto::WorkerAdd& message, UniqueFd channel) {
 }
 
 void Sites::on_worker_gone(const proto::WorkerGone& message) {
-  App* const app = find_app(message.app, "WorkerGone");
+  App* const app = app_of(message.app, "WorkerGone");
   if (app == nullptr || app->remove_worker(message.generation, message.worker)) return;
   log_warning("unknown-worker-gone", {{"app", message.app}, {"worker", message.worker}});
 }
 
 void Sites::on_condition(const proto::AppConditionChange& message) {
-  App* const app = find_app(message.app, "AppCondition");
+  App* const app = app_of(message.app, "AppCondition");
   if (app != nullptr) app->set_condition(message.condition, message.retry_after_s);
 }
 
 void Sites::on_switch(const proto::Switch& message) {
-  App* const app = find_app(message.app, "Switch");
+  App* const app = app_of(message.app, "Switch");
   if (app != nullptr) app->switch_to(message.generation);
+}
+
+void Sites::on_worker_leaving(const proto::WorkerLeaving& message) {
+  App* const app = app_of(message.app, "WorkerLeaving");
+  if (app != nullptr) app->spare_worker(message.generation, message.worker);
+}
+
+void Sites::on_probe(const proto::Probe& message) {
+  App* const app = app_of(message.app, "Probe");
+  if (app != nullptr) app->probe(message);
 }
 
 }  // namespace rowhouse::gateway

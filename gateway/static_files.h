@@ -11,50 +11,57 @@
 #include <variant>
 
 #include "base/unique_fd.h"
-#include "gateway/head_rules.h"
+#include "gateway/encodings.h"
 #include "gateway/mime.h"
 #include "proto/causes.h"
 
 namespace rowhouse::gateway {
 
+enum class AfterAnswer : std::uint8_t { kKeepAlive, kClose };
+
 struct StaticFile {
   UniqueFd file;  // O_NONBLOCK, at offset 0
   std::uint64_t size = 0;
-  std::int64_t modified_s = 0;    // since 1970-01-01T00:00:00Z
-  std::string etag;               // strong, with its quotes
-  std::string_view content_type;  // borrowed from the MimeTypes
+  std::int64_t modified_s = 0;        // since 1970-01-01T00:00:00Z
+  std::string etag;                   // strong, with its quotes
+  std::string_view content_type;      // borrowed from the MimeTypes
+  Coding coding = Coding::kIdentity;  // it is the file of this name and ".gz" or ".br"
+  bool varies = false;                // another client could get another coding
 };
 
 struct StaticRefusal {
   std::uint16_t status = 404;  // 403: the tenant can mend it; 404; 503: no descriptors, or leased; 500
   proto::Cause cause = proto::Cause::kForbidden;  // kNone for 500 and 503
-  const char* reason = "";                        // a literal, for the tenant's log
+  const char* reason = "";                        // a literal, for tests
+};
+
+// A disk would have to be asked: try again where waiting is allowed.
+struct NotCached {};
+
+using OpenedStatic = std::variant<StaticFile, StaticRefusal, NotCached>;
+
+enum class MayWait : std::uint8_t { kNo, kYes };
+
+struct StaticOrder {
+  int root = -1;
+  // The normal form of the path below the prefix "/static/", without a slash at the start.  Empty or with a
+  // slash at its end it means the index file there.  Names that begin with "." and repeated slashes are 404.
+  std::string_view relative;
+  std::string_view index = "index.html";
+  std::uint32_t owner_uid = 0;
+  Encodings encodings;  // of the client
 };
 
 // GET and HEAD; every other method below a static prefix is 405 with kForbidden.
 [[nodiscard]] bool is_static_method(std::string_view method);
 
-// `relative`: the normal form of the path below the prefix "/static/", without a slash at the start.  Empty
-// or with a slash at its end it means index.html there.  Names that begin with "." and repeated slashes are
-// 404. May block on a slow disk.
-[[nodiscard]] std::variant<StaticFile, StaticRefusal> open_static_file(int root_fd, std::string_view relative,
-                                                                       std::uint32_t owner_uid,
-                                                                       const MimeTypes& types);
+// Without MayWait::kYes it touches no disk (RESOLVE_CACHED), and answers NotCached instead.
+[[nodiscard]] OpenedStatic open_static_file(const StaticOrder& order, const MimeTypes& types,
+                                            MayWait may_wait);
 
-enum class AfterAnswer : std::uint8_t { kKeepAlive, kClose };
-
-// What follows the head: `length` bytes of the file from `offset`; 0 for HEAD, 304, 412, 416.  The file may
-// have become shorter since: fewer bytes than `length` must end the connection visibly.
-struct StaticPlan {
-  std::uint16_t status = 200;
-  std::uint64_t offset = 0;
-  std::uint64_t length = 0;
-};
-
-// Appends the whole head of the answer: preconditions and a single range as RFC 9110 13.2.2 and 14.2 say;
-// several ranges are answered by the whole file.  REQUIRES: is_static_method(head.method).  `date`: the HTTP
-// date of now.
-[[nodiscard]] StaticPlan append_static_head(std::string& out, const StaticFile& file, const CheckedHead& head,
-                                            std::string_view date, AfterAnswer after);
+// Whether these bytes of the file are in memory, as far as a few samples can tell.
+[[nodiscard]] bool is_cached(int file, std::uint64_t offset, std::uint64_t count);
+// Reads them and throws them away, so that they are.
+void warm_cache(int file, std::uint64_t offset, std::uint64_t count);
 
 }  // namespace rowhouse::gateway

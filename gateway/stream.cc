@@ -45,6 +45,11 @@ Status step_stream(Stream& stream, const proto::Frame& frame) {
       if (stream.phase == StreamPhase::kResponded) return violation("second RESPONSE");
       stream.phase = StreamPhase::kResponded;
       return {};
+    case FrameType::kTunnel:
+      if (!stream.offers_upgrade) return violation("TUNNEL without UPGRADE");
+      if (stream.phase == StreamPhase::kResponded) return violation("TUNNEL after RESPONSE");
+      stream.phase = StreamPhase::kResponded;
+      return {};
     case FrameType::kData:
       return on_data_frame(stream, frame.payload.size());
     case FrameType::kEnd:

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
 #include "gateway/deadlines.h"
+#include "gateway/running_request.h"
 #include "proto/frames.h"
 #include "proto/heads.h"
 
@@ -18,6 +20,7 @@ enum class StreamPhase : std::uint8_t { kOpened, kStarted, kResponded };
 enum class StreamLoss : std::uint8_t {
   kDrained,  // the worker said that it will not run it
   kGone,     // the channel ended
+  kUnsent,   // the channel ended before the whole REQUEST had left the gateway
 };
 
 // Who opened a stream.  Every stream that is not given up ends with exactly one of on_end, on_abort, on_lost.
@@ -27,6 +30,8 @@ class StreamListener {
   virtual void on_started() = 0;
   // The head is borrowed and not yet checked against the rules of HTTP.
   virtual void on_response(const proto::ResponseHead& head) = 0;
+  // In the place of on_response: from now on the stream carries the connection's bytes.
+  virtual void on_tunnel(const proto::ResponseHead& head) = 0;
   virtual void on_data(std::string_view bytes) = 0;
   virtual void on_end() = 0;
   virtual void on_abort(proto::AbortReason reason) = 0;
@@ -45,9 +50,12 @@ struct Stream {
   std::uint32_t id = 0;
   StreamListener* listener = nullptr;  // null: given up; frames are checked and dropped
   StreamPhase phase = StreamPhase::kOpened;
+  bool offers_upgrade = false;       // the worker may answer TUNNEL
   std::uint32_t receive_window = 0;  // DATA that the worker may still send
   std::uint32_t send_window = 0;     // BODY that we may still send
+  std::uint64_t request_end = 0;     // of REQUEST, in the bytes of its channel
   Deadline deadline;
+  std::unique_ptr<GivenUpRequest> given_up;  // of one without a listener
 };
 
 // Checks a frame against the stream's state and moves the state.  kInvalid: the worker broke the protocol.

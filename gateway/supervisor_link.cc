@@ -63,17 +63,26 @@ Status SupervisorLink::dispatch(proto::IncomingMessage& incoming) {
     return {};
   }
   if (incoming.type == MessageType::kGatewaySetup) return deliver<proto::GatewaySetup>(incoming);
+  if (incoming.type == MessageType::kGatewayOptions) return deliver<proto::GatewayOptions>(incoming);
+  if (incoming.type == MessageType::kAcmeDirectory) return deliver<proto::AcmeDirectory>(incoming);
+  if (incoming.type == MessageType::kSpoolDirectory) return deliver<proto::SpoolDirectory>(incoming);
+  if (incoming.type == MessageType::kTrustedProxy) return deliver<proto::TrustedProxy>(incoming);
   if (incoming.type == MessageType::kListener) return deliver<proto::Listener>(incoming);
   if (incoming.type == MessageType::kAppBegin) return deliver<proto::AppBegin>(incoming);
   if (incoming.type == MessageType::kAppRoute) return deliver<proto::AppRoute>(incoming);
   if (incoming.type == MessageType::kAppStatic) return deliver<proto::AppStatic>(incoming);
+  if (incoming.type == MessageType::kAppPart) return deliver<proto::AppPart>(incoming);
+  if (incoming.type == MessageType::kAppRetry) return deliver<proto::AppRetry>(incoming);
   if (incoming.type == MessageType::kAppCommit) return deliver<proto::AppCommit>(incoming);
   if (incoming.type == MessageType::kAppRemove) return deliver<proto::AppRemove>(incoming);
   if (incoming.type == MessageType::kAppCondition) return deliver<proto::AppConditionChange>(incoming);
   if (incoming.type == MessageType::kWorkerAdd) return deliver<proto::WorkerAdd>(incoming);
   if (incoming.type == MessageType::kWorkerGone) return deliver<proto::WorkerGone>(incoming);
   if (incoming.type == MessageType::kSwitch) return deliver<proto::Switch>(incoming);
+  if (incoming.type == MessageType::kProbe) return deliver<proto::Probe>(incoming);
+  if (incoming.type == MessageType::kWorkerLeaving) return deliver<proto::WorkerLeaving>(incoming);
   if (incoming.type == MessageType::kRetire) return deliver<proto::Retire>(incoming);
+  if (incoming.type == MessageType::kResync) return deliver<proto::Resync>(incoming);
   return make_error(ErrorCode::kInvalid, "message that is not for a gateway");
 }
 

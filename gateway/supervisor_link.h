@@ -22,17 +22,26 @@ class SupervisorListener {
   virtual ~SupervisorListener() = default;
   virtual Status on_message(const proto::GatewaySetup& message, UniqueFd access_log,
                             UniqueFd shared_table) = 0;
+  virtual Status on_message(const proto::GatewayOptions& message) = 0;
+  virtual Status on_message(const proto::AcmeDirectory& message, UniqueFd root) = 0;
+  virtual Status on_message(const proto::SpoolDirectory& message, UniqueFd directory) = 0;
+  virtual Status on_message(const proto::TrustedProxy& message) = 0;
   virtual Status on_message(const proto::Listener& message, UniqueFd socket) = 0;
   virtual Status on_message(const proto::AppBegin& message) = 0;
   virtual Status on_message(const proto::AppRoute& message) = 0;
   virtual Status on_message(const proto::AppStatic& message, UniqueFd root) = 0;
+  virtual Status on_message(const proto::AppPart& message, UniqueFd part) = 0;
+  virtual Status on_message(const proto::AppRetry& message) = 0;
   virtual Status on_message(const proto::AppCommit& message) = 0;
   virtual Status on_message(const proto::AppRemove& message) = 0;
   virtual Status on_message(const proto::AppConditionChange& message) = 0;
   virtual Status on_message(const proto::WorkerAdd& message, UniqueFd channel) = 0;
   virtual Status on_message(const proto::WorkerGone& message) = 0;
   virtual Status on_message(const proto::Switch& message) = 0;
+  virtual Status on_message(const proto::Probe& message) = 0;
+  virtual Status on_message(const proto::WorkerLeaving& message) = 0;
   virtual Status on_message(const proto::Retire& message) = 0;
+  virtual Status on_message(const proto::Resync& message) = 0;
   // The socket has ended (kClosed), or a message was wrong.
   virtual void on_supervisor_lost(const Error& error) = 0;
 };

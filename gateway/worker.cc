@@ -1,9 +1,28 @@
 #include "gateway/worker.h"
 
+#include <algorithm>
+#include <chrono>
+
 #include "base/log.h"
+#include "gateway/access_log.h"
 #include "gateway/caps.h"
 
 namespace rowhouse::gateway {
+namespace {
+
+proto::RunningPhase phase_of(StreamPhase phase) {
+  switch (phase) {
+    case StreamPhase::kOpened:
+      return proto::RunningPhase::kSent;
+    case StreamPhase::kStarted:
+      return proto::RunningPhase::kStarted;
+    case StreamPhase::kResponded:
+      break;
+  }
+  return proto::RunningPhase::kAnswered;
+}
+
+}  // namespace
 
 Worker::Worker(Workbench& bench, WorkerShare share, const WorkerIdentity& identity, UniqueFd channel,
                WorkerListener& listener)
@@ -14,10 +33,11 @@ Worker::Worker(Workbench& bench, WorkerShare share, const WorkerIdentity& identi
       channel_(bench, std::move(channel), identity.threads + proto::kMaxPrefetch, *this),
       dying_(bench.deadlines, [this] { on_dying_time_over(); }) {
   share_.set_in_flight(0);
+  share_.set_given_up(0);
 }
 
 bool Worker::has_room(const Request& request) {
-  if (!channel_.has_room()) return false;
+  if (spared_ || !channel_.has_room()) return false;
   const std::uint32_t threads = identity_.threads;
   const std::uint32_t all = share_.in_flight();
   if (all < threads) return true;
@@ -34,11 +54,39 @@ Stream& Worker::open(std::string& request_frame, StreamListener& listener, Insta
   return stream;
 }
 
+void Worker::tell_running(const RunningRequest& request, StreamPhase phase, ClientPresence presence) {
+  if (bench_.access_log == nullptr) return;
+  const auto ran = std::chrono::duration_cast<std::chrono::milliseconds>(bench_.turn.now() - request.sent_at);
+  proto::RunningRecord record;
+  record.app = identity_.app;
+  record.generation = identity_.generation;
+  record.worker = identity_.worker;
+  record.phase = phase_of(phase);
+  record.client_gone = presence == ClientPresence::kGone;
+  record.at_ms = request.at_ms;
+  record.running_ms = static_cast<std::uint32_t>(std::clamp<std::int64_t>(ran.count(), 0, 0xffff'ffff));
+  record.method = request.method;
+  record.path = request.path;
+  record.host = request.host;
+  record.request_id = request.id;
+  bench_.access_log->record_running(record);
+}
+
+void Worker::on_given_up_time_over(const Stream& stream) {
+  on_given_up_lost(stream);
+  report(proto::FaultKind::kRequestTimeout);
+}
+
+void Worker::on_given_up_lost(const Stream& stream) {
+  if (stream.given_up != nullptr) tell_running(stream.given_up->view(), stream.phase, ClientPresence::kGone);
+}
+
 void Worker::report(proto::FaultKind kind) {
   bool& reported = reported_[static_cast<std::size_t>(kind)];
   if (reported) return;
   reported = true;
   if (kind == proto::FaultKind::kRequestTimeout) {
+    spared_ = true;  // the other gateways hear of it from the supervisor
     log_warning("request-over-time",
                 {{"app", identity_.app}, {"generation", identity_.generation}, {"worker", identity_.worker}});
   }
@@ -47,6 +95,7 @@ void Worker::report(proto::FaultKind kind) {
 
 void Worker::on_stream_closed(std::optional<std::uint16_t> service_us) {
   share_.set_in_flight(channel_.open_streams());
+  share_.set_given_up(channel_.given_up_streams());
   if (service_us) service_times_.record(bench_.turn.now(), *service_us);
   listener_.on_request_left();
 }

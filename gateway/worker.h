@@ -39,13 +39,18 @@ class Worker final : public Mortal, private ChannelListener {
   [[nodiscard]] const WorkerIdentity& identity() const { return identity_; }
   [[nodiscard]] Channel& channel() { return channel_; }
   [[nodiscard]] bool is_usable() const {
-    return channel_.state() == ChannelState::kOpen || channel_.state() == ChannelState::kGreeting;
+    return !spared_ && (channel_.state() == ChannelState::kOpen || channel_.state() == ChannelState::kGreeting);
   }
+  // It shall go: no more requests.
+  void spare() { spared_ = true; }
   // Whether a request like this may be sent now.
   [[nodiscard]] bool has_room(const Request& request);
   Stream& open(std::string& request_frame, StreamListener& listener, Instant deadline);
+  // Tells control that the worker had this request when it was lost, or when the request was over its time.
+  void tell_running(const RunningRequest& request, StreamPhase phase, ClientPresence presence);
   // Reported at most once for each kind.
   void report(proto::FaultKind kind);
+  [[nodiscard]] bool has_reported(proto::FaultKind kind) const { return reported_[static_cast<std::size_t>(kind)]; }
   // The worker is dead: takes what it left in the channel.
   void on_gone() { channel_.read_rest_and_end(); }
   // The app is gone.
@@ -54,7 +59,9 @@ class Worker final : public Mortal, private ChannelListener {
  private:
   void on_channel_room() override { listener_.on_worker_room(); }
   void on_stream_closed(std::optional<std::uint16_t> service_us) override;
-  void on_given_up_time_over() override { report(proto::FaultKind::kRequestTimeout); }
+  void on_stream_given_up() override { share_.set_given_up(channel_.given_up_streams()); }
+  void on_given_up_time_over(const Stream& stream) override;
+  void on_given_up_lost(const Stream& stream) override;
   void on_channel_end(ChannelEnd end) override;
   void on_dying_time_over();
 
@@ -63,6 +70,7 @@ class Worker final : public Mortal, private ChannelListener {
   const WorkerIdentity identity_;
   WorkerListener& listener_;
   ServiceTimes service_times_;
+  bool spared_ = false;
   bool reported_[2] = {false, false};  // by FaultKind
   Channel channel_;
   Deadline dying_;  // from the end of the channel to the news of the worker's death

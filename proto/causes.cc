@@ -23,6 +23,9 @@ std::string_view cause_name(Cause cause) {
     case Cause::kShutdown: return "RH-SHUTDOWN";
     case Cause::kKilled: return "RH-KILLED";
     case Cause::kUnconfined: return "RH-UNCONFINED";
+    case Cause::kHealth: return "RH-HEALTH";
+    case Cause::kMaxLifetime: return "RH-MAX-LIFETIME";
+    case Cause::kUnresponsive: return "RH-UNRESPONSIVE";
     case Cause::kBadRequest: return "RH-BAD-REQUEST";
     case Cause::kNoRoute: return "RH-NO-ROUTE";
     case Cause::kClientTimeout: return "RH-CLIENT-TIMEOUT";
@@ -37,6 +40,10 @@ std::string_view cause_name(Cause cause) {
     case Cause::kStopped: return "RH-STOPPED";
     case Cause::kForbidden: return "RH-FORBIDDEN";
     case Cause::kAppError: return "RH-APP-ERROR";
+    case Cause::kFileMode: return "RH-FILE-MODE";
+    case Cause::kFileOwner: return "RH-FILE-OWNER";
+    case Cause::kFileLinks: return "RH-FILE-LINKS";
+    case Cause::kSpool: return "RH-SPOOL";
   }
   return "RH-NONE";
 }
@@ -55,6 +62,7 @@ std::string_view start_step_name(StartStep step) {
     case StartStep::kImportModule: return "import module";
     case StartStep::kCallable: return "find callable";
     case StartStep::kThreads: return "start threads";
+    case StartStep::kStartup: return "start the app";
   }
   return "unknown";
 }

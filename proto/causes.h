@@ -29,6 +29,9 @@ enum class Cause : std::uint16_t {
   kShutdown = 16,
   kKilled = 17,
   kUnconfined = 18,
+  kHealth = 19,       // argument: HTTP status of the health check; 0: no answer in time
+  kMaxLifetime = 20,
+  kUnresponsive = 25,  // of a gateway
   // refusals of the gateway
   kBadRequest = 64,      // 400, 405, 417, 501, 505
   kNoRoute = 65,         // 404
@@ -44,6 +47,10 @@ enum class Cause : std::uint16_t {
   kStopped = 75,         // 503
   kForbidden = 76,       // 403 and 404 of static files
   kAppError = 77,        // 500: the app raised before its answer began
+  kFileMode = 86,        // 403: a static file that others may not read
+  kFileOwner = 87,       // 403: a static file of somebody else
+  kFileLinks = 88,       // 403: a static file with several hard links
+  kSpool = 89,           // 503: the disk did not give back a request's body
 };
 
 // "RH-EXIT"; "RH-NONE" for kNone and for numbers that are no cause.
@@ -60,8 +67,9 @@ enum class StartStep : std::uint16_t {
   kImportModule = 5, // importing the module or running the script file raised
   kCallable = 6,     // the module has no such name, or it is not callable
   kThreads = 7,      // threads could not be started
+  kStartup = 8,      // the app's own startup failed (ASGI lifespan)
 };
-inline constexpr StartStep last_value(StartStep) { return StartStep::kThreads; }
+inline constexpr StartStep last_value(StartStep) { return StartStep::kStartup; }
 [[nodiscard]] std::string_view start_step_name(StartStep step);  // "import module"
 
 }  // namespace rowhouse::proto

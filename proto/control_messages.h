@@ -88,14 +88,25 @@ struct LimitFacts {
   bool operator==(const LimitFacts&) const = default;
 };
 
+// What the process was that ended; all 0 when there never was one.
+struct ProcessFacts {
+  std::uint32_t pid = 0;     // on the host
+  std::uint32_t age_ms = 0;  // from the order to start it to its end
+  bool was_ready = false;    // it had got the app ready
+  static constexpr void fields(auto& m, auto& visit) { visit(m.pid, m.age_ms, m.was_ready); }
+  bool operator==(const ProcessFacts&) const = default;
+};
+
 // Why something ended.  `argument` as proto/causes.h says.
 struct Ending {
   Cause cause = Cause::kNone;
   std::int32_t argument = 0;
   LimitFacts limits;
+  ProcessFacts process;
 };
 
-// supervisor -> control: a worker died or a start failed (worker 0: the sandbox).
+// supervisor -> control: a worker died or a start failed (worker 0: the sandbox).  Repeated to each fresh control
+// process until DeathStored has come.
 struct Death {
   static constexpr MessageType kType = MessageType::kDeath;
   static constexpr std::size_t kDescriptors = 0;
@@ -106,10 +117,46 @@ struct Death {
   std::int32_t argument = 0;
   std::int64_t at_ms = 0;  // since 1970-01-01T00:00:00Z
   LimitFacts limits;
+  ProcessFacts process;
+  Name tenant;
+  Name name;
   static constexpr void fields(auto& m, auto& visit) {
     visit(m.app, m.generation, m.worker, m.cause, m.argument, m.at_ms);
     LimitFacts::fields(m.limits, visit);
+    ProcessFacts::fields(m.process, visit);
+    visit(m.tenant, m.name);
   }
+};
+
+enum class HostProcess : std::uint8_t { kGateway = 0, kControl = 1 };
+inline constexpr HostProcess last_value(HostProcess) { return HostProcess::kControl; }
+
+// supervisor -> control: a process of Rowhouse's own died.  Repeated like Death.
+struct HostDeath {
+  static constexpr MessageType kType = MessageType::kHostDeath;
+  static constexpr std::size_t kDescriptors = 0;
+  HostProcess process = HostProcess::kGateway;
+  std::uint32_t number = 0;  // of the gateway
+  std::uint32_t pid = 0;
+  Cause cause = Cause::kNone;
+  std::int32_t argument = 0;
+  std::int64_t at_ms = 0;
+  static constexpr void fields(auto& m, auto& visit) {
+    visit(m.process, m.number, m.pid, m.cause, m.argument, m.at_ms);
+  }
+};
+
+// control -> supervisor: the Death with these fields is on disk.  Of a HostDeath: app 0, the process as generation,
+// its number as worker.
+struct DeathStored {
+  static constexpr MessageType kType = MessageType::kDeathStored;
+  static constexpr std::size_t kDescriptors = 0;
+  std::uint32_t app = 0;
+  std::uint32_t generation = 0;
+  std::uint32_t worker = 0;
+  std::int64_t at_ms = 0;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.app, m.generation, m.worker, m.at_ms); }
+  bool operator==(const DeathStored&) const = default;
 };
 
 // control -> supervisor: tell me about apps, in the order of their numbers, after `after_app`.  The answer
@@ -186,8 +233,8 @@ struct QueryEnd {
   static constexpr void fields(auto& m, auto& visit) { visit(m.request, m.next_after); }
 };
 
-enum class CommandKind : std::uint8_t { kStart = 0, kStop = 1, kRestart = 2 };
-inline constexpr CommandKind last_value(CommandKind) { return CommandKind::kRestart; }
+enum class CommandKind : std::uint8_t { kStart = 0, kStop = 1, kRestart = 2, kRestartHard = 3 };
+inline constexpr CommandKind last_value(CommandKind) { return CommandKind::kRestartHard; }
 
 // control -> supervisor.  Answered by CommandDone when the outcome is known.
 struct Command {

@@ -16,7 +16,7 @@ struct FrameRule {
   std::uint32_t max_payload = 0;
 };
 
-constexpr std::size_t kFrameTypes = 11;
+constexpr std::size_t kFrameTypes = 13;
 constexpr std::uint32_t kMinRequestPayload = 4 + 4 + 8 + 4 + 9 * 2 + 2;
 constexpr std::uint32_t kMinResponsePayload = 6;
 
@@ -24,7 +24,7 @@ constexpr std::uint32_t kMinResponsePayload = 6;
 constexpr std::array<FrameRule, kFrameTypes> kRules = {{
     {},
     {true, true, false, 0, 8, 8},
-    {true, false, true, kFlagLast, kMinRequestPayload, kMaxFramePayloadBytes},
+    {true, false, true, kFlagLast | kFlagUpgrade, kMinRequestPayload, kMaxFramePayloadBytes},
     {true, false, true, kFlagLast, 0, kMaxDataBytes},
     {false, true, true, 0, 0, 0},
     {false, true, true, 0, kMinResponsePayload, kMaxFramePayloadBytes},
@@ -33,6 +33,8 @@ constexpr std::array<FrameRule, kFrameTypes> kRules = {{
     {true, true, true, 0, 4, 4},
     {true, true, true, 0, 4, 4},
     {false, true, false, 0, 4, 4},
+    {},
+    {false, true, true, 0, kMinResponsePayload, kMaxFramePayloadBytes},
 }};
 
 Error invalid(const char* operation) { return make_error(ErrorCode::kInvalid, operation); }
@@ -64,6 +66,8 @@ Result<std::optional<ParsedFrame>> parse_frame(ByteSpan input, FrameSender sende
   if (type == static_cast<std::uint8_t>(FrameType::kBody) && length == 0 && flags == 0) {
     return invalid("frame payload");
   }
+  // A request to switch protocols is a whole one: what follows it belongs to the other protocol.
+  if ((flags & kFlagUpgrade) != 0 && (flags & kFlagLast) == 0) return invalid("frame flags");
   if (reader.remaining() < length) return std::optional<ParsedFrame>();
   const Frame frame{static_cast<FrameType>(type), flags, stream, reader.bytes(length)};
   return std::optional<ParsedFrame>(ParsedFrame{frame, kFrameHeaderBytes + length});

@@ -27,9 +27,12 @@ enum class FrameType : std::uint8_t {
   kAbort = 8,
   kCredit = 9,
   kDrain = 10,
+  // 11 is reserved for interim responses.
+  kTunnel = 12,
 };
 
-inline constexpr std::uint8_t kFlagLast = 1;  // REQUEST and BODY
+inline constexpr std::uint8_t kFlagLast = 1;     // REQUEST and BODY
+inline constexpr std::uint8_t kFlagUpgrade = 2;  // REQUEST: the client offers to speak WebSocket
 
 enum class AbortReason : std::uint16_t {
   kClientGone = 1,
@@ -49,6 +52,7 @@ struct Frame {
   std::uint32_t stream = 0;
   ByteSpan payload;  // borrowed from the reader's input
   [[nodiscard]] bool last() const { return (flags & kFlagLast) != 0; }
+  [[nodiscard]] bool upgrade() const { return (flags & kFlagUpgrade) != 0; }
 };
 
 // The next frame at the beginning of `input` and how many bytes it takes; nothing when more bytes are needed;

@@ -24,7 +24,44 @@ struct Listener {
   static constexpr MessageType kType = MessageType::kListener;
   static constexpr std::size_t kDescriptors = 1;
   std::uint32_t listener = 0;
-  static constexpr void fields(auto& m, auto& visit) { visit(m.listener); }
+  bool proxy_protocol = false;  // every connection begins with a PROXY header
+  static constexpr void fields(auto& m, auto& visit) { visit(m.listener, m.proxy_protocol); }
+};
+
+// supervisor -> gateway, after GatewaySetup: what the host file says beyond it.
+struct GatewayOptions {
+  static constexpr MessageType kType = MessageType::kGatewayOptions;
+  static constexpr std::size_t kDescriptors = 0;
+  Host default_site;  // answers for hosts that nobody has; empty: 421
+  bool penalties = true;
+  bool forwarded = false;  // a trusted proxy speaks by Forwarded (RFC 7239), else by X-Forwarded-For and -Proto
+  static constexpr void fields(auto& m, auto& visit) { visit(m.default_site, m.penalties, m.forwarded); }
+};
+
+// supervisor -> gateway, with a directory of the host's, opened O_PATH: /.well-known/acme-challenge/ of every host.
+struct AcmeDirectory {
+  static constexpr MessageType kType = MessageType::kAcmeDirectory;
+  static constexpr std::size_t kDescriptors = 1;
+  std::uint32_t uid = 0;  // owner that a file must have
+  static constexpr void fields(auto& m, auto& visit) { visit(m.uid); }
+};
+
+// supervisor -> gateway, with a directory of the gateway's own on a disk, for large request bodies: files without a name.
+struct SpoolDirectory {
+  static constexpr MessageType kType = MessageType::kSpoolDirectory;
+  static constexpr std::size_t kDescriptors = 1;
+  static constexpr void fields(auto&, auto&) {}
+};
+
+// supervisor -> gateway: connections from such an address may say who the client is.
+struct TrustedProxy {
+  static constexpr MessageType kType = MessageType::kTrustedProxy;
+  static constexpr std::size_t kDescriptors = 0;
+  bool local = false;  // over a UNIX socket; else:
+  bool ipv6 = false;
+  std::array<std::uint8_t, 16> address{};  // network order, 4 bytes used for IPv4
+  std::uint8_t bits = 0;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.local, m.ipv6, m.address, m.bits); }
 };
 
 // gateway -> supervisor: listening.  Sent once, after GatewaySetup and in any order with Listeners.
@@ -49,9 +86,10 @@ struct AppBegin {
   std::uint32_t queue_ms = 0;     // longest wait for a worker
   std::uint32_t concurrency = 0;  // in flight, all gateways together
   std::uint32_t queue = 0;        // waiting, all gateways together
+  std::uint32_t rate = 0;         // requests of the tenant in each second, all gateways together; 0: no limit
   static constexpr void fields(auto& m, auto& visit) {
     visit(m.app, m.slot, m.revision, m.tenant, m.name, m.uid, m.body_bytes, m.request_ms, m.queue_ms,
-          m.concurrency, m.queue);
+          m.concurrency, m.queue, m.rate);
   }
 };
 
@@ -71,6 +109,23 @@ struct AppStatic {
   std::uint32_t app = 0;
   Prefix prefix;  // "/static/", relative to each route
   static constexpr void fields(auto& m, auto& visit) { visit(m.app, m.prefix); }
+};
+
+// With the app's gateway part (gateway_part.h), which comes from the tenant; without it all defaults hold.
+struct AppPart {
+  static constexpr MessageType kType = MessageType::kAppPart;
+  static constexpr std::size_t kDescriptors = 1;
+  std::uint32_t app = 0;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.app); }
+};
+
+// Between AppBegin and AppCommit; without it kUnstarted.
+struct AppRetry {
+  static constexpr MessageType kType = MessageType::kAppRetry;
+  static constexpr std::size_t kDescriptors = 0;
+  std::uint32_t app = 0;
+  RetryPolicy policy = RetryPolicy::kUnstarted;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.app, m.policy); }
 };
 
 struct AppCommit {
@@ -175,12 +230,88 @@ struct WorkerFault {
   static constexpr void fields(auto& m, auto& visit) { visit(m.app, m.generation, m.worker, m.kind); }
 };
 
+// gateway -> supervisor: requests wait, and no worker that may be used is there.  Said once when that begins, and
+// again every second while it lasts.
+struct AppWanted {
+  static constexpr MessageType kType = MessageType::kAppWanted;
+  static constexpr std::size_t kDescriptors = 0;
+  std::uint32_t app = 0;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.app); }
+};
+
+// supervisor -> gateway: ask this worker for the path and answer Probed.
+struct Probe {
+  static constexpr MessageType kType = MessageType::kProbe;
+  static constexpr std::size_t kDescriptors = 0;
+  std::uint32_t probe = 0;  // names the answer
+  std::uint32_t app = 0;
+  std::uint32_t generation = 0;
+  std::uint32_t worker = 0;
+  std::uint32_t time_ms = 0;
+  Host host;      // a name, never "*.x"
+  Prefix prefix;  // of the route: SCRIPT_NAME
+  Path path;      // below it; begins with a slash
+  static constexpr void fields(auto& m, auto& visit) {
+    visit(m.probe, m.app, m.generation, m.worker, m.time_ms, m.host, m.prefix, m.path);
+  }
+};
+
+enum class ProbeOutcome : std::uint8_t {
+  kAnswered = 0,  // wholly, with `status`
+  kTimeOver = 1,
+  kFailed = 2,    // the worker ended the answer, or its answer breaks HTTP
+  kNotAsked = 3,  // no such worker, or it takes no requests
+};
+inline constexpr ProbeOutcome last_value(ProbeOutcome) { return ProbeOutcome::kNotAsked; }
+
+// gateway -> supervisor: the answer to Probe.
+struct Probed {
+  static constexpr MessageType kType = MessageType::kProbed;
+  static constexpr std::size_t kDescriptors = 0;
+  std::uint32_t app = 0;
+  std::uint32_t probe = 0;
+  ProbeOutcome outcome = ProbeOutcome::kAnswered;
+  std::uint16_t status = 0;  // of kAnswered
+  static constexpr void fields(auto& m, auto& visit) { visit(m.app, m.probe, m.outcome, m.status); }
+};
+
+// supervisor -> gateway: the worker shall go.  It gets no more requests, whether it says DRAIN on its channel or
+// cannot any more; those that it has go on.
+struct WorkerLeaving {
+  static constexpr MessageType kType = MessageType::kWorkerLeaving;
+  static constexpr std::size_t kDescriptors = 0;
+  std::uint32_t app = 0;
+  std::uint32_t generation = 0;
+  std::uint32_t worker = 0;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.app, m.generation, m.worker); }
+};
+
 // supervisor -> gateway: stop accepting, finish what runs within the time, exit 0.
 struct Retire {
   static constexpr MessageType kType = MessageType::kRetire;
   static constexpr std::size_t kDescriptors = 0;
   std::uint32_t drain_ms = 0;
   static constexpr void fields(auto& m, auto& visit) { visit(m.drain_ms); }
+};
+
+// gateway -> supervisor, in the answer to Resync: an app that I know, and the generation that I use (0: none
+// yet).  Its workers follow, then what is unanswered: WorkerFault.
+struct GatewayApp {
+  static constexpr MessageType kType = MessageType::kGatewayApp;
+  static constexpr std::size_t kDescriptors = 0;
+  std::uint32_t app = 0;
+  std::uint32_t generation = 0;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.app, m.generation); }
+};
+
+// gateway -> supervisor, in the answer to Resync: a worker whose channel I have.
+struct GatewayWorker {
+  static constexpr MessageType kType = MessageType::kGatewayWorker;
+  static constexpr std::size_t kDescriptors = 0;
+  std::uint32_t app = 0;
+  std::uint32_t generation = 0;
+  std::uint32_t worker = 0;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.app, m.generation, m.worker); }
 };
 
 }  // namespace rowhouse::proto

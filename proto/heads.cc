@@ -73,7 +73,8 @@ std::uint8_t field_number(std::string_view lower_case_name) {
 }
 
 void append_request(std::string& out, std::uint32_t stream, const RequestHead& head, RequestBody body) {
-  const std::uint8_t flags = body == RequestBody::kNone ? kFlagLast : 0;
+  std::uint8_t flags = body == RequestBody::kFollows ? 0 : kFlagLast;
+  if (body == RequestBody::kUpgrade) flags |= kFlagUpgrade;
   const std::size_t frame = begin_frame(out, FrameType::kRequest, flags, stream);
   append_integer(out, static_cast<std::uint8_t>(head.method));
   append_integer(out, head.version);
@@ -121,22 +122,46 @@ Result<RequestHead> parse_request(ByteSpan payload, FieldRoom& room) {
   return head;
 }
 
-void append_response(std::string& out, std::uint32_t stream, const ResponseHead& head) {
-  const std::size_t frame = begin_frame(out, FrameType::kResponse, 0, stream);
+namespace {
+
+void append_response_head(std::string& out, FrameType type, std::uint32_t stream, const ResponseHead& head) {
+  const std::size_t frame = begin_frame(out, type, 0, stream);
   append_integer(out, head.status);
   append_text16(out, head.reason);
   append_fields(out, head.fields);
   finish_frame(out, frame);
 }
 
-Result<ResponseHead> parse_response(ByteSpan payload, FieldRoom& room) {
+Result<ResponseHead> parse_response_head(ByteSpan payload, FieldRoom& room) {
   ByteReader reader(payload);
   ResponseHead head;
   head.status = reader.u16();
   head.reason = reader.text16();
-  if (!reader.ok() || head.status < 200 || head.status > 599) return invalid("RESPONSE status");
+  if (!reader.ok()) return invalid("RESPONSE");
   if (head.reason.size() > kMaxReasonBytes) return make_error(ErrorCode::kTooLarge, "RESPONSE reason");
   RH_ASSIGN(head.fields, parse_fields(reader, room));
+  return head;
+}
+
+}  // namespace
+
+void append_response(std::string& out, std::uint32_t stream, const ResponseHead& head) {
+  append_response_head(out, FrameType::kResponse, stream, head);
+}
+
+Result<ResponseHead> parse_response(ByteSpan payload, FieldRoom& room) {
+  RH_ASSIGN(const ResponseHead head, parse_response_head(payload, room));
+  if (head.status < 200 || head.status > 599) return invalid("RESPONSE status");
+  return head;
+}
+
+void append_tunnel(std::string& out, std::uint32_t stream, const ResponseHead& head) {
+  append_response_head(out, FrameType::kTunnel, stream, head);
+}
+
+Result<ResponseHead> parse_tunnel(ByteSpan payload, FieldRoom& room) {
+  RH_ASSIGN(const ResponseHead head, parse_response_head(payload, room));
+  if (head.status != 101) return invalid("TUNNEL status");
   return head;
 }
 

@@ -65,7 +65,8 @@ struct FieldRoom {
   Field fields[kMaxFields];
 };
 
-enum class RequestBody : std::uint8_t { kNone, kFollows };
+// kUpgrade: there is none, and the client offers to speak WebSocket.
+enum class RequestBody : std::uint8_t { kNone, kFollows, kUpgrade };
 
 // Appends one REQUEST frame.  REQUIRES: the head is within the caps of limits.h.
 void append_request(std::string& out, std::uint32_t stream, const RequestHead& head, RequestBody body);
@@ -73,6 +74,9 @@ void append_request(std::string& out, std::uint32_t stream, const RequestHead& h
 
 // Appends one RESPONSE frame.  REQUIRES: the head is within the caps of limits.h.
 void append_response(std::string& out, std::uint32_t stream, const ResponseHead& head);
+// Appends one TUNNEL frame: the head of the 101 that the client is sent.
+void append_tunnel(std::string& out, std::uint32_t stream, const ResponseHead& head);
+[[nodiscard]] Result<ResponseHead> parse_tunnel(ByteSpan payload, FieldRoom& room);
 // Checks the caps and the range of status (200-599); the characters of names, values and reason are the
 // gateway's to check.
 [[nodiscard]] Result<ResponseHead> parse_response(ByteSpan payload, FieldRoom& room);

@@ -130,4 +130,12 @@ struct WorkerExited {
   static constexpr void fields(auto& m, auto& visit) { visit(m.worker, m.wait_status); }
 };
 
+// steward -> supervisor, in the answer to Resync: a worker that lives, or whose end comes next.
+struct StewardWorker {
+  static constexpr MessageType kType = MessageType::kStewardWorker;
+  static constexpr std::size_t kDescriptors = 0;
+  std::uint32_t worker = 0;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.worker); }
+};
+
 }  // namespace rowhouse::proto

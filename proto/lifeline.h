@@ -3,7 +3,8 @@
 //
 //   worker -> supervisor   BORN      sent by the steward's child before anything of the tenant runs; the
 //                                    supervisor takes the pid from SCM_CREDENTIALS, never from the record
-//                          READY     number: Python version, major << 8 | minor
+//                          READY     number: Python version, major << 8 | minor; bit 16: the app is ASGI, the worker
+//                                    runs many requests on one event loop
 //                          FAILED    number: StartStep; the worker exits with status 1 after it
 //                          SECCOMP   number: system call; the worker dies of SIGSYS after it
 //                          DRAINED   no stream is left; the worker exits with status 0 after it
@@ -52,6 +53,13 @@ using LifelineBytes = std::array<std::uint8_t, kLifelineRecordBytes>;
 // Sends without blocking; kChannel needs exactly one descriptor, everything else none.
 Status send_lifeline(int socket, const LifelineRecord& record, std::span<const int> descriptors = {});
 
+// Makes a worker write the Python stacks of all its threads to its log, from inside a signal handler, so also
+// when Python itself is stuck.  A real-time signal that nothing else uses (SIGRTMIN + 6 with glibc); registered
+// before the app is imported, so only a worker that said READY is sure to survive it.
+inline constexpr int kStacksSignal = 40;
+
+inline constexpr std::uint32_t kReadyAsgi = 1U << 16;
+
 // The descriptor that a worker finds its lifeline at, and its worker part (worker_part.h).
 inline constexpr int kWorkerLifelineFd = 3;
 inline constexpr int kWorkerPartFd = 4;
@@ -59,5 +67,7 @@ inline constexpr int kWorkerPartFd = 4;
 inline constexpr const char* kWorkerPathInSandbox = "/.rowhouse/worker";
 // The descriptor of the control socket of every other program we start.
 inline constexpr int kControlFd = 3;
+// Of a gateway: an empty directory.
+inline constexpr int kGatewayRootFd = 4;
 
 }  // namespace rowhouse::proto

@@ -21,6 +21,7 @@ inline constexpr std::size_t kMaxTargetBytes = 8 * 1024;
 inline constexpr std::size_t kMaxReasonBytes = 128;
 inline constexpr std::size_t kMaxPrefetch = 16;        // streams beyond its threads that a worker must accept
 inline constexpr std::uint32_t kMaxThreads = 256;      // of one worker
+inline constexpr std::uint32_t kMaxConcurrency = 1024;  // streams of one worker that runs an event loop
 
 // --- control protocol (supervisor <-> keeper, loader, steward, gateway, control) -------------------------
 inline constexpr std::uint16_t kControlProtocolVersion = 1;
@@ -34,6 +35,7 @@ inline constexpr std::size_t kMaxPrefixBytes = 255; // of a route or static pref
 inline constexpr std::size_t kMaxPathBytes = 1023;  // directories in configuration
 inline constexpr std::size_t kMaxErrorTextBytes = 4096;
 inline constexpr std::size_t kMaxWorkerPartBytes = 256 * 1024;
+inline constexpr std::size_t kMaxGatewayPartBytes = 256 * 1024;
 
 // --- the host --------------------------------------------------------------------------------------------
 inline constexpr std::uint32_t kMaxGateways = 16;
@@ -41,11 +43,15 @@ inline constexpr std::uint32_t kMaxApps = 16384;
 inline constexpr std::uint32_t kMaxWorkers = 65536;
 inline constexpr std::uint32_t kMaxRoutesPerApp = 64;
 inline constexpr std::uint32_t kMaxStaticsPerApp = 16;
+inline constexpr std::size_t kMaxErrorPages = 16;        // of one app
+inline constexpr std::size_t kMaxCompressTypes = 32;     // of one app
 inline constexpr std::uint32_t kMaxAppsPerTenant = 64;
 inline constexpr std::uint32_t kMaxDomainsPerTenant = 1500;
 inline constexpr std::uint32_t kMaxSocketsPerNetwork = 4;  // UNIX sockets of the host that a sandbox may see
 inline constexpr std::uint32_t kMaxPortsPerNetwork = 32;   // TCP ports that it may connect to
 inline constexpr std::uint32_t kMaxReloadChanges = 4096;  // told of one reload; the others are counted
+inline constexpr std::uint32_t kMaxKept = 524288;          // descriptors in the keeper's store
+inline constexpr std::uint32_t kAdoptionSeconds = 5;       // a new program of the supervisor has to take over
 inline constexpr std::size_t kMaxConfigurationBytes = 64 * 1024;  // one YAML file (THREATS S03)
 
 }  // namespace rowhouse::proto

@@ -94,14 +94,42 @@ struct PortRecord {
   static constexpr void fields(auto& m, auto& visit) { visit(m.port); }
 };
 
-// One of `listen`: http on an address.  `address` is network order, 4 bytes used for IPv4.
+// One of `listen`: http on an address, or on a UNIX socket.  `address` is network order, 4 bytes used for IPv4.
 struct ListenRecord {
   static constexpr MessageType kType = MessageType::kListenRecord;
   static constexpr std::size_t kDescriptors = 0;
   bool ipv6 = false;
   std::array<std::uint8_t, 16> address{};
   std::uint16_t port = 0;
-  static constexpr void fields(auto& m, auto& visit) { visit(m.ipv6, m.address, m.port); }
+  bool proxy_protocol = false;  // every connection begins with a PROXY header
+  Path path;                    // of a UNIX socket; empty: TCP
+  static constexpr void fields(auto& m, auto& visit) {
+    visit(m.ipv6, m.address, m.port, m.proxy_protocol, m.path);
+  }
+};
+
+// What the host file says of the gateways beyond HostRecord.  Absent: all defaults.
+struct GatewayRecord {
+  static constexpr MessageType kType = MessageType::kGatewayRecord;
+  static constexpr std::size_t kDescriptors = 0;
+  Host default_site;    // answers for hosts that nobody has; empty: 421
+  Path acme_challenge;  // directory of /.well-known/acme-challenge/; empty: none
+  bool penalties = true;
+  bool forwarded = false;  // a trusted proxy speaks by Forwarded (RFC 7239), else by X-Forwarded-For and -Proto
+  static constexpr void fields(auto& m, auto& visit) {
+    visit(m.default_site, m.acme_challenge, m.penalties, m.forwarded);
+  }
+};
+
+// One of `trusted_proxies`: addresses whose first `bits` are these; on a UNIX socket when `local`.
+struct TrustedProxyRecord {
+  static constexpr MessageType kType = MessageType::kTrustedProxyRecord;
+  static constexpr std::size_t kDescriptors = 0;
+  bool local = false;
+  bool ipv6 = false;
+  std::array<std::uint8_t, 16> address{};
+  std::uint8_t bits = 0;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.local, m.ipv6, m.address, m.bits); }
 };
 
 // One of `control.admins`, as a uid.
@@ -139,9 +167,10 @@ struct PlanRecord {
   std::uint32_t cpu_weight = kDefaultWeight;
   std::uint32_t io_weight = 0;  // 0: the kernel's default
   std::uint64_t io_read_bytes = 0, io_write_bytes = 0;  // of each second, on the home's disk; 0: no limit
+  std::uint32_t rate = 0;  // requests of the tenant in each second; 0: no limit
   static constexpr void fields(auto& m, auto& visit) {
     visit(m.name, m.memory_bytes, m.cpu_percent, m.pids, m.workers, m.threads, m.concurrency, m.queue,
-          m.memory_high_bytes, m.cpu_weight, m.io_weight, m.io_read_bytes, m.io_write_bytes);
+          m.memory_high_bytes, m.cpu_weight, m.io_weight, m.io_read_bytes, m.io_write_bytes, m.rate);
   }
 };
 
@@ -179,8 +208,15 @@ struct DomainRecord {
   static constexpr void fields(auto& m, auto& visit) { visit(m.host, m.wildcard); }
 };
 
+// Which requests may run a second time when their worker dies.
+enum class RetryPolicy : std::uint8_t {
+  kUnstarted = 0,   // only those that provably never ran
+  kIdempotent = 1,  // also GET, HEAD, OPTIONS, TRACE, PUT and DELETE whose answer has not begun
+};
+inline constexpr RetryPolicy last_value(RetryPolicy) { return RetryPolicy::kIdempotent; }
+
 // One app of a manifest, with its worker part (worker_part.h) as a sealed memory file.
-// 0 in memory_bytes, cpu_percent and pids: only the plan's limit.
+// 0 in memory_bytes, cpu_percent and pids: only the plan's limit; in idle_ms and the three max_: never.
 struct AppRecord {
   static constexpr MessageType kType = MessageType::kAppRecord;
   static constexpr std::size_t kDescriptors = 1;
@@ -193,9 +229,19 @@ struct AppRecord {
   std::uint32_t startup_ms = 0, request_ms = 0, queue_ms = 0, graceful_ms = 0, shutdown_ms = 0;
   std::uint32_t cpu_percent = 0;  // of one core
   std::uint32_t pids = 0;
+  std::uint32_t idle_ms = 0;
+  std::uint32_t max_requests = 0;      // of one worker
+  std::uint64_t max_lifetime_ms = 0;   // of one worker
+  std::uint64_t max_memory_bytes = 0;  // of one worker
+  Path health_path;                    // below each route, begins with a slash; empty: no health check
+  std::uint32_t health_interval_ms = 0, health_ms = 0;
+  std::uint32_t concurrency = 0;  // requests of one worker whose app is ASGI; 0: it is WSGI
+  RetryPolicy retry = RetryPolicy::kUnstarted;
   static constexpr void fields(auto& m, auto& visit) {
     visit(m.name, m.python, m.workers_min, m.workers_max, m.threads, m.memory_bytes, m.body_bytes, m.startup_ms,
-          m.request_ms, m.queue_ms, m.graceful_ms, m.shutdown_ms, m.cpu_percent, m.pids);
+          m.request_ms, m.queue_ms, m.graceful_ms, m.shutdown_ms, m.cpu_percent, m.pids, m.idle_ms,
+          m.max_requests, m.max_lifetime_ms, m.max_memory_bytes, m.health_path, m.health_interval_ms,
+          m.health_ms, m.concurrency, m.retry);
   }
 };
 
@@ -215,6 +261,13 @@ struct StaticRecord {
   static constexpr std::size_t kDescriptors = 1;
   Prefix prefix;
   static constexpr void fields(auto& m, auto& visit) { visit(m.prefix); }
+};
+
+// The gateway part (gateway_part.h) of the app before it, as a sealed memory file; absent: all defaults.
+struct GatewayPartRecord {
+  static constexpr MessageType kType = MessageType::kGatewayPartRecord;
+  static constexpr std::size_t kDescriptors = 1;
+  static constexpr void fields(auto&, auto&) {}
 };
 
 // The file is good and all its records have been sent.

@@ -24,6 +24,11 @@ Result<IncomingMessage> receive_control(int socket) {
   return open_message(receive_message(socket, buffer), buffer);
 }
 
+Result<IncomingMessage> peek_control(int socket) {
+  std::array<std::uint8_t, kMaxMessageBytes> buffer;
+  return open_message(peek_message(socket, buffer), buffer);
+}
+
 Result<IncomingMessage> wait_for_control(int socket, int timeout_ms) {
   std::array<std::uint8_t, kMaxMessageBytes> buffer;
   return open_message(wait_for_message(socket, buffer, timeout_ms), buffer);

@@ -191,7 +191,9 @@ Status send_control(int socket, const M& message, std::initializer_list<int> des
 
 // The next message of a socket; kWouldBlock, kClosed, or kInvalid for bytes that are no message of ours.
 Result<IncomingMessage> receive_control(int socket);
-// The same, waiting up to `timeout_ms` (-1: for ever).
+// The same, but the message stays where it is (drop_message).
+Result<IncomingMessage> peek_control(int socket);
+// Like receive_control, waiting up to `timeout_ms` (-1: for ever).
 Result<IncomingMessage> wait_for_control(int socket, int timeout_ms);
 
 }  // namespace rowhouse::proto

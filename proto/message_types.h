@@ -11,12 +11,22 @@ namespace rowhouse::proto {
 enum class MessageType : std::uint16_t {
   kPing = 1,
   kPong = 2,
+  kResync = 3,
+  kResynced = 4,
   // supervisor <-> keeper
   kChild = 16,
   kChildExited = 17,
   kShutdown = 18,
   kSupervisorReady = 19,
   kReload = 21,
+  kKeep = 22,
+  kDiscard = 23,
+  kFetch = 24,
+  kFetched = 25,
+  kExitSeen = 26,
+  kAdopted = 27,
+  kUpgrade = 28,
+  kUpgraded = 29,
   // supervisor <-> loader
   kLoadHost = 32,
   kLoadTenant = 33,
@@ -37,6 +47,13 @@ enum class MessageType : std::uint16_t {
   kNetworkRecord = 48,
   kSocketRecord = 49,
   kPortRecord = 50,
+  kManifestIdentity = 51,
+  kManifestWatch = 52,
+  kUnchanged = 53,
+  kLookAtManifest = 54,
+  kGatewayPartRecord = 60,
+  kGatewayRecord = 61,
+  kTrustedProxyRecord = 62,
   // supervisor <-> jail and steward
   kJailMount = 64,
   kJailSetup = 65,
@@ -46,6 +63,7 @@ enum class MessageType : std::uint16_t {
   kSpawnFailed = 69,
   kWorkerExited = 70,
   kJailPort = 71,
+  kStewardWorker = 72,
   // supervisor <-> gateway
   kGatewaySetup = 80,
   kListener = 81,
@@ -63,6 +81,14 @@ enum class MessageType : std::uint16_t {
   kSwitched = 93,
   kWorkerFault = 94,
   kRetire = 95,
+  kGatewayApp = 96,
+  kGatewayWorker = 97,
+  kAppWanted = 99,
+  kProbe = 100,
+  kProbed = 101,
+  kWorkerLeaving = 102,
+  kAppPart = 111,
+  kAppRetry = 108,
   // supervisor <-> control
   kControlSetup = 112,
   kControlReady = 113,
@@ -84,6 +110,18 @@ enum class MessageType : std::uint16_t {
   kReloadDone = 130,
   kAppUsage = 131,
   kTenantUsage = 132,
+  kUpgradeOrder = 133,
+  kUpgradeDone = 134,
+  kControlRetire = 135,
+  kReloadTenantOrder = 137,
+  kTenantChange = 138,
+  // supervisor <-> gateway, continued
+  kGatewayOptions = 152,
+  kAcmeDirectory = 153,
+  kTrustedProxy = 154,
+  kSpoolDirectory = 155,
+  kDeathStored = 143,
+  kHostDeath = 144,
 };
 
 enum class Peer : std::uint8_t { kKeeper, kSupervisor, kLoader, kSteward, kGateway, kControl };

@@ -33,9 +33,10 @@ enum class ConfigKey : std::uint8_t {
   kPythons,
   kNetwork,
   kOther,
+  kRate,
 };
 inline constexpr ConfigKey last_value(ConfigKey) {
-  return ConfigKey::kOther;
+  return ConfigKey::kRate;
 }
 [[nodiscard]] std::string_view config_key_name(ConfigKey key);  // "memory_high"
 

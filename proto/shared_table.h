@@ -21,13 +21,14 @@ struct alignas(64) AppCell {
   std::atomic<std::uint64_t> bytes_in;       // request bodies
   std::atomic<std::uint64_t> bytes_out;      // response bodies
   std::atomic<std::uint64_t> server_errors;  // answers of 500 and above
+  std::atomic<std::uint64_t> admitted;       // requests that passed the tenant's rate
 };
 static_assert(sizeof(AppCell) == 64);
 
 // One gateway's share of one worker.
 struct WorkerCell {
   std::atomic<std::uint32_t> in_flight;
-  std::atomic<std::uint32_t> reserved;
+  std::atomic<std::uint32_t> given_up;  // of those in flight: nobody waits for them any more
   std::atomic<std::uint64_t> requests;
 };
 static_assert(sizeof(WorkerCell) == 16);

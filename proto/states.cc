@@ -1,4 +1,5 @@
 #include "proto/control_messages.h"
+#include "proto/live_messages.h"
 #include "proto/reload_messages.h"
 
 namespace rowhouse::proto {
@@ -34,7 +35,7 @@ std::string_view config_key_name(ConfigKey key) {
       "plan",    "memory",    "memory_high", "swap",        "cpu",         "cpu_weight",
       "pids",    "io_weight", "io",          "concurrency", "queue",       "workers",
       "threads", "listen",    "gateway",     "control",     "directories", "uids",
-      "cgroup",  "isolation", "pythons",     "network",     "other"};
+      "cgroup",  "isolation", "pythons",     "network",     "other", "rate"};
   static_assert(std::size(kNames) == static_cast<std::size_t>(last_value(ConfigKey{})) + 1);
   return kNames[static_cast<std::size_t>(key)];
 }
@@ -45,6 +46,20 @@ std::string_view reload_effect_name(ReloadEffect effect) {
     case ReloadEffect::kNeedsRestart: return "needs_restart";
     case ReloadEffect::kNeedsDaemonRestart: return "needs_daemon_restart";
     case ReloadEffect::kNotApplied: return "not_applied";
+  }
+  return "unknown";
+}
+
+std::string_view tenant_change_name(TenantChangeKind kind) {
+  switch (kind) {
+    case TenantChangeKind::kTenantAdded: return "tenant_added";
+    case TenantChangeKind::kTenantRemoved: return "tenant_removed";
+    case TenantChangeKind::kTenantChanged: return "tenant_changed";
+    case TenantChangeKind::kTenantRefused: return "tenant_refused";
+    case TenantChangeKind::kAppAdded: return "app_added";
+    case TenantChangeKind::kAppRemoved: return "app_removed";
+    case TenantChangeKind::kAppChanged: return "app_changed";
+    case TenantChangeKind::kAppRestarts: return "app_restarts";
   }
   return "unknown";
 }

@@ -25,7 +25,9 @@ Result<std::string> encode_worker_part(const WorkerPart& part) {
   std::string out;
   append_integer(out, kVersion);
   append_integer(out, part.threads);
-  append_integer(out, static_cast<std::uint8_t>(part.kind));
+  append_integer(out, static_cast<std::uint8_t>(static_cast<unsigned>(part.kind) |
+                                                static_cast<unsigned>(part.interface) << 1 |
+                                                static_cast<unsigned>(part.role) << 3));
   bool carried = part.environment.size() <= 0xffff;
   for (const std::string* text : strings_of(part)) {
     carried = carried && is_carried(*text);
@@ -53,9 +55,13 @@ Result<WorkerPart> parse_worker_part(ByteSpan bytes) {
     std::string name(reader.text16());
     part.environment.emplace_back(std::move(name), reader.text16());
   }
-  const bool valid = version == kVersion && kind <= 1 && part.threads >= 1 && part.threads <= kMaxThreads;
+  const unsigned interface = (kind >> 1) & 3U;
+  const bool valid = version == kVersion && (kind & 0xf0U) == 0 && interface <= 2 && part.threads >= 1 &&
+                     part.threads <= kMaxThreads;
   if (!reader.done() || !valid) return make_error(ErrorCode::kInvalid, "worker part");
-  part.kind = static_cast<CallableKind>(kind);
+  part.kind = static_cast<CallableKind>(kind & 1U);
+  part.interface = static_cast<Interface>(interface);
+  part.role = static_cast<CallableRole>((kind >> 3) & 1U);
   for (const std::string* text : strings_of(part)) {
     if (text->find('\0') != std::string::npos) return make_error(ErrorCode::kInvalid, "worker part");
   }

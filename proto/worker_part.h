@@ -1,6 +1,6 @@
 // The worker part: what a loader, as the tenant, tells the tenant's own workers about one app.  A sealed memory
-// file of at most kMaxWorkerPartBytes that root passes on unread.  Layout: u16 version (1), u16 threads, u8 kind,
-// then text16 in the order of the struct, then u16 count and count x (text16 name, text16 value) of env.
+// file of at most kMaxWorkerPartBytes that root passes on unread.  Layout: u16 version (1), u16 threads, u8 kind
+// (bit 0 CallableKind, bits 1 and 2 Interface, bit 3 factory), then text16 in the order of the struct, then u16 count and count x (text16 name, text16 value) of env.
 // Strings hold no NUL byte.
 #pragma once
 
@@ -21,9 +21,21 @@ enum class CallableKind : std::uint8_t {
   kScript = 1,  // a file, run as a module of its own; attribute `application`
 };
 
+// What the callable is called with.
+enum class Interface : std::uint8_t {
+  kWsgi = 0,    // PEP 3333
+  kAsgi = 1,    // ASGI 3.0
+  kDetect = 2,  // the worker looks at the callable
+};
+
+// What the attribute names.
+enum class CallableRole : std::uint8_t { kApp = 0, kFactory = 1 };
+
 struct WorkerPart {
   std::uint16_t threads = 1;
   CallableKind kind = CallableKind::kModule;
+  Interface interface = Interface::kWsgi;
+  CallableRole role = CallableRole::kApp;  // a factory is called without arguments and returns the app
   std::string tenant;
   std::string app;
   std::string module;      // "blog.wsgi", or the absolute path of the script

@@ -44,17 +44,19 @@ App::App(const AppSurroundings& around, const TenantEntry& tenant, AppSpec spec,
       number_(number),
       row_(row),
       backoff_(kBackoffLimits),
-      retry_(around.loop, [this] { top_up(); }) {}
+      retry_(around.loop, [this] { on_retry(); }) {}
 
 App::~App() {
+  around_.starts->cancel(*this);
   around_.rows->give_back_app(row_);
 }
 
 // --- orders
 // --------------------------------------------------------------------------------------------------
 
+// One without workers of its own waits for its first request.
 void App::begin() {
-  if (!stopped_) start_generation();
+  if (!stopped_ && spec_.settings.workers_min > 0) start_generation(StartKind::kBackground);
 }
 
 void App::start(AppSpec spec, CommandCallback on_done) {
@@ -67,7 +69,11 @@ void App::start(AppSpec spec, CommandCallback on_done) {
   }
   stopped_ = false;
   adopt_spec(std::move(spec));
-  start_generation();
+  if (spec_.settings.workers_min == 0) {
+    tell_condition();
+    return finish_command({CommandOutcome::kDone, {}, last_generation_, 0});
+  }
+  start_generation(StartKind::kDemanded);
 }
 
 void App::restart(AppSpec spec, CommandCallback on_done) {
@@ -76,7 +82,18 @@ void App::restart(AppSpec spec, CommandCallback on_done) {
   ++restarts_;
   adopt_spec(std::move(spec));
   notice(proto::NoticeKind::kRestarting, last_generation_);
-  start_generation();
+  start_generation(StartKind::kDemanded);
+}
+
+void App::restart_hard(AppSpec spec, CommandCallback on_done) {
+  if (stopped_) return on_done({CommandOutcome::kConflict, {}, 0, 0});
+  give_up_next(Cause::kRestart);
+  if (serving_ != nullptr) {
+    Sandbox& ended = *serving_;
+    retire(std::move(serving_), Cause::kRestart);
+    ended.kill(Cause::kRestart);
+  }
+  restart(std::move(spec), std::move(on_done));
 }
 
 void App::stop(CommandCallback on_done) {
@@ -88,6 +105,7 @@ void App::stop(CommandCallback on_done) {
   }
   stopped_ = true;
   retry_.stop();
+  await_no_start();
   tell_condition();
   notice(proto::NoticeKind::kStopped, last_generation_);
   give_up_next(Cause::kStopped);
@@ -99,6 +117,7 @@ void App::shut_down(std::function<void()> on_quiet) {
   on_quiet_ = std::move(on_quiet);
   shutting_down_ = true;
   retry_.stop();
+  await_no_start();
   give_up_next(Cause::kShutdown);
   if (serving_ != nullptr) retire(std::move(serving_), Cause::kShutdown);
   check_quiet();
@@ -133,9 +152,10 @@ void App::give_up_next(Cause cause) {
 // --- a generation
 // --------------------------------------------------------------------------------------------
 
-void App::start_generation() {
+void App::start_generation(StartKind kind) {
   if (shutting_down_ || stopped_) return;
   retry_.stop();
+  if (!may_start(AwaitedStart::kGeneration, kind)) return tell_condition();
   switching_ = false;
   if (next_ != nullptr) retire(std::move(next_), Cause::kRestart);
   const auto generation = around_.store->next_generation({tenant_.name, name_}, last_generation_);
@@ -179,9 +199,9 @@ Result<std::unique_ptr<Sandbox>> App::build_sandbox() {
   order.app = name_;
   order.worker_part = spec.worker_part.get();
   order.network = network_of(tenant_, *around_.host);
-  order.startup = milliseconds(spec.settings.startup_ms);
-  order.graceful = milliseconds(spec.settings.graceful_ms);
-  order.shutdown = milliseconds(spec.settings.shutdown_ms);
+  order.clock = around_.clock;
+  order.times = {milliseconds(spec.settings.startup_ms), milliseconds(spec.settings.graceful_ms),
+                 milliseconds(spec.settings.shutdown_ms)};
   return Sandbox::start(std::move(order), *this);
 }
 
@@ -189,11 +209,15 @@ Result<std::unique_ptr<Sandbox>> App::build_sandbox() {
 void App::top_up() {
   if (stopped_ || shutting_down_) return;
   Sandbox* target = next_ != nullptr ? next_.get() : serving_.get();
-  if (target == nullptr) return start_generation();
+  if (target == nullptr) return start_generation(StartKind::kDemanded);
   if (!target->standing()) return;
   tell_condition();
-  const std::size_t wanted = newest_spec().settings.workers_min;
-  while (target->workers().size() < wanted) {
+  const std::size_t wanted = target == next_.get() ? next_workers() : scaling_.wanted();
+  const std::size_t most = newest_spec().settings.workers_max;
+  while (target->staying_workers() < wanted && target->workers().size() < most) {
+    // The first worker of a sandbox has its token.
+    const bool first = target == next_.get() && target->workers().empty();
+    if (!first && !may_start(AwaitedStart::kWorkers, StartKind::kDemanded)) return;
     if (const Status spawned = target->spawn_worker(); !spawned.ok()) {
       log_error("cannot spawn a worker", {{"app", tenant_.name + "/" + name_}, {"reason", spawned.error()}});
       return try_again_later();
@@ -204,7 +228,7 @@ void App::top_up() {
 // The new generation has all its workers: the gateways learn its settings, then switch, then the old one
 // drains.
 void App::promote_next() {
-  if (switching_ || next_ == nullptr || next_->ready_workers() < newest_spec().settings.workers_min) return;
+  if (switching_ || next_ == nullptr || next_->proved_workers() < next_workers()) return;
   switching_ = true;
   if (next_spec_) spec_ = *std::exchange(next_spec_, std::nullopt);
   configure_all();
@@ -213,6 +237,7 @@ void App::promote_next() {
     if (next_ == nullptr || next_->generation() != generation) return;
     switching_ = false;
     restart_failed_ = false;
+    scaling_.begin(static_cast<std::uint32_t>(next_workers()));
     if (serving_ != nullptr) retire(std::move(serving_), Cause::kRestart);
     serving_ = std::move(next_);
     backoff_.on_healthy(around_.clock->now());
@@ -251,128 +276,6 @@ void App::try_again_later() {
     notice(proto::NoticeKind::kBackoff, last_generation_, static_cast<std::uint32_t>(delay.count() / 1000));
   }
   tell_condition();
-}
-
-// --- what happens
-// --------------------------------------------------------------------------------------------
-
-void App::on_sandbox_standing(Sandbox& sandbox) {
-  if (&sandbox != next_.get()) return;
-  const std::uint32_t missing =
-      around_.cgroups->missing_walls() | around_.limits->missing(tenant_.name) | sandbox.missing_walls();
-  if (!around_.host->host.strict || missing == 0) return top_up();
-  // isolation.strict: no app without all its walls.
-  const Ending ending{Cause::kSpawn, -static_cast<std::int32_t>(missing)};
-  note_death(sandbox.generation(), 0, ending);
-  const bool restarting = serving_ != nullptr;
-  on_start_failed(ending, 0);
-  if (!restarting) give_up_next(Cause::kSpawn);
-}
-
-void App::on_worker_ready(Sandbox& sandbox, Worker& worker) {
-  const auto row = around_.rows->take_worker();
-  if (!row.ok()) return worker.kill(Cause::kSpawn);
-  worker.row = row.value();
-  around_.gateways->for_each([&](Gateway& gateway) { introduce_worker(gateway, sandbox, worker); });
-  if (&sandbox == next_.get()) return promote_next();
-  backoff_.on_healthy(around_.clock->now());
-  tell_condition();
-}
-
-void App::on_worker_lost(Sandbox& sandbox, Worker& worker) {
-  around_.gateways->tell_all(proto::WorkerGone{number_, sandbox.generation(), worker.id()});
-  if (worker.row) around_.rows->give_back_worker(*worker.row);
-  worker.row.reset();
-}
-
-void App::on_worker_gone(Sandbox& sandbox, std::uint32_t worker, Ending ending) {
-  forget_log_pipes(sandbox.generation(), worker);
-  add_limit_facts(ending);
-  note_death(sandbox.generation(), worker, ending);
-  if (&sandbox == next_.get()) {
-    if (serving_ != nullptr || command_ != nullptr) return on_start_failed(ending, worker);
-    return try_again_later();
-  }
-  if (&sandbox != serving_.get() || !sandbox.standing()) return;
-  ++restarts_;
-  try_again_later();
-}
-
-void App::on_sandbox_failed(Sandbox& sandbox, Ending ending) {
-  add_limit_facts(ending);
-  note_death(sandbox.generation(), 0, ending);
-  if (&sandbox == next_.get()) {
-    const bool restarting = serving_ != nullptr;
-    on_start_failed(ending, 0);
-    if (!restarting) give_up_next(Cause::kSpawn);
-    return;
-  }
-  if (&sandbox != serving_.get()) return;
-  ++restarts_;
-  retire(std::move(serving_), Cause::kSpawn);
-  try_again_later();
-}
-
-void App::on_sandbox_closed(Sandbox& sandbox) {
-  forget_log_pipes(sandbox.generation(), 0);
-  removed_ += sandbox.counters();
-  const auto found = std::find_if(retired_.begin(), retired_.end(),
-                                  [&](const auto& entry) { return entry.get() == &sandbox; });
-  if (found != retired_.end()) {
-    around_.graveyard->bury(std::move(*found));
-    retired_.erase(found);
-  }
-  // What it has given back may be what a lower limit was waiting for.
-  if (around_.limits->pending(tenant_.name)) around_.limits->renew(tenant_);
-  check_quiet();
-}
-
-void App::check_quiet() {
-  if (serving_ != nullptr || next_ != nullptr || !retired_.empty()) return;
-  if (stopped_ && command_ != nullptr) finish_command({CommandOutcome::kDone, {}, last_generation_, 0});
-  const std::function<void()> on_quiet = std::exchange(on_quiet_, nullptr);
-  if (on_quiet) on_quiet();
-}
-
-void App::on_worker_fault(const proto::WorkerFault& fault) {
-  for (Sandbox* sandbox : sandboxes()) {
-    if (sandbox->generation() != fault.generation) continue;
-    Worker* worker = sandbox->find_worker(fault.worker);
-    if (worker == nullptr) return;
-    log_warning("worker fault", {{"app", tenant_.name + "/" + name_},
-                                 {"worker", fault.worker},
-                                 {"kind", static_cast<int>(fault.kind)}});
-    return worker->kill(fault.kind == proto::FaultKind::kProtocol ? Cause::kProtocol
-                                                                  : Cause::kRequestTimeout);
-  }
-}
-
-bool App::on_child_exit(std::uint64_t child, int code, int status) {
-  for (Sandbox* sandbox : sandboxes()) {
-    if (sandbox->steward_child() != child) continue;
-    sandbox->on_steward_exit(code, status);
-    return true;
-  }
-  return false;
-}
-
-std::vector<Sandbox*> App::sandboxes() const {
-  std::vector<Sandbox*> all;
-  if (serving_ != nullptr) all.push_back(serving_.get());
-  if (next_ != nullptr) all.push_back(next_.get());
-  for (const auto& sandbox : retired_) all.push_back(sandbox.get());
-  return all;
-}
-
-AppState App::state() const {
-  if (stopped_) return AppState::kStopped;
-  const bool waiting = retry_.active() && retry_at_ > around_.clock->now();
-  if (serving_ != nullptr && next_ != nullptr) return AppState::kRestarting;
-  if (serving_ == nullptr) return waiting ? AppState::kBackoff : AppState::kStarting;
-  const std::size_t ready = serving_->ready_workers();
-  if (ready == 0) return waiting ? AppState::kBackoff : AppState::kStarting;
-  if (restart_failed_ || ready < spec_.settings.workers_min) return AppState::kDegraded;
-  return AppState::kRunning;
 }
 
 }  // namespace rowhouse::supervisor

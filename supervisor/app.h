@@ -7,9 +7,11 @@
 //   degraded       yes      -      serving, but the last restart failed or workers are missing
 //   restarting     yes     yes     a new generation is being started beside the serving one
 //   backoff         -       ?      nothing serves; the next try waits for its time
+//   idle            -       -      workers.min is 0 and nobody has asked for anything: a request starts it
 //
 // A dead worker is replaced in the same generation, at once the first time, then with backoff.  A restart
-// starts a new generation; the gateways switch when all its workers are ready; the old one then drains.
+// starts a new generation; the gateways switch when all its workers are ready and healthy; the old one then
+// drains.  Which state that makes: app_state.h.  How many workers: scaling.h.
 #pragma once
 
 #include <cstdint>
@@ -23,12 +25,16 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "proto/control_messages.h"
+#include "supervisor/app_state.h"
 #include "supervisor/app_store.h"
 #include "supervisor/backoff.h"
 #include "supervisor/control_link.h"
 #include "supervisor/gateways.h"
 #include "supervisor/registry.h"
 #include "supervisor/sandbox.h"
+#include "supervisor/scaling.h"
+#include "supervisor/spec_change.h"
+#include "supervisor/start_gate.h"
 #include "supervisor/tenant_limits.h"
 
 namespace rowhouse::supervisor {
@@ -47,6 +53,7 @@ struct AppSurroundings {
   Gateways* gateways = nullptr;
   ControlLink* control = nullptr;
   const HostConfiguration* host = nullptr;
+  StartGate* starts = nullptr;
 };
 
 struct CommandResult {
@@ -57,7 +64,7 @@ struct CommandResult {
 };
 using CommandCallback = std::function<void(const CommandResult&)>;
 
-class App final : public Mortal, public SandboxListener {
+class App final : public Mortal, public SandboxListener, public StartClient {
  public:
   // REQUIRES: `tenant` outlives the app.
   static Result<std::unique_ptr<App>> create(const AppSurroundings& around, const TenantEntry& tenant,
@@ -69,16 +76,35 @@ class App final : public Mortal, public SandboxListener {
   // Each calls back once, when the outcome is known; one command at a time, but stop overtakes the others.
   void start(AppSpec spec, CommandCallback on_done);
   void restart(AppSpec spec, CommandCallback on_done);
+  // What serves is ended first.
+  void restart_hard(AppSpec spec, CommandCallback on_done);
   void stop(CommandCallback on_done);
   // For the end of everything: closes all generations; on_quiet is called when nothing of it is left.
   void shut_down(std::function<void()> on_quiet);
   void kill();
+  // Several times a second: looks after what only shows in counters.
+  void on_pulse();
+
+  // --- its manifest or its tenant has changed
+  // Brings new settings into force, with at least what `least` says, and returns what it took.
+  SpecChange change(AppSpec spec, SpecChange least);
+  // Gives up routes that are not under these domains, at once.
+  void keep_routes(const std::vector<Domain>& domains);
+  // It is in no manifest any more: no route from now on, what runs may finish, then on_quiet.
+  void leave(std::function<void()> on_quiet);
+  [[nodiscard]] bool leaving() const { return leaving_; }
+  // The gateways are being told to use the next generation: nothing may change until they are.
+  [[nodiscard]] bool switching() const { return switching_; }
 
   // A fresh gateway learns the app, its condition and its workers.
   void introduce_to(Gateway& gateway);
   // A fresh control process learns the log pipes.
   void offer_log_pipes();
   void on_worker_fault(const proto::WorkerFault& fault);
+  // From a gateway: requests wait, and there is no worker.
+  void on_wanted();
+  // From a gateway.
+  void on_probed(const proto::Probed& answer);
   // From the keeper; false when the child is no steward of this app.
   bool on_child_exit(std::uint64_t child, int code, int status);
 
@@ -116,18 +142,44 @@ class App final : public Mortal, public SandboxListener {
       std::uint32_t row);
 
   // --- a generation
-  void start_generation();
+  void start_generation(StartKind kind);
   Result<std::unique_ptr<Sandbox>> build_sandbox();
   void top_up();
   void promote_next();
   void retire(std::unique_ptr<Sandbox> sandbox, proto::Cause cause);
   void on_start_failed(proto::Ending ending, std::uint32_t worker);
   void try_again_later();
+  void on_retry();
+  // A worker that is leaving against our will is replaced, in its time.
+  void replace_lost();
+  // How many workers next_ needs before it can replace what serves.
+  [[nodiscard]] std::size_t next_workers() const;
+
+  // --- the host's starts
+  enum class AwaitedStart : std::uint8_t { kNone, kGeneration, kWorkers };
+  // False: it goes on in on_start_admitted().
+  [[nodiscard]] bool may_start(AwaitedStart what, StartKind kind);
+  void await_no_start();
+  void on_start_admitted() override;
+
+  // --- scaling
+  void scale();
+  void fall_asleep();
+  [[nodiscard]] AppLook look_at_workers();
+  [[nodiscard]] ScalingRules scaling_rules() const;
+
+  // --- health
+  void prove(Sandbox& sandbox, Worker& worker);
+  void check_health();
+  void check_worker(Sandbox& sandbox, Worker& worker, Instant now);
+  void send_probe(Sandbox& sandbox, Worker& worker);
+  void on_unhealthy(Sandbox& sandbox, Worker& worker, const proto::Probed& answer);
   void finish_command(const CommandResult& result);
 
   // --- SandboxListener
   void on_sandbox_standing(Sandbox& sandbox) override;
   void on_worker_ready(Sandbox& sandbox, Worker& worker) override;
+  void on_worker_leaving(Sandbox& sandbox, Worker& worker) override;
   void on_worker_lost(Sandbox& sandbox, Worker& worker) override;
   void on_worker_gone(Sandbox& sandbox, std::uint32_t worker, proto::Ending ending) override;
   void on_sandbox_failed(Sandbox& sandbox, proto::Ending ending) override;
@@ -138,6 +190,7 @@ class App final : public Mortal, public SandboxListener {
   void configure(Gateway& gateway);
   void configure_all();
   void introduce_worker(Gateway& gateway, Sandbox& sandbox, Worker& worker);
+  [[nodiscard]] std::uint32_t places_of(const Worker& worker) const;
   void tell_condition();
   [[nodiscard]] proto::AppConditionChange condition() const;
   void notice(proto::NoticeKind kind, std::uint32_t generation, std::uint32_t number = 0);
@@ -149,6 +202,8 @@ class App final : public Mortal, public SandboxListener {
   // What next_ is started with, or what serves.
   [[nodiscard]] const AppSpec& newest_spec() const { return next_spec_ ? *next_spec_ : spec_; }
   void adopt_spec(AppSpec spec);
+  void change_live(AppSpec spec);
+  void change_generation(AppSpec spec);
   void give_up_next(proto::Cause cause);
   [[nodiscard]] std::vector<Sandbox*> sandboxes() const;
   void check_quiet();
@@ -164,6 +219,7 @@ class App final : public Mortal, public SandboxListener {
   std::uint32_t last_generation_ = 0;
   bool stopped_ = false;
   bool shutting_down_ = false;
+  bool leaving_ = false;
   bool restart_failed_ = false;  // since the serving generation was switched to
   std::uint64_t restarts_ = 0;
   std::unique_ptr<Sandbox> serving_;
@@ -173,6 +229,11 @@ class App final : public Mortal, public SandboxListener {
   LeafCounters removed_;               // of the generations that are no more
   std::uint64_t seen_limit_hits_ = 0;  // of its own memory limit, at the last death
   std::vector<LogPipe> log_pipes_;  // copies, for a fresh control process
+  Scaling scaling_;  // of serving_
+  AwaitedStart awaited_start_ = AwaitedStart::kNone;
+  bool start_admitted_ = false;
+  std::uint32_t pulses_ = 0;
+  std::uint32_t last_probe_ = 0;
   Backoff backoff_;
   Instant retry_at_{};
   Timer retry_;

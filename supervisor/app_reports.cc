@@ -27,6 +27,7 @@ void App::configure(Gateway& gateway) {
   begin.queue_ms = settings.queue_ms;
   begin.concurrency = plan.concurrency;
   begin.queue = plan.queue;
+  begin.rate = plan.rate;
   link.send(begin);
   for (const Route& route : spec_.routes) {
     link.send(proto::AppRoute{number_, proto::Host::cut(route.host), proto::Prefix::cut(route.prefix)});
@@ -34,6 +35,8 @@ void App::configure(Gateway& gateway) {
   for (const StaticDirectory& directory : spec_.statics) {
     link.send(proto::AppStatic{number_, proto::Prefix::cut(directory.prefix)}, {directory.directory.get()});
   }
+  if (spec_.gateway_part.valid()) link.send(proto::AppPart{number_}, {spec_.gateway_part.get()});
+  link.send(proto::AppRetry{number_, settings.retry});
   link.send(proto::AppCommit{number_, revision_});
 }
 
@@ -48,11 +51,17 @@ void App::introduce_to(Gateway& gateway) {
   gateway.link().send(condition());
   for (Sandbox* sandbox : sandboxes()) {
     for (const auto& [id, worker] : sandbox->workers()) {
-      if (worker->row && worker->state() == proto::WorkerState::kReady) introduce_worker(gateway, *sandbox, *worker);
+      if (worker->notes.row && worker->state() == proto::WorkerState::kReady) introduce_worker(gateway, *sandbox, *worker);
     }
   }
   Sandbox* current = switching_ ? next_.get() : serving_.get();
   if (current != nullptr) gateway.link().send(proto::Switch{number_, current->generation()});
+}
+
+// How many requests it runs at the same time: what the manifest says of its kind of app.
+std::uint32_t App::places_of(const Worker& worker) const {
+  const proto::AppRecord& settings = spec_.settings;
+  return worker.runs_event_loop() && settings.concurrency != 0 ? settings.concurrency : settings.threads;
 }
 
 void App::introduce_worker(Gateway& gateway, Sandbox& sandbox, Worker& worker) {
@@ -69,8 +78,8 @@ void App::introduce_worker(Gateway& gateway, Sandbox& sandbox, Worker& worker) {
   add.app = number_;
   add.generation = sandbox.generation();
   add.worker = worker.id();
-  add.slot = worker.row.value_or(0);
-  add.threads = spec_.settings.threads;
+  add.slot = worker.notes.row.value_or(0);
+  add.threads = places_of(worker);
   gateway.link().send(add, {channel.value().ours.get()});
 }
 
@@ -102,8 +111,9 @@ void App::notice(proto::NoticeKind kind, std::uint32_t generation, std::uint32_t
 
 void App::note_death(std::uint32_t generation, std::uint32_t worker, proto::Ending ending) {
   const std::int64_t now_ms = around_.clock->wall_ms();
-  around_.control->send(proto::Death{number_, generation, worker, ending.cause, ending.argument, now_ms,
-                                    ending.limits});
+  around_.control->record(proto::Death{number_, generation, worker, ending.cause, ending.argument, now_ms,
+                                      ending.limits, ending.process, proto::Name::cut(tenant_.name),
+                                      proto::Name::cut(name_)});
   if (is_planned(ending.cause)) return;
   log_warning("worker died", {{"app", tenant_.name + "/" + name_},
                               {"generation", generation},
@@ -174,7 +184,7 @@ std::vector<proto::WorkerInfo> App::describe_workers() const {
       info.worker = id;
       info.pid = static_cast<std::uint32_t>(worker->pid());
       info.state = worker->state();
-      info.requests = worker->row ? around_.rows->worker_requests(*worker->row) : 0;
+      info.requests = worker->notes.row ? around_.rows->worker_requests(*worker->notes.row) : 0;
       info.memory_bytes = worker->memory_bytes();
       infos.push_back(info);
     }

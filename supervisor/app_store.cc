@@ -103,6 +103,11 @@ Status AppStore::set_stopped(const Key& key, bool stopped) {
   return saved;
 }
 
+Status AppStore::forget(const Key& key) {
+  if (apps_.erase(key) == 0) return {};
+  return save();
+}
+
 Status AppStore::save() const {
   return replace_file(directory_.get(), kFileName, encode_stored_apps({next_number_, apps_}), 0600);
 }

@@ -33,6 +33,8 @@ class AppStore {
   // The next generation number of an app.  Reserves a block on disk now and then.
   Result<std::uint32_t> next_generation(const Key& key, std::uint32_t last_used);
   Status set_stopped(const Key& key, bool stopped);
+  // The app is in no manifest any more: its number is never used again, its name may get another one.
+  Status forget(const Key& key);
   Status save() const;
 
  private:

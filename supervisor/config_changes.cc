@@ -56,6 +56,7 @@ void compare_plan(const Plan& now, const Plan& fresh, std::vector<ConfigChange>&
   plan.compare(ConfigKey::kIo, kLive, &Plan::io_read_bytes, &Plan::io_write_bytes);
   plan.compare(ConfigKey::kConcurrency, kLive, &Plan::concurrency);
   plan.compare(ConfigKey::kQueue, kLive, &Plan::queue);
+  plan.compare(ConfigKey::kRate, kLive, &Plan::rate);
   plan.compare(ConfigKey::kWorkers, kRestart, &Plan::workers);
   plan.compare(ConfigKey::kThreads, kRestart, &Plan::threads);
   plan.compare_rest(kRestart);
@@ -74,6 +75,9 @@ void compare_records(const HostConfiguration& now, const HostConfiguration& fres
   host.compare(ConfigKey::kCgroup, kDaemon, &Host::cgroup_parent);
   host.compare(ConfigKey::kIsolation, kDaemon, &Host::strict);
   host.compare_rest(kDaemon);
+  if (!same_bytes(now.gateway, fresh.gateway) || !same_lists(now.trusted_proxies, fresh.trusted_proxies)) {
+    changes.push_back({"", "", ConfigKey::kGateway, kDaemon});
+  }
   if (!same_lists(now.listen, fresh.listen)) changes.push_back({"", "", ConfigKey::kListen, kDaemon});
   if (now.pythons != fresh.pythons) changes.push_back({"", "", ConfigKey::kPythons, kDaemon});
   if (now.admins != fresh.admins &&

@@ -21,6 +21,8 @@ std::string path_of(const HostConfiguration& host, const std::string& tenant) {
   return host.host.tenants.str() + "/" + tenant + ".yaml";
 }
 
+std::string manifest_path(const TenantEntry& tenant) { return tenant.home + "/" + tenant.manifest; }
+
 // The loader's own sentences, or one about the loader.
 ProblemText problem_of(LoadOutcome& outcome, const std::string& file) {
   if (outcome.problem.valid()) return std::move(outcome.problem);
@@ -92,8 +94,7 @@ void Configuration::read_host_again(std::string path, HostCallback on_done) {
   });
 }
 
-void Configuration::load_tenants(int directory, std::vector<std::string> names,
-                                 std::function<void(const std::string&, ProblemText)> on_tenant,
+void Configuration::load_tenants(int directory, std::vector<std::string> names, TenantCallback on_tenant,
                                  std::function<void()> on_done) {
   tenants_directory_ = directory;
   names_.assign(names.begin(), names.end());
@@ -117,7 +118,7 @@ void Configuration::load_next_tenant() {
     outcome.failure = is_name(name) ? "cannot be opened" : "the file's name must be a-z, 0-9 and -, at most 63, and .yaml";
     return on_tenant_outcome(name, std::move(outcome));
   }
-  if (!session_->alive()) {
+  if (session_ == nullptr || !session_->alive()) {
     graveyard_.bury(std::move(session_));
     auto session = start_session(kNobody);
     if (!session.ok()) return fail_remaining_tenants(name);
@@ -130,7 +131,7 @@ void Configuration::load_next_tenant() {
 void Configuration::fail_remaining_tenants(const std::string& first) {
   names_.push_front(first);
   for (const std::string& name : std::exchange(names_, {})) {
-    on_tenant_(name, problem_text(path_of(host_, name) + ": cannot start rowhouse-loader"));
+    on_tenant_(name, problem_text(path_of(host_, name) + ": cannot start rowhouse-loader"), std::nullopt);
   }
   load_next_tenant();
 }
@@ -138,24 +139,36 @@ void Configuration::fail_remaining_tenants(const std::string& first) {
 void Configuration::on_tenant_outcome(const std::string& name, LoadOutcome outcome) {
   const std::string path = path_of(host_, name);
   if (!outcome.loaded) {
-    on_tenant_(name, problem_of(outcome, path));
+    on_tenant_(name, problem_of(outcome, path), std::nullopt);
   } else {
     auto tenant = read_tenant_records(name, outcome.records, host_, tenants_);
     if (auto* entry = std::get_if<TenantEntry>(&tenant); entry != nullptr && gate_) {
       if (auto refused = gate_(*entry)) tenant = *std::move(refused);
     }
     if (auto* refused = std::get_if<Problem>(&tenant)) {
-      on_tenant_(name, problem_text(path + ": " + refused->sentence));
+      on_tenant_(name, problem_text(path + ": " + refused->sentence), std::nullopt);
     } else {
+      const auto found = tenants().find(name);
+      std::optional<TenantEntry> former;
+      if (found != tenants().end()) former = found->second;
       tenants_.add(std::move(std::get<TenantEntry>(tenant)));
-      on_tenant_(name, ProblemText());
+      on_tenant_(name, ProblemText(), std::move(former));
     }
   }
   load_next_tenant();
 }
 
 void Configuration::load_manifest(const TenantEntry& tenant, std::function<void(Apps, ProblemText)> on_done) {
-  waiting_.push_back({&tenant, std::move(on_done)});
+  const auto pass_on = [on_done = std::move(on_done)](ManifestAnswer answer) {
+    on_done(std::move(answer.apps), std::move(answer.problem));
+  };
+  waiting_.push_back({tenant.name, LoadKind::kLoad, {}, pass_on});
+  start_manifest_loads();
+}
+
+void Configuration::look_at_manifest(const std::string& tenant, const proto::FileIdentity& known,
+                                     std::function<void(ManifestAnswer)> on_done) {
+  waiting_.push_back({tenant, LoadKind::kLook, known, std::move(on_done)});
   start_manifest_loads();
 }
 
@@ -168,40 +181,60 @@ void Configuration::start_manifest_loads() {
 }
 
 void Configuration::start_manifest_load(ManifestLoad load) {
-  const TenantEntry& tenant = *load.tenant;
-  const std::string file = tenant.home + "/" + tenant.manifest;
+  const auto refuse = [&load](const std::string& sentence) {
+    ManifestAnswer answer;
+    answer.problem = problem_text(sentence);
+    load.on_done(std::move(answer));
+  };
+  const auto found = tenants().find(load.tenant);
+  if (found == tenants().end()) return refuse(load.tenant + ": the tenant has gone");
+  const TenantEntry& tenant = found->second;
+  const std::string file = manifest_path(tenant);
   // The last gate before a process becomes a tenant (THREATS S22).
   if (const auto refused = check_identity(tenant.uid, tenant.gid, host_)) {
-    return load.on_done({}, problem_text(file + ": " + refused->sentence));
+    return refuse(file + ": " + refused->sentence);
   }
   auto session = start_session({tenant.uid, tenant.gid});
-  if (!session.ok()) {
-    return load.on_done({}, problem_text(file + ": cannot start a loader: " + describe(session.error())));
-  }
+  if (!session.ok()) return refuse(file + ": cannot start a loader: " + describe(session.error()));
   const std::uint64_t number = ++next_session_;
   LoaderSession& started = *session.value();
   sessions_[number] = std::move(session).value();
-  proto::LoadManifest request;
-  request.tenant = proto::Name::cut(tenant.name);
-  request.user = proto::Name::cut(tenant.user);
-  request.home = proto::Path::cut(tenant.home);
-  request.manifest = proto::Path::cut(tenant.manifest);
-  request.default_python = proto::Text<15>::cut(host_.pythons.front());
-  started.load(request, {}, [this, number, file, load = std::move(load)](LoadOutcome outcome) {
+  proto::LookAtManifest request{proto::Name::cut(tenant.name),      proto::Name::cut(tenant.user),
+                                proto::Path::cut(tenant.home),      proto::Path::cut(tenant.manifest),
+                                proto::Text<15>::cut(host_.pythons.front()), load.known};
+  const bool look = load.kind == LoadKind::kLook;
+  const auto on_outcome = [this, number, load = std::move(load)](LoadOutcome outcome) {
     graveyard_.bury(std::move(sessions_.at(number)));
     sessions_.erase(number);
-    if (!outcome.loaded) {
-      load.on_done({}, problem_of(outcome, file));
-    } else {
-      auto apps = read_manifest_records(outcome.records, *load.tenant, host_);
-      if (auto* refused = std::get_if<Problem>(&apps)) {
-        load.on_done({}, problem_text(file + ": " + refused->sentence));
-      } else {
-        load.on_done(std::move(std::get<Apps>(apps)), ProblemText());
-      }
-    }
+    on_manifest_outcome(load, std::move(outcome));
     start_next_.start(std::chrono::milliseconds(0));
-  });
+  };
+  if (look) return started.load(request, {}, on_outcome);
+  started.load(proto::LoadManifest{request.tenant, request.user, request.home, request.manifest, request.default_python},
+               {}, on_outcome);
+}
+
+void Configuration::on_manifest_outcome(const ManifestLoad& load, LoadOutcome outcome) {
+  ManifestAnswer answer;
+  answer.identity = outcome.identity;
+  answer.watch = std::move(outcome.watch);
+  const auto found = tenants().find(load.tenant);
+  const std::string file = found == tenants().end() ? load.tenant : manifest_path(found->second);
+  if (found == tenants().end()) {
+    answer.problem = problem_text(file + ": the tenant has gone");
+  } else if (outcome.unchanged && load.known != proto::FileIdentity{}) {
+    answer.unchanged = true;
+  } else if (!outcome.loaded) {
+    answer.problem = problem_of(outcome, file);
+  } else {
+    auto apps = read_manifest_records(outcome.records, found->second, host_);
+    if (auto* refused = std::get_if<Problem>(&apps)) {
+      answer.problem = problem_text(file + ": " + refused->sentence);
+    } else {
+      answer.apps = std::move(std::get<Apps>(apps));
+    }
+  }
+  load.on_done(std::move(answer));
 }
 
 void Configuration::cancel() {

@@ -22,6 +22,16 @@ namespace rowhouse::supervisor {
 // Sentences, one a line, in sealed memory: written by a loader or by us, read by control only.
 using ProblemText = UniqueFd;
 
+// What a look at a manifest found.
+struct ManifestAnswer {
+  std::map<std::string, AppSpec> apps;  // when there is no problem and the file has changed
+  ProblemText problem;                  // invalid: none
+  bool unchanged = false;               // the file is the known one
+  proto::FileIdentity identity;         // as the tenant's loader says
+  bool ordered_again = false;           // somebody has asked for another look since this one began
+  UniqueFd watch;                       // inotify descriptor of the tenant's making, or invalid
+};
+
 class Configuration {
  public:
   using Apps = std::map<std::string, AppSpec>;
@@ -51,12 +61,18 @@ class Configuration {
   void read_host_again(std::string path, HostCallback on_done);
   // The plans of a newer host file are in force from now on.  REQUIRES: every tenant's plan is among them.
   void set_plans(std::map<std::string, Plan> plans) { host_.plans = std::move(plans); }
-  // Loads tenants one after the other: `on_tenant` for each, with a problem or an accepted entry; then `on_done`.
-  void load_tenants(int directory, std::vector<std::string> names,
-                    std::function<void(const std::string& name, ProblemText)> on_tenant,
+  // Loads tenants one after the other: `on_tenant` for each, with a problem or an accepted entry, which then takes
+  // the place of the former one; then `on_done`.  REQUIRES: nothing is being read by this one or the two above.
+  using TenantCallback =
+      std::function<void(const std::string& name, ProblemText, std::optional<TenantEntry> former)>;
+  void load_tenants(int directory, std::vector<std::string> names, TenantCallback on_tenant,
                     std::function<void()> on_done);
+  void remove_tenant(const std::string& name) { tenants_.remove(name); }
   // `on_done` gets the apps, or a problem.
   void load_manifest(const TenantEntry& tenant, std::function<void(Apps, ProblemText)> on_done);
+  // The same with what is needed to look again; a file whose identity is `known` is not parsed.
+  void look_at_manifest(const std::string& tenant, const proto::FileIdentity& known,
+                        std::function<void(ManifestAnswer)> on_done);
   // Forgets what is under way.
   void cancel();
 
@@ -65,9 +81,12 @@ class Configuration {
   [[nodiscard]] const TenantIndex& tenant_index() const { return tenants_; }
 
  private:
+  enum class LoadKind : std::uint8_t { kLoad, kLook };
   struct ManifestLoad {
-    const TenantEntry* tenant = nullptr;
-    std::function<void(Apps, ProblemText)> on_done;
+    std::string tenant;
+    LoadKind kind = LoadKind::kLoad;
+    proto::FileIdentity known;
+    std::function<void(ManifestAnswer)> on_done;
   };
 
   Result<std::unique_ptr<LoaderSession>> start_session(LaunchUser user);
@@ -78,6 +97,7 @@ class Configuration {
   void on_tenant_outcome(const std::string& name, LoadOutcome outcome);
   void start_manifest_loads();
   void start_manifest_load(ManifestLoad load);
+  void on_manifest_outcome(const ManifestLoad& load, LoadOutcome outcome);
 
   uv_loop_t* loop_;
   Launcher& launcher_;
@@ -91,7 +111,7 @@ class Configuration {
   std::unique_ptr<LoaderSession> session_;  // as nobody
   int tenants_directory_ = -1;
   std::deque<std::string> names_;
-  std::function<void(const std::string&, ProblemText)> on_tenant_;
+  TenantCallback on_tenant_;
   std::function<void()> on_tenants_done_;
   std::deque<ManifestLoad> waiting_;
   std::map<std::uint64_t, std::unique_ptr<LoaderSession>> sessions_;  // as tenants

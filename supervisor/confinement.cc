@@ -48,13 +48,16 @@ Status CgroupTree::renew_parents() {
   return {};
 }
 
-// A process that has just ended is in no group any more: that is looked at last.
-bool Worker::is_confined() const {
-  if (state_ != proto::WorkerState::kReady) return true;
-  return (leaf_.stands() && leaf_.contains(pid_)) || has_ended(pidfd_);
+// A process that has just ended is in no group any more: that is looked at last.  One that is dying has left its group
+// before its pidfd tells, for as long as the kernel takes to free its memory: only the second look in a row counts.
+bool Worker::is_confined() {
+  if (life_.state != proto::WorkerState::kReady) return true;
+  if (!leaf_.stands()) return has_ended(pidfd_);
+  missed_looks_ = leaf_.contains(pid_) ? 0 : missed_looks_ + 1;
+  return missed_looks_ < 2 || has_ended(pidfd_);
 }
 
-bool Sandbox::is_confined() const {
+bool Sandbox::is_confined() {
   if (phase_ != Phase::kStanding) return true;
   const bool steward = order_.steward.stands() && order_.steward.contains(steward_process_.pid);
   if (!steward && !has_ended(steward_process_.pidfd)) return false;

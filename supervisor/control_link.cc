@@ -2,8 +2,10 @@
 
 #include <csignal>
 #include <random>
+#include <utility>
 
 #include "base/log.h"
+#include "supervisor/ending.h"
 
 namespace rowhouse::supervisor {
 namespace {
@@ -19,6 +21,9 @@ ControlLink::ControlLink(Order order, ControlListener& listener)
     : order_(std::move(order)),
       listener_(listener),
       backoff_(kRestartLimits),
+      deaths_([this](const DeathLedger::Entry& entry) {
+        std::visit([this](const auto& death) { send(death); }, entry);
+      }),
       restart_(order_.loop, [this] { start(); }) {}
 
 void ControlLink::start() {
@@ -49,6 +54,7 @@ Status ControlLink::launch() {
                        [this](const char* reason) { on_closed(reason); }});
   send(proto::ControlSetup{}, {order_.listener.get(), order_.logs.get()});
   listener_.on_control_started();
+  deaths_.repeat();
   return {};
 }
 
@@ -72,6 +78,16 @@ void ControlLink::on_message(proto::IncomingMessage& message) {
       if (!order.ok()) return on_closed("sent a malformed message");
       return listener_.on_reload_order(order.value());
     }
+    case static_cast<int>(proto::MessageType::kReloadTenantOrder): {
+      const auto order = proto::decode_message<proto::ReloadTenantOrder>(message);
+      if (!order.ok()) return on_closed("sent a malformed message");
+      return listener_.on_reload_tenant_order(order.value());
+    }
+    case static_cast<int>(proto::MessageType::kDeathStored): {
+      const auto stored = proto::decode_message<proto::DeathStored>(message);
+      if (!stored.ok()) return on_closed("sent a malformed message");
+      return deaths_.on_stored(stored.value());
+    }
     default: return;
   }
 }
@@ -94,9 +110,14 @@ void ControlLink::kill() {
 
 bool ControlLink::on_child_exit(std::uint64_t child, int code, int status) {
   if (process_ == nullptr || process_->launched.child != child) return false;
+  const auto pid = static_cast<std::uint32_t>(process_->launched.pid);
   order_.graveyard->bury(std::move(process_));
   process_ = nullptr;
   if (closing_) return true;
+  const std::uint64_t oom_kills = order_.cgroup.counters().oom_kills;
+  const proto::Ending ending = classify_host_ending(code, status, oom_kills - std::exchange(oom_kills_, oom_kills));
+  record(proto::HostDeath{proto::HostProcess::kControl, 0, pid, ending.cause, ending.argument,
+                          order_.clock->wall_ms()});
   static std::random_device random;
   const Duration delay = backoff_.on_death(order_.clock->now(), random());
   log_error("control died", {{"code", code}, {"status", status}, {"restart_in_ms", delay.count() / 1000}});

@@ -6,10 +6,12 @@
 
 #include "base/clock.h"
 #include "base/loop.h"
+#include "proto/live_messages.h"
 #include "proto/reload_messages.h"
 #include "proto/usage_messages.h"
 #include "supervisor/backoff.h"
 #include "supervisor/cgroups.h"
+#include "supervisor/death_ledger.h"
 #include "supervisor/graveyard.h"
 #include "supervisor/launcher.h"
 #include "supervisor/peer_link.h"
@@ -24,6 +26,7 @@ class ControlListener {
   virtual void on_query(const proto::Query& query) = 0;
   virtual void on_command(const proto::Command& command) = 0;
   virtual void on_reload_order(const proto::ReloadOrder& order) = 0;
+  virtual void on_reload_tenant_order(const proto::ReloadTenantOrder& order) = 0;
 };
 
 class ControlLink {
@@ -47,6 +50,8 @@ class ControlLink {
   [[nodiscard]] bool running() const { return process_ != nullptr; }
   bool on_child_exit(std::uint64_t child, int code, int status);
   void kill();
+  // Sent until control says that it is stored.
+  void record(const DeathLedger::Entry& death) { deaths_.add(death); }
 
   // Nothing when there is no control process just now.
   template <proto::ControlMessage M>
@@ -68,6 +73,8 @@ class ControlLink {
   ControlListener& listener_;
   std::unique_ptr<Process> process_;
   Backoff backoff_;
+  DeathLedger deaths_;
+  std::uint64_t oom_kills_ = 0;  // of its cgroup, at the last death
   bool closing_ = false;
   Timer restart_;
 };

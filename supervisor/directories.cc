@@ -22,6 +22,7 @@ namespace rowhouse::supervisor {
 namespace {
 
 constexpr int kListenBacklog = 4096;
+constexpr int kControlBacklog = 512;
 constexpr std::string_view kTenantEnding = ".yaml";
 
 bool is_trusted(int directory) {
@@ -113,6 +114,13 @@ Result<HostDirectories> open_host_directories(const HostConfiguration& host, std
   RH_ASSIGN(directories.tenants, open_trusted_directory(record.tenants.str(), problem));
   RH_ASSIGN(directories.state, make_trusted_directory(record.state.str(), 0700, problem));
   RH_ASSIGN(directories.run, make_trusted_directory(record.run.str(), 0755, problem));
+  RH_ASSIGN(directories.empty, make_trusted_directory(record.run.str() + "/empty", 0555, problem));
+  // It lives on without a name, and nobody can ever put anything into it.
+  if (::fchmod(directories.empty.get(), 0555) != 0 ||  // the umask may have been stricter
+      ::unlinkat(directories.run.get(), "empty", AT_REMOVEDIR) != 0) {
+    problem = "cannot prepare \"" + record.run.str() + "/empty\": " + std::strerror(errno);
+    return system_error("empty directory");
+  }
   RH_ASSIGN(const UniqueFd above_logs, make_trusted_directory(record.logs.str(), 0755, problem));
   // Control owns its own directory below; root never opens anything in it.
   if (::mkdirat(above_logs.get(), "apps", 0750) != 0 && errno != EEXIST) {
@@ -124,6 +132,17 @@ Result<HostDirectories> open_host_directories(const HostConfiguration& host, std
   if (!directories.logs.valid() ||
       ::fchownat(directories.logs.get(), "", record.control_uid, record.control_gid, AT_EMPTY_PATH) != 0) {
     problem = "cannot give \"" + record.logs.str() + "/apps\" to the control user: " + std::strerror(errno);
+    return system_error("fchownat");
+  }
+  if (::mkdirat(directories.state.get(), "spool", 0700) != 0 && errno != EEXIST) {
+    problem = "cannot make \"" + record.state.str() + "/spool\": " + std::strerror(errno);
+    return system_error("mkdirat");
+  }
+  // O_PATH: as above.
+  directories.spool.reset(::openat(directories.state.get(), "spool", O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+  if (!directories.spool.valid() ||
+      ::fchownat(directories.spool.get(), "", record.gateway_uid, record.gateway_gid, AT_EMPTY_PATH) != 0) {
+    problem = "cannot give \"" + record.state.str() + "/spool\" to the gateway user: " + std::strerror(errno);
     return system_error("fchownat");
   }
   if (::flock(directories.run.get(), LOCK_EX | LOCK_NB) != 0) {
@@ -148,6 +167,7 @@ Result<std::vector<std::string>> list_tenant_files(int directory) {
 }
 
 Result<UniqueFd> open_listener(const proto::ListenRecord& listen, std::string& problem) {
+  if (!listen.path.view().empty()) return open_unix_socket(listen.path.str(), kListenBacklog, problem);
   socklen_t length = 0;
   std::string text;
   const sockaddr_storage address = address_of(listen, length, text);
@@ -166,11 +186,11 @@ Result<UniqueFd> open_listener(const proto::ListenRecord& listen, std::string& p
   return socket;
 }
 
-Result<UniqueFd> open_control_socket(const std::string& path, std::string& problem) {
+Result<UniqueFd> open_unix_socket(const std::string& path, int backlog, std::string& problem) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  problem = "control.socket \"" + path + "\" is longer than " + std::to_string(sizeof address.sun_path - 1) + " bytes";
-  if (path.size() >= sizeof address.sun_path) return make_error(ErrorCode::kTooLarge, "control.socket");
+  problem = "the socket \"" + path + "\" is longer than " + std::to_string(sizeof address.sun_path - 1) + " bytes";
+  if (path.size() >= sizeof address.sun_path) return make_error(ErrorCode::kTooLarge, "socket path");
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   RH_ASSIGN(const UniqueFd directory, open_trusted_directory(path.substr(0, path.rfind('/')), problem));
   struct stat status {};
@@ -182,8 +202,12 @@ Result<UniqueFd> open_control_socket(const std::string& path, std::string& probl
   const int bound = ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
   ::umask(before);
   problem = "cannot bind \"" + path + "\": " + std::strerror(errno);
-  if (bound != 0 || ::listen(socket.get(), 512) != 0) return system_error("bind control.socket");
+  if (bound != 0 || ::listen(socket.get(), backlog) != 0) return system_error("bind UNIX socket");
   return socket;
+}
+
+Result<UniqueFd> open_control_socket(const std::string& path, std::string& problem) {
+  return open_unix_socket(path, kControlBacklog, problem);
 }
 
 }  // namespace rowhouse::supervisor

@@ -20,14 +20,18 @@ Result<UniqueFd> open_trusted_file(const std::string& path, std::string& problem
 
 struct HostDirectories {
   UniqueFd tenants, state, run, logs;
+  UniqueFd empty;  // without a name and for good, for the gateways' root
+  UniqueFd spool;  // below state, the gateways' own
 };
-// Opens or makes all four; locks `run` so that a second rowhoused refuses to start.
+// Opens or makes all; locks `run` so that a second rowhoused refuses to start.
 Result<HostDirectories> open_host_directories(const HostConfiguration& host, std::string& problem);
 
 // Names of the files NAME.yaml in the directory, without the ending, sorted.
 Result<std::vector<std::string>> list_tenant_files(int directory);
 
-// A listening TCP socket; `problem` names the address.
+// A listening UNIX socket, connectable for everybody; a stale one is replaced.
+Result<UniqueFd> open_unix_socket(const std::string& path, int backlog, std::string& problem);
+// A listening socket; `problem` names the address.
 Result<UniqueFd> open_listener(const proto::ListenRecord& listen, std::string& problem);
 // The API's listening socket, connectable for everybody; a stale one is replaced.
 Result<UniqueFd> open_control_socket(const std::string& path, std::string& problem);

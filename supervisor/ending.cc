@@ -12,7 +12,7 @@ using proto::Ending;
 namespace {
 
 Ending find_cause(const WorkerFacts& facts) {
-  if (facts.decided != Cause::kNone) return {facts.decided, 0};
+  if (facts.decided != Cause::kNone) return {facts.decided, facts.decided_argument};
   if (facts.oom_killed) return {Cause::kOom, 0};
   if (facts.seccomp) return {Cause::kSeccomp, static_cast<std::int32_t>(*facts.seccomp)};
   if (facts.failed_step) return {Cause::kImport, static_cast<std::int32_t>(*facts.failed_step)};
@@ -31,9 +31,16 @@ Ending classify_ending(const WorkerFacts& facts) {
   return ending;
 }
 
+Ending classify_host_ending(int code, int status, std::uint64_t oom_kills) {
+  if (code == CLD_EXITED) return {Cause::kExit, status};
+  if (status == SIGKILL && oom_kills > 0) return {Cause::kOom, 0};
+  return {Cause::kSignal, status};
+}
+
 bool is_planned(Cause cause) {
   return cause == Cause::kRestart || cause == Cause::kShutdown || cause == Cause::kStopped ||
-         cause == Cause::kIdle || cause == Cause::kSuspended;
+         cause == Cause::kIdle || cause == Cause::kSuspended || cause == Cause::kMaxRequests ||
+         cause == Cause::kMaxLifetime || cause == Cause::kMaxMemory;
 }
 
 }  // namespace rowhouse::supervisor

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <csignal>
 #include <random>
+#include <utility>
 
 #include "base/log.h"
 #include "proto/common_messages.h"
+#include "supervisor/ending.h"
 
 namespace rowhouse::supervisor {
 namespace {
@@ -59,6 +61,7 @@ Status Gateways::launch(std::uint32_t index) {
   launch.arguments = {"rowhouse-gateway"};
   launch.user = order_.user;
   launch.control = control.theirs.get();
+  launch.empty_root = order_.empty_root.get();
   launch.cgroup_v2 = order_.cgroup.v2_directory();
   for (const UniqueFd& fd : procs) launch.cgroup_v1_procs.push_back(fd.get());
   RH_ASSIGN(LaunchedProcess process, order_.launcher->launch(launch));
@@ -70,8 +73,15 @@ Status Gateways::launch(std::uint32_t index) {
   unanswered_pings_[index] = 0;
   Gateway& gateway = *running_[index];
   gateway.link().send(proto::GatewaySetup{index, order_.count, order_.connections_per_address}, {access.theirs.get(), order_.rows->memory()});
+  gateway.link().send(order_.options);
+  gateway.link().send(proto::SpoolDirectory{}, {order_.spool.get()});
+  if (order_.acme_directory.valid()) {
+    gateway.link().send(proto::AcmeDirectory{order_.acme_uid}, {order_.acme_directory.get()});
+  }
+  for (const proto::TrustedProxy& proxy : order_.trusted_proxies) gateway.link().send(proxy);
   for (std::uint32_t i = 0; i < order_.listeners.size(); ++i) {
-    gateway.link().send(proto::Listener{i}, {order_.listeners[i].get()});
+    const Order::Door& door = order_.listeners[i];
+    gateway.link().send(proto::Listener{i, door.proxy_protocol}, {door.socket.get()});
   }
   access_sockets_[index] = std::move(access.ours);
   listener_.on_access_socket(index, access_sockets_[index].get());
@@ -97,6 +107,16 @@ void Gateways::on_message(std::uint32_t index, proto::IncomingMessage& message) 
       if (!fault.ok()) return on_closed(index, "sent a malformed message");
       return listener_.on_worker_fault(fault.value());
     }
+    case static_cast<int>(proto::MessageType::kAppWanted): {
+      const auto wanted = proto::decode_message<proto::AppWanted>(message);
+      if (!wanted.ok()) return on_closed(index, "sent a malformed message");
+      return listener_.on_app_wanted(wanted.value().app);
+    }
+    case static_cast<int>(proto::MessageType::kProbed): {
+      const auto probed = proto::decode_message<proto::Probed>(message);
+      if (!probed.ok()) return on_closed(index, "sent a malformed message");
+      return listener_.on_probed(probed.value());
+    }
     default: return;  // AppCommitted: nothing waits for it
   }
 }
@@ -114,6 +134,7 @@ bool Gateways::on_child_exit(std::uint64_t child, int code, int status) {
   });
   if (found == running_.end()) return false;
   const std::uint32_t index = (*found)->index();
+  const proto::HostDeath death = death_of(**found, code, status);
   order_.graveyard->bury(std::move(*found));
   forget(index);
   if (retiring_) {
@@ -125,7 +146,16 @@ bool Gateways::on_child_exit(std::uint64_t child, int code, int status) {
   log_error("gateway died", {{"gateway", index}, {"code", code}, {"status", status},
                              {"restart_in_ms", delay.count() / 1000}});
   restarts_[index]->start(std::chrono::duration_cast<milliseconds>(delay));
+  listener_.on_gateway_died(death);
   return true;
+}
+
+proto::HostDeath Gateways::death_of(const Gateway& gateway, int code, int status) {
+  const std::uint64_t oom_kills = order_.cgroup.counters().oom_kills;
+  proto::Ending ending = classify_host_ending(code, status, oom_kills - std::exchange(oom_kills_, oom_kills));
+  if (unanswered_pings_[gateway.index()] > kMaxUnansweredPings) ending = {proto::Cause::kUnresponsive, 0};
+  return {proto::HostProcess::kGateway, gateway.index(), static_cast<std::uint32_t>(gateway.process().pid),
+          ending.cause, ending.argument, order_.clock->wall_ms()};
 }
 
 void Gateways::forget(std::uint32_t index) {

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/loop.h"
+#include "proto/control_messages.h"
 #include "proto/gateway_messages.h"
 #include "supervisor/backoff.h"
 #include "supervisor/cgroups.h"
@@ -44,7 +45,10 @@ class GatewaysListener {
   // A fresh gateway: tell it every app.
   virtual void on_gateway_started(Gateway& gateway) = 0;
   virtual void on_worker_fault(const proto::WorkerFault& fault) = 0;
+  virtual void on_app_wanted(std::uint32_t app) = 0;
+  virtual void on_probed(const proto::Probed& answer) = 0;
   virtual void on_gateway_ready() = 0;
+  virtual void on_gateway_died(const proto::HostDeath& death) = 0;
   virtual void on_all_gateways_retired() = 0;
   // The receiving end of a gateway's access records: hand it to control.
   virtual void on_access_socket(std::uint32_t gateway, int socket) = 0;
@@ -59,11 +63,21 @@ class Gateways {
     Graveyard* graveyard = nullptr;
     SharedRows* rows = nullptr;
     int program = -1;
+    UniqueFd empty_root;  // the gateways' root directory
+    UniqueFd spool;       // as in proto::SpoolDirectory
     LaunchUser user;
     Cgroup cgroup;
     std::uint32_t count = 1;
     std::uint32_t connections_per_address = 0;  // as in proto::GatewaySetup
-    std::vector<UniqueFd> listeners;
+    struct Door {
+      UniqueFd socket;
+      bool proxy_protocol = false;
+    };
+    std::vector<Door> listeners;
+    proto::GatewayOptions options;
+    UniqueFd acme_directory;  // invalid: none
+    std::uint32_t acme_uid = 0;
+    std::vector<proto::TrustedProxy> trusted_proxies;
   };
   Gateways(Order order, GatewaysListener& listener);
 
@@ -102,6 +116,7 @@ class Gateways {
   void on_closed(std::uint32_t index, const char* reason);
   void confirm(std::uint32_t index, std::uint32_t app, std::uint32_t generation);
   void forget(std::uint32_t index);
+  [[nodiscard]] proto::HostDeath death_of(const Gateway& gateway, int code, int status);
   void ping();
 
   Order order_;
@@ -112,6 +127,7 @@ class Gateways {
   std::vector<std::unique_ptr<Timer>> restarts_;
   std::vector<int> unanswered_pings_;
   std::map<std::pair<std::uint32_t, std::uint32_t>, PendingSwitch> switches_;  // by app and generation
+  std::uint64_t oom_kills_ = 0;  // of their cgroup, at the last death
   bool retiring_ = false;
   std::uint32_t nonce_ = 0;
   Timer ping_;

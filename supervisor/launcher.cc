@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -45,10 +47,13 @@ void place_descriptors(const LaunchOrder& order) {
   const int parked_control = ::fcntl(order.control, F_DUPFD_CLOEXEC, kParkedDescriptors);
   const int parked_output =
       ::fcntl(order.output >= 0 ? order.output : STDERR_FILENO, F_DUPFD_CLOEXEC, kParkedDescriptors);
+  const int parked_root =
+      order.empty_root >= 0 ? ::fcntl(order.empty_root, F_DUPFD_CLOEXEC, kParkedDescriptors) : -1;
   place(null, STDIN_FILENO);
   place(parked_output, STDOUT_FILENO);
   place(parked_output, STDERR_FILENO);
   place(parked_control, proto::kControlFd);
+  if (order.empty_root >= 0) place(parked_root, proto::kGatewayRootFd);
 }
 
 // Raw system calls: those of the C library tell every thread that it remembers, and of the threads of the
@@ -61,6 +66,16 @@ void become(const LaunchUser& user) {
   if (::syscall(SYS_setuid, 0) == 0 || ::syscall(SYS_setgid, 0) == 0 || ::getuid() != user.uid) {
     fail(JailStep::kProof);
   }
+}
+
+// Of root's capabilities this one survives the change of the user and the exec; the program gives it up when it has
+// used it (gateway/walls.cc).
+void keep_right_to_chroot() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct rights[2] = {};
+  rights[0].effective = rights[0].permitted = rights[0].inheritable = 1u << CAP_SYS_CHROOT;
+  if (::syscall(SYS_capset, &header, rights) != 0) fail(JailStep::kIdentity);
+  if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_SYS_CHROOT, 0, 0) != 0) fail(JailStep::kIdentity);
 }
 
 std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
@@ -78,7 +93,9 @@ std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
   place_descriptors(order);
   if (order.kind == LaunchKind::kProgram) {
     ::setsid();
+    if (order.empty_root >= 0 && ::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) fail(JailStep::kIdentity);
     become(order.user);
+    if (order.empty_root >= 0) keep_right_to_chroot();
   }
   ::syscall(SYS_execveat, program, "", argv, envp, AT_EMPTY_PATH);
   ::_exit(127);
@@ -110,7 +127,7 @@ Result<LaunchedProcess> Launcher::launch(const LaunchOrder& order) {
 
   LaunchedProcess process{++next_child_, static_cast<pid_t>(pid), UniqueFd(pidfd)};
   const Status told = proto::send_control(
-      keeper_, proto::Child{process.child, static_cast<std::uint32_t>(process.pid)}, {pidfd});
+      keeper_, proto::Child{process.child, static_cast<std::uint32_t>(process.pid), {}}, {pidfd});
   if (!told.ok()) {
     // Nobody would reap it or tell us how it ended.
     signal_process(process.pidfd, SIGKILL);

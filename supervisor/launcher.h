@@ -36,6 +36,8 @@ struct LaunchOrder {
   proto::NetworkMode network = proto::NetworkMode::kHost;  // kSandbox only
   int control = -1;                                        // becomes proto::kControlFd
   int output = -1;                                         // becomes 1 and 2; -1: ours
+  int empty_root = -1;                                     // kProgram only: becomes proto::kGatewayRootFd, and the
+                                                           // program keeps the right to chroot(2); -1: neither
   int cgroup_v2 = -1;                                      // directory for CLONE_INTO_CGROUP; -1: none
   std::vector<int> cgroup_v1_procs;  // cgroup.procs files that the child writes itself into
 };

@@ -2,6 +2,7 @@
 
 #include <csignal>
 
+#include "base/foreign_files.h"
 #include "supervisor/cgroups.h"
 
 namespace rowhouse::supervisor {
@@ -11,7 +12,7 @@ namespace {
 constexpr std::chrono::seconds kDeadline{10};
 // Every app with all its routes and statics, or the largest host file.
 constexpr std::size_t kMaxRecords =
-    proto::kMaxAppsPerTenant * (1 + proto::kMaxRoutesPerApp + proto::kMaxStaticsPerApp) + 4096;
+    proto::kMaxAppsPerTenant * (2 + proto::kMaxRoutesPerApp + proto::kMaxStaticsPerApp) + 4096;
 
 }  // namespace
 
@@ -38,15 +39,48 @@ LoaderSession::LoaderSession(uv_loop_t* loop, UniqueFd socket, LaunchedProcess p
             {[this](proto::IncomingMessage& message) { on_message(message); },
              [this](const char*) { fail("the loader ended without an answer"); }}) {}
 
-LoaderSession::~LoaderSession() { signal_process(process_.pidfd, SIGKILL); }
+LoaderSession::~LoaderSession() {
+  signal_process(process_.pidfd, SIGKILL);
+  if (watch_.valid()) close_foreign_file(std::move(watch_));
+}
 
 void LoaderSession::begin(Callback on_outcome) {
   on_outcome_ = std::move(on_outcome);
   records_.clear();
+  identity_ = {};
+  if (watch_.valid()) close_foreign_file(std::move(watch_));
   deadline_.start(kDeadline);
 }
 
+// What comes beside the records; false when it is none of that.
+bool LoaderSession::take_extra(proto::IncomingMessage& message) {
+  if (message.type == proto::MessageType::kManifestIdentity) {
+    const auto identity = proto::decode_message<proto::ManifestIdentity>(message);
+    if (!identity.ok()) {
+      fail("the loader sent a malformed message");
+    } else {
+      identity_ = identity.value().identity;
+    }
+    return true;
+  }
+  if (message.type == proto::MessageType::kManifestWatch) {
+    if (watch_.valid() || !proto::decode_message<proto::ManifestWatch>(message).ok()) {
+      fail("the loader sent a malformed message");
+    } else {
+      watch_ = std::move(message.descriptors.front());
+    }
+    return true;
+  }
+  if (message.type != proto::MessageType::kUnchanged) return false;
+  LoadOutcome outcome;
+  outcome.unchanged = true;
+  outcome.failure = "the loader knows nothing and says that nothing has changed";  // where nothing was known
+  finish(std::move(outcome));
+  return true;
+}
+
 void LoaderSession::on_message(proto::IncomingMessage& message) {
+  if (take_extra(message)) return;
   if (message.type == proto::MessageType::kLoadError) {
     if (!proto::decode_message<proto::LoadError>(message).ok()) return fail("the loader sent a malformed message");
     LoadOutcome outcome;
@@ -67,6 +101,8 @@ void LoaderSession::on_message(proto::IncomingMessage& message) {
 
 void LoaderSession::finish(LoadOutcome outcome) {
   deadline_.stop();
+  outcome.identity = identity_;
+  outcome.watch = std::move(watch_);
   const Callback on_outcome = std::exchange(on_outcome_, nullptr);
   if (on_outcome) on_outcome(std::move(outcome));
 }

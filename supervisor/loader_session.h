@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/loop.h"
-#include "proto/loader_messages.h"
+#include "proto/live_messages.h"
 #include "supervisor/graveyard.h"
 #include "supervisor/launcher.h"
 #include "supervisor/peer_link.h"
@@ -17,9 +17,12 @@ namespace rowhouse::supervisor {
 
 struct LoadOutcome {
   bool loaded = false;
+  bool unchanged = false;  // then not loaded: the file is the known one
   std::vector<proto::IncomingMessage> records;  // when loaded
   UniqueFd problem;  // else: sealed memory with the sentences; invalid when the loader itself failed
   const char* failure = "";  // why there is no problem text: a literal
+  proto::FileIdentity identity;  // of the file that was looked at; all 0: not said
+  UniqueFd watch;                // inotify descriptor of the tenant's making, or invalid
 };
 
 class LoaderSession final : public Mortal {
@@ -44,6 +47,7 @@ class LoaderSession final : public Mortal {
  private:
   LoaderSession(uv_loop_t* loop, UniqueFd socket, LaunchedProcess process);
   void begin(Callback on_outcome);
+  [[nodiscard]] bool take_extra(proto::IncomingMessage& message);
   void on_message(proto::IncomingMessage& message);
   void finish(LoadOutcome outcome);
   void fail(const char* reason);
@@ -52,6 +56,8 @@ class LoaderSession final : public Mortal {
   bool alive_ = true;
   Callback on_outcome_;
   std::vector<proto::IncomingMessage> records_;
+  proto::FileIdentity identity_;
+  UniqueFd watch_;
   Timer deadline_;
   PeerLink link_;
 };

@@ -103,10 +103,12 @@ bool PeerLink::receive_one() {
   }
   // A loader of manifests is the tenant's process; what it sends is closed here, some time.
   const auto& descriptors = received.value().descriptors;
-  if (peer_ == proto::Peer::kLoader &&
-      !std::all_of(descriptors.begin(), descriptors.end(),
-                   [](const UniqueFd& fd) { return is_quick_to_close(fd.get()); })) {
-    close("sent a descriptor that is neither a directory nor a memory file");
+  const bool watch = received.value().type == proto::MessageType::kManifestWatch;
+  const auto is_expected = [watch](const UniqueFd& fd) {
+    return watch ? is_inotify(fd.get()) : is_quick_to_close(fd.get());
+  };
+  if (peer_ == proto::Peer::kLoader && !std::all_of(descriptors.begin(), descriptors.end(), is_expected)) {
+    close("sent a descriptor that does not belong there");
     return false;
   }
   events_.on_message(received.value());

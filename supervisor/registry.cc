@@ -11,20 +11,8 @@ using proto::MessageType;
 constexpr std::uint32_t kNobody = 65534;
 constexpr std::uint32_t kNoId16 = 65535;
 constexpr std::uint32_t kNoId32 = 0xffffffff;
-constexpr std::uint32_t kMaxTimeoutMs = 24 * 3600 * 1000;
 
 const Problem kMalformed{"the loader sent records that cannot be right"};
-
-bool is_label(std::string_view label) {
-  const auto valid = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
-  return !label.empty() && label.size() <= 63 && label.front() != '-' && label.back() != '-' &&
-         std::all_of(label.begin(), label.end(), valid);
-}
-
-bool is_plain_segment(std::string_view segment) {
-  const auto valid = [](char c) { return c > ' ' && c < 0x7f && c != '%' && c != '?' && c != '#' && c != '\\'; };
-  return !segment.empty() && segment != "." && segment != ".." && std::all_of(segment.begin(), segment.end(), valid);
-}
 
 bool is_absolute_path(std::string_view path) {
   return path.size() > 1 && path.front() == '/' && path.find('\0') == std::string_view::npos &&
@@ -56,7 +44,7 @@ std::optional<Problem> check_domains(const TenantEntry& tenant, const TenantInde
   for (const Domain& domain : tenant.domains) {
     if (!is_host(domain.host)) return kMalformed;
     const std::string_view owner = accepted.owner_of_domain(domain);
-    if (owner.empty()) continue;
+    if (owner.empty() || owner == tenant.name) continue;
     return Problem{"domain " + domain.host + " belongs to tenant " + std::string(owner) +
                    " already; remove it from one of the two"};
   }
@@ -70,11 +58,16 @@ Problem taken(const std::string& what, std::string_view owner) {
 std::optional<Problem> check_tenant(const TenantEntry& tenant, const HostConfiguration& host,
                                     const TenantIndex& accepted) {
   if (const auto problem = check_identity(tenant.uid, tenant.gid, host)) return problem;
-  if (const auto owner = accepted.owner_of_uid(tenant.uid); !owner.empty()) {
+  if (const auto owner = accepted.owner_of_uid(tenant.uid); !owner.empty() && owner != tenant.name) {
     return taken("uid " + number(tenant.uid), owner);
   }
-  if (const auto owner = accepted.owner_of_gid(tenant.gid); !owner.empty()) {
+  if (const auto owner = accepted.owner_of_gid(tenant.gid); !owner.empty() && owner != tenant.name) {
     return taken("gid " + number(tenant.gid), owner);
+  }
+  if (const auto former = accepted.all().find(tenant.name);
+      former != accepted.all().end() && (former->second.uid != tenant.uid || former->second.gid != tenant.gid)) {
+    return Problem{"a tenant that is in force keeps its uid " + number(former->second.uid) + " and gid " +
+                   number(former->second.gid) + "; remove its file first, and give it back when nothing is left of it"};
   }
   if (!is_absolute_path(tenant.home)) return Problem{"the home must be an absolute path without .."};
   if (!is_relative_path(tenant.manifest)) return Problem{"the manifest must be a path below the home"};
@@ -82,112 +75,6 @@ std::optional<Problem> check_tenant(const TenantEntry& tenant, const HostConfigu
     return Problem{"plan \"" + tenant.plan + "\" does not exist; define it under plans: in the host file"};
   }
   return check_domains(tenant, accepted);
-}
-
-std::optional<Problem> check_timeouts(const proto::AppRecord& app) {
-  for (const std::uint32_t ms :
-       {app.startup_ms, app.request_ms, app.queue_ms, app.graceful_ms, app.shutdown_ms}) {
-    if (ms == 0 || ms > kMaxTimeoutMs) return kMalformed;
-  }
-  return std::nullopt;
-}
-
-Problem over_plan(std::string_view app, const std::string& what, std::uint64_t asked, std::uint64_t allowed,
-                  const std::string& plan) {
-  return Problem{"app " + std::string(app) + ": " + what + " " + number(asked) + " is more than the " +
-                 number(allowed) + " of plan \"" + plan + "\""};
-}
-
-std::optional<Problem> check_app(const proto::AppRecord& app, const TenantEntry& tenant,
-                                 const HostConfiguration& host) {
-  const std::string_view name = app.name.view();
-  const Plan& plan = host.plans.at(tenant.plan);
-  const auto& pythons = host.pythons;
-  if (!is_name(name)) return kMalformed;
-  if (std::find(pythons.begin(), pythons.end(), app.python.view()) == pythons.end()) {
-    return Problem{"app " + std::string(name) + ": Python " + app.python.str() + " is not offered on this host"};
-  }
-  if (app.workers_min < 1 || app.workers_min > app.workers_max || app.threads < 1) return kMalformed;
-  if (app.workers_max > plan.workers) {
-    return over_plan(name, "workers", app.workers_max, plan.workers, tenant.plan);
-  }
-  if (app.threads > std::min(plan.threads, proto::kMaxThreads)) {
-    return over_plan(name, "threads", app.threads, plan.threads, tenant.plan);
-  }
-  if (app.memory_bytes > plan.memory_bytes) {
-    return over_plan(name, "limits.memory", app.memory_bytes, plan.memory_bytes, tenant.plan);
-  }
-  if (plan.cpu_percent != 0 && app.cpu_percent > plan.cpu_percent) {
-    return over_plan(name, "limits.cpu (percent)", app.cpu_percent, plan.cpu_percent, tenant.plan);
-  }
-  if (app.pids > plan.pids) return over_plan(name, "limits.pids", app.pids, plan.pids, tenant.plan);
-  return check_timeouts(app);
-}
-
-std::optional<Problem> add_route(AppSpec& app, const proto::RouteRecord& record, const TenantEntry& tenant) {
-  const std::string_view host = record.host.view();
-  const std::string_view bare = host.starts_with("*.") ? host.substr(2) : host;
-  if (!is_host(bare) || !is_route_prefix(record.prefix.view())) return kMalformed;
-  if (app.routes.size() >= proto::kMaxRoutesPerApp) return kMalformed;
-  if (!owns_host(tenant.domains, host)) {
-    return Problem{"app " + app.settings.name.str() + ": route " + std::string(host) + record.prefix.str() +
-                   " is not under a domain of tenant " + tenant.name};
-  }
-  app.routes.push_back({std::string(host), record.prefix.str()});
-  return std::nullopt;
-}
-
-std::optional<Problem> add_static(AppSpec& app, const proto::StaticRecord& record, UniqueFd directory) {
-  const std::string_view prefix = record.prefix.view();
-  const bool shaped = prefix.size() >= 2 && prefix.ends_with('/') &&
-                      is_route_prefix(prefix.substr(0, prefix.size() - 1));
-  if (!shaped || app.statics.size() >= proto::kMaxStaticsPerApp) return kMalformed;
-  app.statics.push_back({std::string(prefix), std::move(directory)});
-  return std::nullopt;
-}
-
-using Apps = std::map<std::string, AppSpec>;
-
-// Takes one record; `current` is the app that routes and statics belong to.
-std::optional<Problem> take_manifest_record(IncomingMessage& record, const TenantEntry& tenant,
-                                            const HostConfiguration& host, Apps& apps, AppSpec*& current) {
-  if (record.type == MessageType::kAppRecord) {
-    auto app = proto::decode_message<proto::AppRecord>(record);
-    if (!app.ok() || apps.size() >= proto::kMaxAppsPerTenant) return kMalformed;
-    if (auto problem = check_app(app.value(), tenant, host)) return problem;
-    auto [entry, added] = apps.try_emplace(app.value().name.str());
-    if (!added) return kMalformed;
-    current = &entry->second;
-    current->settings = app.value();
-    current->worker_part = std::move(record.descriptors.front());
-    return std::nullopt;
-  }
-  if (current == nullptr) return kMalformed;
-  if (record.type == MessageType::kRouteRecord) {
-    const auto route = proto::decode_message<proto::RouteRecord>(record);
-    return route.ok() ? add_route(*current, route.value(), tenant) : kMalformed;
-  }
-  const auto directory = proto::decode_message<proto::StaticRecord>(record);
-  if (!directory.ok()) return kMalformed;
-  return add_static(*current, directory.value(), std::move(record.descriptors.front()));
-}
-
-std::optional<Problem> check_manifest(const Apps& apps, const TenantEntry& tenant, const HostConfiguration& host) {
-  std::uint64_t workers = 0;
-  std::map<Route, std::string> routes;
-  for (const auto& [name, app] : apps) {
-    workers += app.settings.workers_max;
-    for (const Route& route : app.routes) {
-      const auto [other, added] = routes.emplace(route, name);
-      if (!added) {
-        return Problem{"route " + route.host + route.prefix + " is claimed twice, by " + other->second + " and " + name};
-      }
-    }
-  }
-  const std::uint32_t allowed = host.plans.at(tenant.plan).workers;
-  if (workers <= allowed) return std::nullopt;
-  return Problem{"the apps ask for " + number(workers) + " workers together, more than the " + number(allowed) +
-                 " of plan \"" + tenant.plan + "\""};
 }
 
 bool take_host_record(const IncomingMessage& record, HostConfiguration& host, bool& has_host) {
@@ -202,6 +89,16 @@ bool take_host_record(const IncomingMessage& record, HostConfiguration& host, bo
       auto listen = proto::decode_message<proto::ListenRecord>(record);
       if (listen.ok()) host.listen.push_back(listen.value());
       return listen.ok();
+    }
+    case static_cast<int>(MessageType::kGatewayRecord): {
+      auto gateway = proto::decode_message<proto::GatewayRecord>(record);
+      if (gateway.ok()) host.gateway = gateway.value();
+      return gateway.ok();
+    }
+    case static_cast<int>(MessageType::kTrustedProxyRecord): {
+      auto proxy = proto::decode_message<proto::TrustedProxyRecord>(record);
+      if (proxy.ok()) host.trusted_proxies.push_back(proxy.value());
+      return proxy.ok();
     }
     case static_cast<int>(MessageType::kAdminRecord): {
       auto admin = proto::decode_message<proto::AdminRecord>(record);
@@ -246,7 +143,22 @@ const NetworkAccess& network_of(const TenantEntry& tenant, const HostConfigurati
   return host.network ? *host.network : kHostNetwork;
 }
 
+void TenantIndex::give_up_claims(const TenantEntry& tenant) {
+  uids_.erase(tenant.uid);
+  gids_.erase(tenant.gid);
+  for (const Domain& domain : tenant.domains) domains_.erase(domain);
+}
+
+void TenantIndex::remove(const std::string& name) {
+  const auto found = tenants_.find(name);
+  if (found == tenants_.end()) return;
+  give_up_claims(found->second);
+  tenants_.erase(found);
+}
+
 void TenantIndex::add(TenantEntry tenant) {
+  const auto former = tenants_.find(tenant.name);
+  if (former != tenants_.end()) give_up_claims(former->second);
   uids_[tenant.uid] = tenant.name;
   gids_[tenant.gid] = tenant.name;
   for (const Domain& domain : tenant.domains) domains_[domain] = tenant.name;
@@ -256,45 +168,6 @@ void TenantIndex::add(TenantEntry tenant) {
 std::string_view TenantIndex::owner_of_uid(std::uint32_t uid) const { return find_owner(uids_, uid); }
 std::string_view TenantIndex::owner_of_gid(std::uint32_t gid) const { return find_owner(gids_, gid); }
 std::string_view TenantIndex::owner_of_domain(const Domain& domain) const { return find_owner(domains_, domain); }
-
-bool is_name(std::string_view text) {
-  const auto valid = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
-  return !text.empty() && text.size() <= proto::kMaxNameBytes && text.front() != '-' &&
-         std::all_of(text.begin(), text.end(), valid);
-}
-
-bool is_host(std::string_view text) {
-  if (text.empty() || text.size() > proto::kMaxHostBytes) return false;
-  while (true) {
-    const std::size_t dot = text.find('.');
-    if (!is_label(text.substr(0, dot))) return false;
-    if (dot == std::string_view::npos) return true;
-    text.remove_prefix(dot + 1);
-  }
-}
-
-bool is_route_prefix(std::string_view text) {
-  if (text.empty()) return true;
-  if (text.size() > proto::kMaxPrefixBytes || text.front() != '/') return false;
-  text.remove_prefix(1);
-  while (true) {
-    const std::size_t slash = text.find('/');
-    if (!is_plain_segment(text.substr(0, slash))) return false;
-    if (slash == std::string_view::npos) return true;
-    text.remove_prefix(slash + 1);
-  }
-}
-
-bool owns_host(const std::vector<Domain>& domains, std::string_view host) {
-  const bool wildcard = host.starts_with("*.");
-  const std::string_view bare = wildcard ? host.substr(2) : host;
-  return std::any_of(domains.begin(), domains.end(), [&](const Domain& domain) {
-    if (!domain.wildcard) return !wildcard && bare == domain.host;
-    const bool below = bare.size() > domain.host.size() + 1 && bare.ends_with(domain.host) &&
-                       bare[bare.size() - domain.host.size() - 1] == '.';
-    return below || (wildcard && bare == domain.host);
-  });
-}
 
 std::optional<Problem> check_identity(std::uint32_t uid, std::uint32_t gid, const HostConfiguration& host) {
   const proto::HostRecord& record = host.host;
@@ -364,17 +237,6 @@ OrProblem<TenantEntry> read_tenant_records(const std::string& name, const std::v
   }
   if (auto problem = check_tenant(tenant, host, accepted)) return *problem;
   return tenant;
-}
-
-OrProblem<Apps> read_manifest_records(std::vector<IncomingMessage>& records, const TenantEntry& tenant,
-                                      const HostConfiguration& host) {
-  Apps apps;
-  AppSpec* current = nullptr;
-  for (IncomingMessage& record : records) {
-    if (auto problem = take_manifest_record(record, tenant, host, apps, current)) return *problem;
-  }
-  if (auto problem = check_manifest(apps, tenant, host)) return *problem;
-  return apps;
 }
 
 }  // namespace rowhouse::supervisor

@@ -32,6 +32,8 @@ using Plan = proto::PlanRecord;
 struct HostConfiguration {
   proto::HostRecord host;
   std::vector<proto::ListenRecord> listen;
+  proto::GatewayRecord gateway;
+  std::vector<proto::TrustedProxyRecord> trusted_proxies;
   std::vector<std::uint32_t> admins;
   std::vector<std::string> pythons;  // the first is the default; as loaded: empty means all that were built
   std::map<std::string, Plan> plans;
@@ -55,13 +57,16 @@ struct TenantEntry {
   std::string manifest;
   std::vector<Domain> domains;
   std::optional<NetworkAccess> network;  // of its own
+  bool operator==(const TenantEntry&) const = default;
 };
 
 // The accepted tenants, and who has which uid, gid and domain: checking one more costs the same however many
 // there are.
 class TenantIndex {
  public:
+  // Takes the place of a former entry with the same name; references to it stay good.
   void add(TenantEntry tenant);
+  void remove(const std::string& name);
   [[nodiscard]] const std::map<std::string, TenantEntry>& all() const { return tenants_; }
   // The name of the tenant that has it; empty when nobody has.
   [[nodiscard]] std::string_view owner_of_uid(std::uint32_t uid) const;
@@ -69,6 +74,8 @@ class TenantIndex {
   [[nodiscard]] std::string_view owner_of_domain(const Domain& domain) const;
 
  private:
+  void give_up_claims(const TenantEntry& tenant);
+
   std::map<std::string, TenantEntry> tenants_;
   std::map<std::uint32_t, std::string> uids_, gids_;
   std::map<Domain, std::string> domains_;
@@ -88,6 +95,7 @@ struct StaticDirectory {
 struct AppSpec {
   proto::AppRecord settings;
   UniqueFd worker_part;
+  UniqueFd gateway_part;  // invalid: all defaults
   std::vector<Route> routes;
   std::vector<StaticDirectory> statics;
 };
@@ -108,7 +116,7 @@ struct AppSpec {
 [[nodiscard]] std::optional<Problem> check_identity(std::uint32_t uid, std::uint32_t gid,
                                                     const HostConfiguration& host);
 
-// A manifest's records, checked against the tenant's plan and domains.  Takes the records' descriptors.
+// A manifest's records (manifest_records.cc), checked against the tenant's plan and domains.  Takes the records' descriptors.
 [[nodiscard]] OrProblem<std::map<std::string, AppSpec>> read_manifest_records(
     std::vector<proto::IncomingMessage>& records, const TenantEntry& tenant, const HostConfiguration& host);
 

@@ -129,6 +129,18 @@ std::size_t Sandbox::ready_workers() const {
   }));
 }
 
+std::size_t Sandbox::proved_workers() const {
+  return static_cast<std::size_t>(std::count_if(workers_.begin(), workers_.end(), [](const auto& entry) {
+    return entry.second->state() == proto::WorkerState::kReady && entry.second->notes.proved;
+  }));
+}
+
+std::size_t Sandbox::staying_workers() const {
+  return static_cast<std::size_t>(std::count_if(workers_.begin(), workers_.end(), [](const auto& entry) {
+    return entry.second->state() < proto::WorkerState::kDraining;
+  }));
+}
+
 Status Sandbox::spawn_worker() {
   const std::uint32_t id = next_worker_++;
   RH_ASSIGN(SocketPair lifeline, create_seqpacket_pair());
@@ -143,7 +155,8 @@ Status Sandbox::spawn_worker() {
   worker.id = id;
   worker.uid = order_.tenant->uid;
   worker.steward = &order_.steward;
-  worker.startup = order_.startup;
+  worker.times = order_.times;
+  worker.clock = order_.clock;
   worker.lifeline = std::move(lifeline.ours);
   RH_ASSIGN(worker.leaf, order_.cgroups->create_new(order_.group.path() + "/w" + std::to_string(id)));
   RH_TRY(worker.leaf.die_together());
@@ -157,8 +170,7 @@ void Sandbox::close(Cause cause) {
   if (phase_ == Phase::kClosed || closing_cause_ != Cause::kNone) return;
   closing_cause_ = cause;
   if (phase_ == Phase::kBuilding) return kill(cause);
-  deadline_.start(order_.graceful);
-  for (const auto& [id, worker] : workers_) worker->drain(cause);
+  for (const auto& [id, worker] : workers_) worker->leave(cause);
   try_close();
 }
 
@@ -172,14 +184,7 @@ void Sandbox::kill(Cause cause) {
 }
 
 void Sandbox::on_deadline() {
-  if (phase_ == Phase::kBuilding) return fail({Cause::kSpawn, static_cast<int>(failed_step_)});
-  if (!terminated_) {
-    terminated_ = true;
-    deadline_.start(order_.shutdown);
-    for (const auto& [id, worker] : workers_) worker->terminate();
-    return;
-  }
-  kill(closing_cause_);
+  if (phase_ == Phase::kBuilding) fail({Cause::kSpawn, static_cast<int>(failed_step_)});
 }
 
 void Sandbox::on_message(proto::IncomingMessage& message) {
@@ -313,6 +318,9 @@ void Sandbox::on_sweep() {
 
 void Sandbox::on_worker_ready(Worker& worker) {
   listener_.on_worker_ready(*this, worker);
+}
+void Sandbox::on_worker_leaving(Worker& worker) {
+  listener_.on_worker_leaving(*this, worker);
 }
 void Sandbox::on_worker_lost(Worker& worker) {
   listener_.on_worker_lost(*this, worker);

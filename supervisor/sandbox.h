@@ -31,6 +31,7 @@ class SandboxListener {
   virtual ~SandboxListener() = default;
   virtual void on_sandbox_standing(Sandbox& sandbox) = 0;
   virtual void on_worker_ready(Sandbox& sandbox, Worker& worker) = 0;
+  virtual void on_worker_leaving(Sandbox& sandbox, Worker& worker) = 0;
   virtual void on_worker_lost(Sandbox& sandbox, Worker& worker) = 0;
   virtual void on_worker_gone(Sandbox& sandbox, std::uint32_t worker, proto::Ending ending) = 0;
   // The steward died or the jail failed; the sandbox is closing by itself.
@@ -55,7 +56,8 @@ struct SandboxOrder {
   std::string app;
   int worker_part = -1;
   NetworkAccess network;
-  std::chrono::milliseconds startup{}, graceful{}, shutdown{};
+  const Clock* clock = nullptr;
+  WorkerTimes times;
 };
 
 class Sandbox final : public Mortal, public WorkerListener {
@@ -65,12 +67,12 @@ class Sandbox final : public Mortal, public WorkerListener {
 
   // REQUIRES: standing.
   Status spawn_worker();
-  // Lets the workers finish (graceful), then SIGTERM, then kills the cgroup; one deadline from now on.
+  // Lets the workers finish, then makes them, each within its times; then kills the cgroup.
   void close(proto::Cause cause);
   // Kills everything now.
   void kill(proto::Cause cause);
   // False when somebody has removed one of its groups or moved a process out of it (confinement.cc).
-  [[nodiscard]] bool is_confined() const;
+  [[nodiscard]] bool is_confined();
   // Kills everything now, wherever it is, and reports the failure.
   void on_unconfined();
   // From the keeper: the steward was reaped.
@@ -83,6 +85,10 @@ class Sandbox final : public Mortal, public WorkerListener {
   [[nodiscard]] const std::map<std::uint32_t, std::unique_ptr<Worker>>& workers() const { return workers_; }
   [[nodiscard]] Worker* find_worker(std::uint32_t id) const;
   [[nodiscard]] std::size_t ready_workers() const;
+  // Of those the ones that may be used (WorkerNotes).
+  [[nodiscard]] std::size_t proved_workers() const;
+  // Those that are ready or are to become it.
+  [[nodiscard]] std::size_t staying_workers() const;
   // Of all its leaves, also of those that were removed.
   [[nodiscard]] LeafCounters counters() const;
 
@@ -104,6 +110,7 @@ class Sandbox final : public Mortal, public WorkerListener {
   void try_close();
 
   void on_worker_ready(Worker& worker) override;
+  void on_worker_leaving(Worker& worker) override;
   void on_worker_lost(Worker& worker) override;
   void on_worker_gone(Worker& worker, proto::Ending ending) override;
 
@@ -117,7 +124,6 @@ class Sandbox final : public Mortal, public WorkerListener {
   std::uint32_t next_worker_ = 1;
   proto::Ending failure_;
   proto::Cause closing_cause_ = proto::Cause::kNone;
-  bool terminated_ = false;  // SIGTERM has been sent
   std::map<std::uint32_t, std::unique_ptr<Worker>> workers_;
   struct OldLeaf {
     Cgroup group;
@@ -127,7 +133,7 @@ class Sandbox final : public Mortal, public WorkerListener {
   LeafCounters removed_;             // what the removed leaves had counted
   LeafCounters last_;                // of all leaves, while the whole group is being removed
   std::chrono::milliseconds sweep_pause_{};
-  Timer deadline_;
+  Timer deadline_;  // of the building
   Timer sweep_;  // removes the cgroup as soon as the kernel lets us
   PeerLink link_;
 };

@@ -58,6 +58,7 @@ Result<std::uint32_t> SharedRows::take_worker() {
   RH_ASSIGN(const std::uint32_t row, take(free_workers_, next_worker_, proto::kMaxWorkers));
   for (proto::WorkerCell& cell : table_->workers[row]) {
     cell.in_flight.store(0, kRelaxed);
+    cell.given_up.store(0, kRelaxed);
     cell.requests.store(0, kRelaxed);
   }
   return row;
@@ -73,7 +74,30 @@ void SharedRows::clear_column(std::uint32_t gateway) {
   }
   for (std::uint32_t row = 0; row < next_worker_; ++row) {
     table_->workers[row][gateway].in_flight.store(0, kRelaxed);
+    table_->workers[row][gateway].given_up.store(0, kRelaxed);
   }
+}
+
+std::uint32_t SharedRows::app_queued(std::uint32_t row) const {
+  std::uint32_t sum = 0;
+  for (const proto::AppCell& cell : table_->apps[row]) sum += cell.queued.load(kRelaxed);
+  return sum;
+}
+
+std::uint32_t SharedRows::worker_in_flight(std::uint32_t row) const {
+  std::uint32_t sum = 0;
+  for (const proto::WorkerCell& cell : table_->workers[row]) sum += cell.in_flight.load(kRelaxed);
+  return sum;
+}
+
+std::uint32_t SharedRows::worker_awaited(std::uint32_t row) const {
+  std::uint32_t sum = 0;
+  for (const proto::WorkerCell& cell : table_->workers[row]) {
+    // Two loads of another process's cells: they may not fit each other for a moment.
+    const std::uint32_t open = cell.in_flight.load(kRelaxed), given_up = cell.given_up.load(kRelaxed);
+    sum += open > given_up ? open - given_up : 0;
+  }
+  return sum;
 }
 
 std::uint64_t SharedRows::worker_requests(std::uint32_t row) const {

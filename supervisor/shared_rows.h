@@ -27,6 +27,11 @@ class SharedRows {
   void give_back_worker(std::uint32_t row);
   // A gateway died: what it had in flight is no more.  Its counters of answered requests are kept.
   void clear_column(std::uint32_t gateway);
+  [[nodiscard]] std::uint32_t app_queued(std::uint32_t row) const;
+  // Requests of all gateways that are in the worker.
+  [[nodiscard]] std::uint32_t worker_in_flight(std::uint32_t row) const;
+  // Of those, the ones that somebody waits for.
+  [[nodiscard]] std::uint32_t worker_awaited(std::uint32_t row) const;
   [[nodiscard]] std::uint64_t worker_requests(std::uint32_t row) const;
 
  private:

@@ -19,6 +19,7 @@ using std::chrono::seconds;
 
 constexpr milliseconds kMaxGatewayDrain{10'000};
 constexpr seconds kControlPatience{3};
+constexpr milliseconds kPulsePeriod{250};
 
 }  // namespace
 
@@ -83,7 +84,7 @@ void Supervisor::take_routes(std::uint32_t number, const AppSpec& spec) {
 void Supervisor::create_app(const TenantEntry& tenant, AppSpec spec) {
   AppSurroundings around{loop_.get(),           &clock_,  &launcher_,  &programs_,      &graveyard_,
                          cgroups_.get(), limits_.get(), &*store_, rows_.get(), gateways_.get(), control_.get(),
-                         &configuration_.host()};
+                         &configuration_.host(), &*starts_};
   auto app = App::create(around, tenant, std::move(spec));
   if (!app.ok()) {
     return set_problem(tenant.name, problem_text(tenant.name + ": too many apps on this host"));
@@ -94,15 +95,20 @@ void Supervisor::create_app(const TenantEntry& tenant, AppSpec spec) {
   created.begin();
 }
 
+void Supervisor::start_pulse() {
+  pulse_ = std::make_unique<Timer>(loop_.get(), [this] {
+    for (const auto& [number, app] : apps_) app->on_pulse();
+  });
+  pulse_->repeat(kPulsePeriod);
+}
+
 void Supervisor::set_problem(const std::string& tenant, ProblemText problem) {
-  if (control_ != nullptr)
-    control_->send(proto::TenantProblem{proto::Name::cut(tenant), false}, {problem.get()});
   problems_[tenant] = std::move(problem);
+  tell_problem(tenant);
 }
 
 void Supervisor::clear_problem(const std::string& tenant) {
-  if (problems_.erase(tenant) == 0) return;
-  control_->send(proto::TenantProblem{proto::Name::cut(tenant), true}, {problem_text("").get()});
+  if (problems_.erase(tenant) > 0) tell_problem(tenant);
 }
 
 App* Supervisor::find_app(std::uint32_t number) const {
@@ -144,7 +150,7 @@ void Supervisor::answer(std::uint32_t request, const CommandResult& result) {
 
 void Supervisor::on_command(const proto::Command& command) {
   App* app = find_app(command.app);
-  if (app == nullptr) return answer(command.request, {CommandOutcome::kNotFound, {}, 0, 0});
+  if (app == nullptr || app->leaving()) return answer(command.request, {CommandOutcome::kNotFound, {}, 0, 0});
   const auto on_done = [this, request = command.request](const CommandResult& result) {
     answer(request, result);
   };
@@ -155,7 +161,9 @@ void Supervisor::on_command(const proto::Command& command) {
   if (app->busy() || loading_.contains(command.app) || stage_ > Stage::kServing) {
     return answer(command.request, {CommandOutcome::kBusy, {}, 0, 0});
   }
-  if (command.kind == proto::CommandKind::kRestart && app->stopped()) {
+  const bool restarts =
+      command.kind == proto::CommandKind::kRestart || command.kind == proto::CommandKind::kRestartHard;
+  if (restarts && app->stopped()) {
     return answer(command.request, {CommandOutcome::kConflict, {}, 0, 0});
   }
   // A start reads the manifest anew: one generation, one reading.
@@ -172,7 +180,7 @@ void Supervisor::on_command(const proto::Command& command) {
 
 void Supervisor::apply_command(const proto::Command& command, Configuration::Apps apps, ProblemText problem) {
   App* app = find_app(command.app);
-  if (app == nullptr || stage_ > Stage::kServing)
+  if (app == nullptr || app->leaving() || stage_ > Stage::kServing)
     return answer(command.request, {CommandOutcome::kNotFound, {}, 0, 0});
   const TenantEntry& tenant = app->tenant();
   const auto found = apps.find(app->name());
@@ -193,6 +201,9 @@ void Supervisor::apply_command(const proto::Command& command, Configuration::App
   };
   take_routes(app->number(), found->second);
   if (command.kind == proto::CommandKind::kRestart) return app->restart(std::move(found->second), on_done);
+  if (command.kind == proto::CommandKind::kRestartHard) {
+    return app->restart_hard(std::move(found->second), on_done);
+  }
   app->start(std::move(found->second), on_done);
 }
 
@@ -207,6 +218,14 @@ void Supervisor::on_worker_fault(const proto::WorkerFault& fault) {
   if (App* app = find_app(fault.app)) app->on_worker_fault(fault);
 }
 
+void Supervisor::on_app_wanted(std::uint32_t number) {
+  if (App* app = find_app(number); app != nullptr && stage_ <= Stage::kServing) app->on_wanted();
+}
+
+void Supervisor::on_probed(const proto::Probed& answer) {
+  if (App* app = find_app(answer.app)) app->on_probed(answer);
+}
+
 void Supervisor::on_access_socket(std::uint32_t gateway, int socket) {
   control_->send(proto::AccessSource{gateway}, {socket});
 }
@@ -216,9 +235,8 @@ void Supervisor::on_control_started() {
   for (const auto& [name, tenant] : configuration_.tenants()) {
     control_->send(proto::TenantInfo{proto::Name::cut(name), tenant.uid});
   }
-  for (const auto& [name, problem] : problems_) {
-    control_->send(proto::TenantProblem{proto::Name::cut(name), false}, {problem.get()});
-  }
+  for (const auto& [name, problem] : problems_) tell_problem(name);
+  for (const auto& [name, problem] : file_problems_) tell_problem(name);
   for (const auto& [number, app] : apps_) app->offer_log_pipes();
   gateways_->offer_access_sockets();
 }
@@ -250,6 +268,8 @@ void Supervisor::shut_down() {
   if (stage_ >= Stage::kRetiringGateways) return;
   const bool serving = gateways_ != nullptr && tenants_loaded_;
   stage_ = Stage::kRetiringGateways;
+  looks_.reset();
+  files_.reset();
   configuration_.cancel();
   if (!serving) return finish();
   log_info("shutting down");
@@ -297,6 +317,9 @@ void Supervisor::finish() {
     if (!cleared.ok()) log_error("cgroups are left behind", {{"reason", cleared.error()}});
   }
   if (control_ != nullptr) ::unlink(configuration_.host().host.control_socket.str().c_str());
+  for (const proto::ListenRecord& listen : configuration_.host().listen) {
+    if (gateways_ != nullptr && !listen.path.view().empty()) ::unlink(listen.path.str().c_str());
+  }
   loop_.stop();
 }
 

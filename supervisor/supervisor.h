@@ -7,6 +7,7 @@
 //   retire -> apps close -> control closes -> cgroups and sockets are removed -> exit 0
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -26,9 +27,12 @@
 #include "supervisor/graveyard.h"
 #include "supervisor/launcher.h"
 #include "supervisor/leftovers.h"
+#include "supervisor/manifest_looks.h"
 #include "supervisor/peer_link.h"
 #include "supervisor/programs.h"
 #include "supervisor/shared_rows.h"
+#include "supervisor/spec_change.h"
+#include "supervisor/tenant_files.h"
 #include "supervisor/tenant_limits.h"
 #include "supervisor/tombstones.h"
 
@@ -37,6 +41,18 @@ namespace rowhouse::supervisor {
 // How long left-over processes may take to die before we give up on their cgroups.
 inline constexpr int kClearPatienceMs = 5'000;
 inline constexpr std::chrono::seconds kConfinementPeriod{5};  // between two looks whether all are in their cgroups
+
+// Orders that may wait for a look at a manifest at one time.
+inline constexpr std::size_t kMaxLookOrders = 1024;
+// Reloads that may wait for the one that is under way.
+inline constexpr std::size_t kMaxWaitingRounds = 16;
+
+// What a change of tenant files or manifests did.
+struct TenantNews {
+  std::string tenant;
+  std::string app;  // empty: the tenant itself
+  proto::TenantChangeKind kind = proto::TenantChangeKind::kTenantAdded;
+};
 
 enum class RunMode : std::uint8_t {
   kServe,
@@ -62,6 +78,7 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   void load_tenants(int directory, const std::vector<std::string>& names);
   void on_tenant_loaded(const std::string& name, ProblemText problem);
   void on_tenants_loaded();
+  void begin_looking();
   // False, with a problem set, when the tenant's ids could not be written down: nothing runs as it then.
   bool is_remembered(const TenantEntry& tenant);
   void on_manifest_loaded(const TenantEntry& tenant, Configuration::Apps apps, ProblemText problem);
@@ -77,15 +94,64 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   // Keeps the app's former routes too: an older generation may still serve them.
   void take_routes(std::uint32_t number, const AppSpec& spec);
   void create_app(const TenantEntry& tenant, AppSpec spec);
+  void start_pulse();
   void set_problem(const std::string& tenant, ProblemText problem);
   void clear_problem(const std::string& tenant);
   void apply_command(const proto::Command& command, Configuration::Apps apps, ProblemText problem);
   void answer(std::uint32_t request, const CommandResult& result);
   [[nodiscard]] App* find_app(std::uint32_t number) const;
 
+  // --- live configuration: tenant files in rounds, manifests one by one (supervisor_live.cc)
+  struct RoundScope {
+    enum class Kind : std::uint8_t { kChanged, kAll, kTenant };
+    Kind kind = Kind::kChanged;
+    std::string tenant;  // of kTenant
+  };
+  struct RoundOutcome {
+    std::optional<std::string> problem;  // why no file was read
+    std::vector<TenantNews> news;
+  };
+  using RoundCallback = std::function<void(const RoundOutcome&)>;
+  struct Round {
+    RoundCallback on_done;
+    RoundOutcome outcome;
+    std::map<std::string, std::optional<TenantEntry>> accepted;  // with the former entry
+    std::map<std::string, ProblemText> refused;
+    std::size_t accepted_in_pass = 0;
+    int passes = 0;
+  };
+  void on_files_event();
+  void begin_round(RoundScope scope, RoundCallback on_done);
+  void read_tenants(std::vector<std::string> names);
+  void on_pass_done();
+  void end_round();
+  void apply_tenant(const TenantEntry& tenant, const std::optional<TenantEntry>& former);
+  void remove_tenant(const std::string& name);
+  void finish_tenant_if_gone(const std::string& name);
+  void on_manifest_answer(const std::string& name, ManifestAnswer answer);
+  void apply_apps(const TenantEntry& tenant, Configuration::Apps apps, std::vector<TenantNews>& news);
+  void change_app(App& app, AppSpec spec, SpecChange least, std::vector<TenantNews>& news);
+  void remove_app(App& app);
+  void sweep_left_apps();
+  void on_app_left(std::uint32_t number);
+  // Runs `order` when what is being read now has been read; false when too many wait already.
+  [[nodiscard]] bool wait_for_round(std::function<void()> order);
+  void start_waiting_round();
+  void release_routes(const App& app);
+  [[nodiscard]] std::vector<App*> apps_of(const std::string& tenant) const;  // those that stay
+  [[nodiscard]] bool is_app_leaving(const std::string& tenant, const std::string& name) const;
+  void order_look(const std::string& tenant, std::uint32_t request);
+  void answer_look_orders(const std::string& tenant, proto::CommandOutcome outcome, ProblemText problem,
+                          const std::vector<TenantNews>& news);
+  void tell_news(std::uint32_t request, const std::vector<TenantNews>& news);
+  void finish_reload(std::uint32_t request, proto::CommandOutcome outcome, ProblemText problem, std::uint32_t changes);
+  void set_file_problem(const std::string& tenant, ProblemText problem);
+  void clear_file_problem(const std::string& tenant);
+  void tell_problem(const std::string& tenant);
+
   // --- reload: what the host file's plans say now
-  using ReloadCallback =
-      std::function<void(proto::CommandOutcome, ProblemText, const std::vector<ConfigChange>& changes)>;
+  using ReloadCallback = std::function<void(proto::CommandOutcome, ProblemText, const std::vector<ConfigChange>& changes,
+                                            const std::vector<TenantNews>& news)>;
   void reload(ReloadCallback on_done);
   void on_reload_signal();
   // Adds what the kernel refused to `changes`.
@@ -105,7 +171,10 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   // GatewaysListener
   void on_gateway_started(Gateway& gateway) override;
   void on_worker_fault(const proto::WorkerFault& fault) override;
+  void on_app_wanted(std::uint32_t app) override;
+  void on_probed(const proto::Probed& answer) override;
   void on_gateway_ready() override { report_ready_if_done(); }
+  void on_gateway_died(const proto::HostDeath& death) override { control_->record(death); }
   void on_all_gateways_retired() override;
   void on_access_socket(std::uint32_t gateway, int socket) override;
   // ControlListener
@@ -113,6 +182,7 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   void on_query(const proto::Query& query) override;
   void on_command(const proto::Command& command) override;
   void on_reload_order(const proto::ReloadOrder& order) override;
+  void on_reload_tenant_order(const proto::ReloadTenantOrder& order) override;
 
   enum class Stage : std::uint8_t {
     kStarting,
@@ -141,10 +211,25 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   std::unique_ptr<Leftovers> leftovers_;  // while the tenants are read
   std::set<std::string> tenant_files_;
   std::unique_ptr<SharedRows> rows_;
+  std::optional<StartGate> starts_;
   std::unique_ptr<ControlLink> control_;
   std::unique_ptr<Gateways> gateways_;
   std::map<std::uint32_t, std::unique_ptr<App>> apps_;  // by number
-  std::map<std::string, ProblemText> problems_;         // by tenant
+  std::map<std::string, ProblemText> problems_;         // of manifests, by tenant
+  std::map<std::string, ProblemText> file_problems_;    // of tenant files
+  std::unique_ptr<TenantFiles> files_;
+  FileListing files_known_;
+  std::unique_ptr<ManifestLooks> looks_;
+  Round round_;
+  bool round_again_ = false;
+  std::deque<std::function<void()>> waiting_rounds_;
+  std::set<std::string> leaving_tenants_;
+  // Apps of which nothing runs any more; removed from the loop, never while somebody walks over the apps.
+  std::vector<std::uint32_t> left_apps_;
+  Timer sweep_left_{loop_.get(), [this] { sweep_left_apps(); }};
+  std::set<std::string> renewed_tenants_;  // their apps get a new generation with the next reading
+  std::set<std::string> first_looks_;      // manifests that the start waits for
+  std::multimap<std::string, std::uint32_t> look_orders_;  // requests that wait, by tenant
   std::map<Route, std::uint32_t> routes_;               // of all apps: who has which
   // The command that waits for its app's manifest, by app.
   std::map<std::uint32_t, std::uint32_t> loading_;
@@ -154,6 +239,7 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   std::size_t apps_closing_ = 0;
   std::unique_ptr<Timer> confinement_;  // the next look whether everything is in its cgroup
   std::unique_ptr<Timer> patience_;  // the deadline of the present stage of the end
+  std::unique_ptr<Timer> pulse_;  // of all apps
   std::unique_ptr<PeerLink> keeper_;
 };
 

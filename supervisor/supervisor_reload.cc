@@ -3,7 +3,7 @@
 //   order -> loader reads the file -> refused: nothing has changed
 //                                  -> compared -> plans replaced -> cgroups and gateways renewed -> answer
 //
-// Tenants and apps are not read again here.
+// Then every tenant file is read again (supervisor_live.cc), and the manifests are looked at.
 #include <unistd.h>
 
 #include "base/log.h"
@@ -19,19 +19,27 @@ using proto::ReloadEffect;
 }  // namespace
 
 void Supervisor::reload(ReloadCallback on_done) {
-  if (reloading_ || stage_ != Stage::kServing) return on_done(CommandOutcome::kBusy, ProblemText(), {});
+  if (reloading_ && stage_ == Stage::kServing && wait_for_round([this, on_done] { reload(on_done); })) return;
+  if (reloading_ || stage_ != Stage::kServing) return on_done(CommandOutcome::kBusy, ProblemText(), {}, {});
   reloading_ = true;
   configuration_.read_host_again(
       config_path_, [this, on_done = std::move(on_done)](ProblemText problem, HostConfiguration fresh) {
         reloading_ = false;
+        if (stage_ != Stage::kServing) return;
         if (!problem.valid()) {
           const auto in_use = check_plans_in_use(fresh, configuration_.tenant_index());
           if (in_use) problem = problem_text(config_path_ + ": " + in_use->sentence);
         }
-        if (problem.valid()) return on_done(CommandOutcome::kFailed, std::move(problem), {});
+        if (problem.valid()) {
+          on_done(CommandOutcome::kFailed, std::move(problem), {}, {});
+          return start_waiting_round();
+        }
         std::vector<ConfigChange> changes = compare_hosts(configuration_.host(), fresh);
         apply_plans(std::move(fresh.plans), changes);
-        on_done(CommandOutcome::kDone, ProblemText(), changes);
+        begin_round(RoundScope{RoundScope::Kind::kAll, ""}, [on_done, changes](const RoundOutcome& outcome) {
+          if (outcome.problem) return on_done(CommandOutcome::kFailed, problem_text(*outcome.problem), changes, {});
+          on_done(CommandOutcome::kDone, ProblemText(), changes, outcome.news);
+        });
       });
 }
 
@@ -66,7 +74,8 @@ void Supervisor::apply_plan(const TenantEntry& tenant, std::vector<ConfigChange>
 }
 
 void Supervisor::on_reload_signal() {
-  reload([](CommandOutcome outcome, const ProblemText& problem, const std::vector<ConfigChange>& changes) {
+  reload([](CommandOutcome outcome, const ProblemText& problem, const std::vector<ConfigChange>& changes,
+            const std::vector<TenantNews>& news) {
     if (outcome == CommandOutcome::kFailed) {
       log_error("reload refused; nothing has changed");
       return print_problem(STDERR_FILENO, problem);
@@ -78,22 +87,22 @@ void Supervisor::on_reload_signal() {
                             {"key", proto::config_key_name(change.key)},
                             {"effect", proto::reload_effect_name(change.effect)}});
     }
-    log_info("reload done", {{"changes", changes.size()}});
+    log_info("reload done", {{"changes", changes.size()}, {"tenant_changes", news.size()}});
   });
 }
 
 void Supervisor::on_reload_order(const proto::ReloadOrder& order) {
   reload([this, request = order.request](CommandOutcome outcome, ProblemText problem,
-                                         const std::vector<ConfigChange>& changes) {
+                                         const std::vector<ConfigChange>& changes,
+                                         const std::vector<TenantNews>& news) {
     std::uint32_t told = 0;
     for (const ConfigChange& change : changes) {
       if (told++ == proto::kMaxReloadChanges) break;
       control_->send(proto::ReloadChange{request, proto::Name::cut(change.plan),
                                          proto::Name::cut(change.tenant), change.key, change.effect});
     }
-    if (!problem.valid()) problem = problem_text("");
-    control_->send(proto::ReloadDone{request, outcome, static_cast<std::uint32_t>(changes.size())},
-                   {problem.get()});
+    tell_news(request, news);
+    finish_reload(request, outcome, std::move(problem), static_cast<std::uint32_t>(changes.size()));
   });
 }
 

@@ -1,12 +1,16 @@
 // The supervisor's start: host file, directories, sockets, tenants, manifests, until everything serves.
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <thread>
 
 #include "base/log.h"
 #include "proto/keeper_messages.h"
+#include "supervisor/directories.h"
 #include "supervisor/supervisor.h"
 
 namespace rowhouse::supervisor {
@@ -14,6 +18,21 @@ namespace {
 
 Status add_group(const CgroupTree& cgroups, const char* name, Cgroup& group) {
   RH_ASSIGN(group, cgroups.create(name));
+  return {};
+}
+
+// The owner may be whoever gets the certificates; whoever may rename the directory's parents is trusted.
+Status open_acme_directory(const std::string& path, Gateways::Order& order, std::string& problem) {
+  if (path.empty()) return {};
+  RH_ASSIGN(const UniqueFd above, open_trusted_directory(path.substr(0, std::max<std::size_t>(path.rfind('/'), 1)), problem));
+  order.acme_directory.reset(
+      ::openat(above.get(), path.c_str() + path.rfind('/') + 1, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  struct stat status {};
+  if (!order.acme_directory.valid() || ::fstat(order.acme_directory.get(), &status) != 0) {
+    problem = "gateway.acme_challenge \"" + path + "\" cannot be opened as a directory: " + std::strerror(errno);
+    return system_error("openat acme_challenge");
+  }
+  order.acme_uid = status.st_uid;
   return {};
 }
 
@@ -36,6 +55,8 @@ void Supervisor::on_host_loaded(ProblemText problem) {
   const auto names = list_tenant_files(directory.value().get());
   if (!names.ok()) return refuse_start(tenants + ": " + describe(names.error()));
   if (mode_ == RunMode::kServe) {
+    files_ = std::make_unique<TenantFiles>(loop_.get(), tenants, [this] { on_files_event(); });
+    if (auto listing = files_->list(sentence); listing.ok()) files_known_ = std::move(listing).value();
     if (const Status ready = prepare_host(sentence); !ready.ok()) {
       return refuse_start(sentence.empty() ? describe(ready.error()) : sentence);
     }
@@ -67,6 +88,9 @@ Status Supervisor::prepare_host(std::string& problem) {
   RH_ASSIGN(store_, AppStore::open(std::move(state)));
   problem.clear();
   RH_ASSIGN(rows_, SharedRows::create());
+  // A start costs about half a second of one core: so many keep the host busy and not under water.
+  const std::uint32_t cores = std::max(std::thread::hardware_concurrency(), 1U);
+  starts_.emplace(loop_.get(), clock_, StartBucket::Size{8 * cores, 4 * cores, 4 * cores});
   RH_TRY(open_control(problem));
   return open_gateways(problem);
 }
@@ -97,6 +121,8 @@ Status Supervisor::open_gateways(std::string& problem) {
   order.graveyard = &graveyard_;
   order.rows = rows_.get();
   order.program = programs_.gateway.get();
+  order.empty_root = std::move(directories_.empty);
+  order.spool = std::move(directories_.spool);
   order.user = {host.host.gateway_uid, host.host.gateway_gid};
   RH_TRY(add_group(*cgroups_, "gateway", order.cgroup));
   const std::uint32_t cores = std::clamp(std::thread::hardware_concurrency(), 1u, proto::kMaxGateways);
@@ -104,8 +130,13 @@ Status Supervisor::open_gateways(std::string& problem) {
   order.count = host.host.gateway_processes != 0 ? host.host.gateway_processes : cores;
   for (const proto::ListenRecord& listen : host.listen) {
     RH_ASSIGN(UniqueFd listener, open_listener(listen, problem));
-    order.listeners.push_back(std::move(listener));
+    order.listeners.push_back({std::move(listener), listen.proxy_protocol});
   }
+  order.options = {host.gateway.default_site, host.gateway.penalties, host.gateway.forwarded};
+  for (const proto::TrustedProxyRecord& proxy : host.trusted_proxies) {
+    order.trusted_proxies.push_back({proxy.local, proxy.ipv6, proxy.address, proxy.bits});
+  }
+  RH_TRY(open_acme_directory(host.gateway.acme_challenge.str(), order, problem));
   problem.clear();
   gateways_ = std::make_unique<Gateways>(std::move(order), *this);
   return {};
@@ -130,12 +161,14 @@ void Supervisor::load_tenants(int directory, const std::vector<std::string>& nam
   tenant_files_.insert(names.begin(), names.end());
   configuration_.load_tenants(
       directory, names,
-      [this](const std::string& name, ProblemText problem) { on_tenant_loaded(name, std::move(problem)); },
+      [this](const std::string& name, ProblemText problem, std::optional<TenantEntry>) {
+        on_tenant_loaded(name, std::move(problem));
+      },
       [this] { on_tenants_loaded(); });
 }
 
 void Supervisor::on_tenant_loaded(const std::string& name, ProblemText problem) {
-  if (problem.valid()) set_problem(name, std::move(problem));
+  if (problem.valid()) set_file_problem(name, std::move(problem));
 }
 
 void Supervisor::on_tenants_loaded() {
@@ -148,19 +181,29 @@ void Supervisor::on_tenants_loaded() {
     if (!settled.ok()) log_error("cannot write down who has which uid", {{"reason", settled.error()}});
     control_->start();
     gateways_->start();
+    start_pulse();
   }
   leftovers_.reset();
+  if (mode_ == RunMode::kServe) return begin_looking();
   manifests_loading_ = configuration_.tenants().size();
   for (const auto& [name, tenant] : configuration_.tenants()) {
-    if (mode_ == RunMode::kServe && !is_remembered(tenant)) {
-      --manifests_loading_;
-      continue;
-    }
     configuration_.load_manifest(tenant, [this, &tenant](Configuration::Apps apps, ProblemText problem) {
       on_manifest_loaded(tenant, std::move(apps), std::move(problem));
     });
   }
-  if (mode_ == RunMode::kCheck) return finish_check_if_done();
+  finish_check_if_done();
+}
+
+void Supervisor::begin_looking() {
+  looks_ = std::make_unique<ManifestLooks>(
+      loop_.get(), clock_, configuration_, [this](const std::string& tenant, ManifestAnswer answer) {
+        on_manifest_answer(tenant, std::move(answer));
+      });
+  for (const auto& [name, tenant] : configuration_.tenants()) {
+    if (!is_remembered(tenant)) continue;
+    first_looks_.insert(name);
+    looks_->look(name, ManifestLooks::Depth::kIfChanged);
+  }
   report_ready_if_done();
 }
 
@@ -178,26 +221,27 @@ void Supervisor::on_manifest_loaded(const TenantEntry& tenant, Configuration::Ap
   for (auto& [name, spec] : apps) {
     if (const auto conflict = find_route_conflict(tenant, spec)) {
       set_problem(tenant.name, problem_text(*conflict));
-    } else if (mode_ == RunMode::kServe) {
-      create_app(tenant, std::move(spec));
     }
   }
-  if (mode_ == RunMode::kCheck) return finish_check_if_done();
-  report_ready_if_done();
+  finish_check_if_done();
 }
 
 void Supervisor::finish_check_if_done() {
   if (!tenants_loaded_ || manifests_loading_ > 0) return;
-  for (const auto& [tenant, problem] : problems_) {
-    print_problem(STDOUT_FILENO, problem);
-    exit_status_ = 1;
+  for (const auto* problems : {&file_problems_, &problems_}) {
+    for (const auto& [tenant, problem] : *problems) {
+      print_problem(STDOUT_FILENO, problem);
+      exit_status_ = 1;
+    }
   }
   finish();
 }
 
 void Supervisor::report_ready_if_done() {
-  if (stage_ != Stage::kStarting || !tenants_loaded_ || manifests_loading_ > 0 || !gateways_->all_ready()) return;
+  if (stage_ != Stage::kStarting || !tenants_loaded_ || !first_looks_.empty() || !gateways_->all_ready()) return;
   stage_ = Stage::kServing;
+  // From here on the directory's own events are heard; what changed during the start is seen by a first round.
+  on_files_event();
   log_info("serving", {{"tenants", configuration_.tenants().size()},
                        {"apps", apps_.size()},
                        {"cgroups", cgroups_->description()}});

@@ -35,6 +35,8 @@ class TenantLimits {
   // The same for one of its apps: first without a quota of its own, so that the plan's may go below it.
   void lift_quota(const TenantEntry& tenant, const proto::AppRecord& app) const;
   std::optional<LimitOutcome> renew(const TenantEntry& tenant, const proto::AppRecord& app) const;
+  // The tenant has gone.
+  void forget(const std::string& tenant) { missing_.erase(tenant), pending_.erase(tenant); }
   // True when the kernel has refused a limit of the tenant's plan that is to be tried again.
   [[nodiscard]] bool pending(const std::string& tenant) const { return pending_.contains(tenant); }
   // The walls that the plan asks for and this host cannot give.

@@ -1,9 +1,6 @@
 // The supervisor's side of one worker: its lifeline, its pidfd, its cgroup leaf and its deadline.
 //
-//            BORN            READY           DRAIN sent
-//   spawning ----> loading ----------> ready ----------> draining
-//       |             |                  |                  |
-//       +-------------+--- process ends, or we kill it -----+---> dying ---> gone (on_worker_gone)
+// What it is and when what is done to it: worker_life.h, which has the picture.
 //
 // SECURITY: the worker is presumed hostile.  Its pid comes from the kernel (SCM_CREDENTIALS), it is checked
 // to be in this generation's cgroup before it may run anything, and each lifeline record counts only in the
@@ -20,6 +17,7 @@
 #include "supervisor/ending.h"
 #include "supervisor/graveyard.h"
 #include "supervisor/launcher.h"
+#include "supervisor/worker_life.h"
 
 namespace rowhouse::supervisor {
 
@@ -29,6 +27,8 @@ class WorkerListener {
  public:
   virtual ~WorkerListener() = default;
   virtual void on_worker_ready(Worker& worker) = 0;
+  // It has been asked to go; it may still have requests.
+  virtual void on_worker_leaving(Worker& worker) = 0;
   // The process has ended; no request must be sent to it any more.
   virtual void on_worker_lost(Worker& worker) = 0;
   // Everything is known; the listener buries the worker.
@@ -41,7 +41,18 @@ struct WorkerOrder {
   const Cgroup* steward = nullptr;  // where BORN must come from; outlives the worker
   Cgroup leaf;
   UniqueFd lifeline;  // our end, SO_PASSCRED set
-  std::chrono::milliseconds startup{};
+  WorkerTimes times;
+  const Clock* clock = nullptr;
+};
+
+// What the owner of a worker remembers of it.
+struct WorkerNotes {
+  std::optional<std::uint32_t> row;  // in the shared table, while it is ready
+  std::uint32_t random = 0;          // its jitter
+  bool proved = false;               // ready, and healthy where the app has a health check
+  std::uint32_t probe = 0;           // under way; 0: none
+  std::uint32_t failed_probes = 0;   // in a row
+  Instant next_probe_at{};           // or, while one is under way, when it is given up
 };
 
 class Worker final : public Mortal {
@@ -50,32 +61,42 @@ class Worker final : public Mortal {
   ~Worker() override;
 
   [[nodiscard]] std::uint32_t id() const { return id_; }
-  [[nodiscard]] proto::WorkerState state() const { return state_; }
+  [[nodiscard]] proto::WorkerState state() const { return life_.state; }
   [[nodiscard]] pid_t pid() const { return pid_; }
+  // Its own word, which only shapes its own queue: many requests run on one event loop.
+  [[nodiscard]] bool runs_event_loop() const { return runs_event_loop_; }
   [[nodiscard]] std::uint64_t memory_bytes() const { return leaf_.memory_bytes(); }
   [[nodiscard]] LeafCounters counters() const { return leaf_.counters(); }
   [[nodiscard]] Cgroup take_leaf() { return std::move(leaf_); }
 
-  // False for one that runs outside its leaf, which nothing limits there (confinement.cc).
-  [[nodiscard]] bool is_confined() const;
+  // A look of confinement.cc: false for one that runs outside its leaf, where nothing limits it.
+  [[nodiscard]] bool is_confined();
 
   // Gives it one end of a channel to gateway `index`.
   Status send_channel(std::uint32_t index, int channel);
-  // Asks it to finish and leave; `cause` is why, in case the process then ends in order.
-  void drain(proto::Cause cause);
-  // SIGTERM, for one that drains too slowly.
-  void terminate();
+  // Asks it to finish and leave, then makes it, each in its time; `cause` is why.
+  void leave(proto::Cause cause, std::int32_t argument = 0);
+  // One of its requests is over its time: its stacks are written, it takes no more requests, and those that it
+  // has go on until it must go.
+  void on_request_over_time();
+  // Nobody waits for any of its requests.
+  void on_unneeded();
+  // The Python stacks of all its threads go to its log.  Nothing happens before READY.
+  void write_stacks();
   // Kills everything in its leaf.  The first decided cause counts.
-  void kill(proto::Cause cause);
+  void kill(proto::Cause cause, std::int32_t argument = 0);
 
   // --- from the steward
   void on_exit_status(int wait_status);
   // The sandbox is dead: no status will come.
   void on_steward_lost();
 
-  std::optional<std::uint32_t> row;  // in the shared table, once it was ready; kept by the owner
+  WorkerNotes notes;
 
  private:
+  void decide(proto::Cause cause, std::int32_t argument);
+  void on_event(WorkerEvent event);
+  void act(const WorkerActions& actions);
   void on_lifeline();
   void on_record(const proto::LifelineRecord& record, const ReceivedMessage& message);
   void on_born(const ReceivedMessage& message);
@@ -90,14 +111,20 @@ class Worker final : public Mortal {
   const Cgroup* steward_;
   Cgroup leaf_;
   UniqueFd lifeline_;
-  proto::WorkerState state_ = proto::WorkerState::kSpawning;
+  WorkerTimes times_;
+  const Clock* clock_;
+  WorkerLife life_;
   pid_t pid_ = 0;
   UniqueFd pidfd_;
   WorkerFacts facts_;
+  bool runs_event_loop_ = false;
+  unsigned missed_looks_ = 0;  // in a row, at which it was not in its leaf
+  std::uint64_t ordered_at_ms_;  // in the loop's time
+  bool was_ready_ = false;
   bool ended_ = false;  // the process has ended, or never was
   bool finished_ = false;
   Timer kill_again_;  // while the leaf is being frozen for its kill
-  Timer deadline_;    // startup; later: the wait for its status
+  Timer deadline_;    // of life_
   std::unique_ptr<Poll> lifeline_poll_;
   std::unique_ptr<Poll> pidfd_poll_;
 };

@@ -82,6 +82,7 @@ Status Channel::take_frame(const proto::Frame& frame) {
     case proto::FrameType::kData:
     case proto::FrameType::kEnd:
     case proto::FrameType::kDrain:
+    case proto::FrameType::kTunnel:
       break;
   }
   return invalid("frame type");
@@ -116,6 +117,8 @@ std::unique_ptr<Stream> Channel::create_stream(std::uint32_t id) {
   stream->id = id;
   stream->state = StreamState::kQueued;
   stream->gone = false;
+  stream->changed = stream->wants_room = false;
+  stream->observer = nullptr;
   stream->body.clear();
   stream->body_start = 0;
   stream->body_received_bytes = 0;
@@ -135,6 +138,7 @@ Status Channel::take_request(const proto::Frame& frame) {
   stream->payload.assign(as_text(frame.payload));
   RH_ASSIGN(stream->head, proto::parse_request(as_bytes(stream->payload), stream->room));
   stream->body_complete = frame.last();
+  stream->offers_upgrade = frame.upgrade();
   const std::uint64_t length = stream->head.body_length;
   if (frame.last() && length != 0 && length != proto::kUnknownLength) return invalid("REQUEST body length");
   Stream& opened = *stream;
@@ -217,10 +221,20 @@ void Channel::append_response(Stream& stream, const proto::ResponseHead& head) {
   if (!is_closed()) proto::append_response(output_, stream.id, head);
 }
 
+void Channel::append_tunnel(Stream& stream, const proto::ResponseHead& head) {
+  stream.body_complete = false;
+  stream.head.body_length = proto::kUnknownLength;
+  if (!is_closed()) proto::append_tunnel(output_, stream.id, head);
+}
+
 std::size_t Channel::append_data(Stream& stream, std::string_view bytes) {
-  if (is_closed() || !has_room()) return 0;
+  if (is_closed() || !has_room()) {
+    stream.wants_room = true;
+    return 0;
+  }
   const std::size_t room = kMaxOutputBytes - output_bytes();
   const std::size_t count = std::min({bytes.size(), room, std::size_t{stream.send_credit_bytes}});
+  stream.wants_room = count == room;
   proto::append_data(output_, stream.id, bytes.substr(0, count));
   stream.send_credit_bytes -= static_cast<std::uint32_t>(count);
   return count;
@@ -285,6 +299,17 @@ void Channel::recycle(std::unique_ptr<Stream> stream) {
   if (stream == nullptr || spare_.size() >= kMaxSpareStreams) return;
   if (stream->body.capacity() > kKeptBodyBytes) std::string().swap(stream->body);
   spare_.push_back(std::move(stream));
+}
+
+bool Channel::tell_room() {
+  bool told = false;
+  for (const auto& stream : open_) {
+    if (!stream->wants_room) continue;
+    stream->wants_room = false;
+    listener_.on_stream_changed(*stream);
+    told = true;
+  }
+  return told;
 }
 
 // --- output ---------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@
 namespace rowhouse::worker {
 
 // Open streams of one channel: more than any gateway that keeps the page's promise opens.
-inline constexpr std::size_t kMaxOpenStreams = proto::kMaxThreads + 2 * proto::kMaxPrefetch;
+inline constexpr std::size_t kMaxOpenStreams = proto::kMaxConcurrency + 2 * proto::kMaxPrefetch;
 // Past this much unsent output, responses wait.
 inline constexpr std::size_t kMaxOutputBytes = 256 * 1024;
 // Room for the largest frame and a good read behind it.
@@ -68,6 +68,8 @@ class Channel {
   // --- one open stream.  On a closed channel these only keep the table.
   void append_start(Stream& stream);
   void append_response(Stream& stream, const proto::ResponseHead& head);
+  // The stream becomes a tunnel: BODY is what the client sends from now on.  REQUIRES: offers_upgrade.
+  void append_tunnel(Stream& stream, const proto::ResponseHead& head);
   // As much of `bytes` as credit and kMaxOutputBytes allow; returns how much.
   std::size_t append_data(Stream& stream, std::string_view bytes);
   // Close the stream; it must not be used afterwards.
@@ -82,6 +84,8 @@ class Channel {
   // --- output
   [[nodiscard]] std::size_t output_bytes() const { return output_.size() - output_sent_; }
   [[nodiscard]] bool has_room() const { return output_bytes() < kMaxOutputBytes; }
+  // Tells the streams that found no room that there is some; false when there are none.
+  bool tell_room();
   // One send(2).  kBlocked when the socket took less than all.
   Result<FlushState> flush();
   // Whether the last flush was blocked and the socket must become writable first.

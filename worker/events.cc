@@ -117,7 +117,7 @@ void Scheduler::fail_channel(Channel& channel, const Error& error) {
   poller_.forget(channel.descriptor());
   unguard_descriptor(channel.descriptor());
   channel.close();
-  if (!lifeline_open_) poller_.wake();  // the reader looks whether anybody is left
+  if (!lifeline_open_ || event_loop_) poller_.wake();  // the reader looks whether anybody is left
 }
 
 // Only a reading thread calls this, after it has taken all its events: no event points at a channel that
@@ -149,6 +149,7 @@ void Scheduler::flush_channel(Channel& channel, Instant time) {
   for (Waiter* waiter : blocked_) {
     if (waiter->stream->channel == &channel) waiter->wake.notify_one();
   }
+  if (event_loop_ && channel.has_room() && channel.tell_room()) poller_.wake();
 }
 
 void Scheduler::flush_channels() {

@@ -17,8 +17,9 @@ void Lifeline::send(proto::LifelineType type, std::uint32_t number) {
   if (!status.ok()) say("the lifeline: " + describe(status.error()));
 }
 
-void Lifeline::send_ready(unsigned major, unsigned minor) {
-  send(proto::LifelineType::kReady, major << 8 | minor);
+void Lifeline::send_ready(unsigned major, unsigned minor, Serving serving) {
+  const std::uint32_t interface = serving == Serving::kEventLoop ? proto::kReadyAsgi : 0;
+  send(proto::LifelineType::kReady, interface | major << 8 | minor);
 }
 
 void Lifeline::send_failed(proto::StartStep step) {

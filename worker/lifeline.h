@@ -20,7 +20,8 @@ class Lifeline {
   [[nodiscard]] int descriptor() const { return socket_.get(); }
 
   // Each is sent at most once in a worker's life; a supervisor that is away is no error of the worker's.
-  void send_ready(unsigned major, unsigned minor);
+  enum class Serving : std::uint8_t { kThreads, kEventLoop };
+  void send_ready(unsigned major, unsigned minor, Serving serving);
   void send_failed(proto::StartStep step);
   void send_drained();
 

@@ -8,10 +8,12 @@
 #include "base/process_name.h"
 #include "worker/fork_guard.h"
 #include "worker/lifeline.h"
+#include "worker/python/asgi_server.h"
 #include "worker/python/exception_log.h"
 #include "worker/python/importer.h"
 #include "worker/python/interpreter.h"
 #include "worker/python/server.h"
+#include "worker/python/stacks.h"
 #include "worker/say.h"
 #include "worker/scheduler.h"
 #include "worker/signals.h"
@@ -48,6 +50,34 @@ PyOwned load(Lifeline& lifeline, const proto::WorkerPart& part) {
   return application;
 }
 
+void tell_ready(Lifeline& lifeline, Scheduler& scheduler, Lifeline::Serving serving) {
+  take_termination_on(scheduler.wake_descriptor());
+  lifeline.send_ready(embedded_python().major, embedded_python().minor, serving);
+}
+
+void end_requests(Scheduler& scheduler) {
+  scheduler.end_within(kExitFunctionsWithin);
+  const GilReleased released;
+  scheduler.flush_all(kLastOutputWithin);
+}
+
+void serve_wsgi(Lifeline& lifeline, Scheduler& scheduler, PyOwned application, unsigned threads) {
+  static Server server(scheduler, std::move(application));
+  if (!server.start_threads(threads)) fail(lifeline, StartStep::kThreads);
+  tell_ready(lifeline, scheduler, Lifeline::Serving::kThreads);
+  server.run();
+  end_requests(scheduler);
+}
+
+void serve_asgi(Lifeline& lifeline, Scheduler& scheduler, PyOwned application) {
+  AsgiServer::Events events;
+  events.on_ready = [&] { tell_ready(lifeline, scheduler, Lifeline::Serving::kEventLoop); };
+  events.on_requests_over = [&] { end_requests(scheduler); };
+  static AsgiServer server(scheduler, std::move(application), std::move(events));
+  if (!server.prepare()) fail(lifeline, StartStep::kInterpreter);
+  if (!server.run()) fail(lifeline, StartStep::kStartup);
+}
+
 // Nothing here is ever destroyed: threads of the app may still run when the process leaves.
 [[noreturn]] void serve(Lifeline& lifeline, const proto::WorkerPart& part) {
   const SystemClock clock;
@@ -55,19 +85,17 @@ PyOwned load(Lifeline& lifeline, const proto::WorkerPart& part) {
   const Status opened = scheduler.open();
   if (!opened.ok()) say("cannot serve: " + describe(opened.error()));
   if (!opened.ok()) fail(lifeline, StartStep::kThreads);
-  if (!wake_on_signals(scheduler.wake_descriptor())) {
+  if (!write_stacks_on_signal() || !wake_on_signals(scheduler.wake_descriptor())) {
     log_exception("preparing signals");
     fail(lifeline, StartStep::kInterpreter);
   }
-  Server server(scheduler, load(lifeline, part));
-  if (!server.start_threads(part.threads)) fail(lifeline, StartStep::kThreads);
-  take_termination_on(scheduler.wake_descriptor());
-  lifeline.send_ready(embedded_python().major, embedded_python().minor);
-  server.run();
-  scheduler.end_within(kExitFunctionsWithin);
-  {
-    const GilReleased released;
-    scheduler.flush_all(kLastOutputWithin);
+  PyOwned application = load(lifeline, part);
+  const auto interface = find_interface(application.get(), part.interface);
+  if (!interface) fail(lifeline, StartStep::kCallable);
+  if (*interface == proto::Interface::kAsgi) {
+    serve_asgi(lifeline, scheduler, std::move(application));
+  } else {
+    serve_wsgi(lifeline, scheduler, std::move(application), part.threads);
   }
   run_exit_functions();
   lifeline.send_drained();

@@ -29,6 +29,8 @@ class Poller {
   Status open();
   // A byte written here ends a wait(): for signal handlers, ours and Python's.
   [[nodiscard]] int wake_descriptor() const { return wake_.get(); }
+  // The set itself: readable when wait() has something to tell.
+  [[nodiscard]] int descriptor() const { return epoll_.get(); }
   // Everything that a forked child must not keep.
   [[nodiscard]] std::array<int, 3> descriptors() const { return {epoll_.get(), wake_.get(), woken_.get()}; }
 

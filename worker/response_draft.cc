@@ -100,14 +100,22 @@ Status ResponseDraft::set_status(std::string_view line) {
   return {};
 }
 
+Status ResponseDraft::set_status_code(long status) {
+  if (status < 200 || status > 599) return refuse("is not from 200 to 599");
+  status_ = static_cast<std::uint16_t>(status);
+  return {};
+}
+
+bool ResponseDraft::is_hop_by_hop(std::string_view name) {
+  return std::any_of(kHopByHop.begin(), kHopByHop.end(),
+                     [name](std::string_view forbidden) { return is_same_name(name, forbidden); });
+}
+
 Status ResponseDraft::add_field(std::string_view name, std::string_view untrimmed) {
   if (!is_token(name)) return refuse("is not a valid header name");
   if (!is_field_text(untrimmed)) return refuse("has a control character in its value");
   const std::string_view value = trim(untrimmed);
-  for (const std::string_view forbidden : kHopByHop) {
-    if (is_same_name(name, forbidden))
-      return refuse("is a hop-by-hop header, which only the server may send");
-  }
+  if (is_hop_by_hop(name)) return refuse("is a hop-by-hop header, which only the server may send");
   const std::size_t size = name.size() + value.size();
   if (size > proto::kMaxFieldBytes) return refuse("is longer than 16 KiB");
   // One place is kept for a Content-Length of ours.

@@ -20,6 +20,12 @@ class ResponseDraft {
   // Each refuses with an Error whose operation says what is wrong, as the end of a sentence.
   // "200 OK": three digits from 200 to 599, a space, a reason of at most kMaxReasonBytes.
   Status set_status(std::string_view line);
+  // The same of a number, with the standard reason.
+  Status set_status_code(long status);
+  // 101, for a tunnel.
+  void set_switching() { status_ = 101; }
+  // Whether add_field refuses the name because only the server may send it.
+  [[nodiscard]] static bool is_hop_by_hop(std::string_view name);
   // A token and a value without control bytes; no hop-by-hop field; Content-Length well-formed and once.
   Status add_field(std::string_view name, std::string_view value);
   // Adds Content-Length.  REQUIRES: !content_length().

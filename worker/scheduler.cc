@@ -175,6 +175,11 @@ void Scheduler::on_stream_changed(Stream& stream) {
     note_output(channel);
     return;
   }
+  if (event_loop_) {
+    if (!stream.changed) changed_.push_back(&stream);
+    stream.changed = true;
+    return;
+  }
   wake_blocked_on(stream);
 }
 

@@ -106,6 +106,24 @@ class Scheduler final : private ChannelListener {
   [[nodiscard]] bool is_flush_due();
   void flush();
 
+  // --- instead of request threads: one event loop, which runs any number of requests and never waits here
+  // From now on only pump() reads.  Before the first channel comes.
+  void serve_event_loop();
+  // Readable when pump() has something to do.
+  [[nodiscard]] int event_descriptor() const { return poller_.descriptor(); }
+  // Takes what has arrived: requests to begin, and running ones that got body or credit or are gone.
+  void pump(std::vector<Stream*>& begun, std::vector<Stream*>& changed);
+  // Nothing will ever come again.
+  [[nodiscard]] bool is_finished();
+  // Drained or asked to: long-lived streams should end now.
+  [[nodiscard]] bool is_draining();
+  [[nodiscard]] std::size_t body_available(const Stream& stream);
+  // Answers UPGRADE.  REQUIRES: stream.offers_upgrade.
+  void tunnel(Stream& stream, const proto::ResponseHead& head);
+  // finish() and abort() of a stream that pump() began.
+  void finish_event(Stream& stream);
+  void abort_event(Stream& stream, proto::AbortReason reason);
+
   // --- the end
   // BLOCKS: until all output is sent, at most `within`.
   void flush_all(Duration within);
@@ -158,6 +176,8 @@ class Scheduler final : private ChannelListener {
   void note_output(Channel& channel);
   void wake_everybody();
 
+  void forget_change(Stream& stream);
+
   // watch.cc
   void watch();
   void watch_read(Lock& lock);
@@ -184,6 +204,8 @@ class Scheduler final : private ChannelListener {
   std::uint64_t requests_ = 0;
   CallMean call_mean_;
   Instant next_inline_probe_{};
+  bool event_loop_ = false;
+  std::vector<Stream*> changed_;  // told at the next pump()
   bool lifeline_open_ = true;
   bool draining_ = false;
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 
+#include "base/clock.h"
 #include "proto/heads.h"
 
 namespace rowhouse::worker {
@@ -20,6 +21,11 @@ struct Stream {
   std::uint32_t id = 0;
   StreamState state = StreamState::kQueued;
   bool gone = false;   // given up by the gateway, or the channel ended: nobody reads what is sent
+  bool offers_upgrade = false;  // the client offers to speak WebSocket
+  bool changed = false;  // of an event loop: something came since it was last told
+  void* observer = nullptr;  // of an event loop: its own object for this stream, while there is one
+  bool wants_room = false;  // data waits for room in the channel's output
+  Instant begun{};       // of an event loop: when it was handed over
   unsigned users = 0;  // threads that are blocked on this stream; it is not reused before they have left
 
   // The head is borrowed from `payload` and `room`.

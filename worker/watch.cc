@@ -134,6 +134,7 @@ void Scheduler::look_at_leader(Instant time) {
 }
 
 bool Scheduler::nobody_reads(Instant time) const {
+  if (event_loop_) return false;
   if (running_ == 0 || !idle_.empty() || !blocked_.empty()) return false;
   if (leader_ == nullptr) return true;
   return phase_ == Phase::kRunning && time - leader_->call_begun >= kStall;

@@ -7,6 +7,8 @@
 
 #include <csignal>
 
+#include "proto/common_messages.h"
+
 namespace rowhouse::jail {
 
 Status Steward::prepare() {
@@ -27,7 +29,7 @@ Error Steward::run() {
 }
 
 Status Steward::serve_turn() {
-  const bool has_news = supervised_ && workers_.find_ended() != nullptr;
+  const bool has_news = supervised_ && (next_row_ || workers_.find_ended() != nullptr);
   pollfd waiting[] = {
       {children_.get(), POLLIN, 0},
       {supervised_ ? control_ : -1, static_cast<short>(has_news ? POLLIN | POLLOUT : POLLIN), 0}};
@@ -48,6 +50,12 @@ Status Steward::on_control() {
   }
   if (!incoming.ok() && incoming.error().code == ErrorCode::kWouldBlock) return {};
   RH_TRY(incoming);
+  if (incoming.value().type == proto::MessageType::kResync) {
+    RH_ASSIGN(const proto::Resync resync, proto::decode_message<proto::Resync>(incoming.value()));
+    resync_nonce_ = resync.nonce;
+    next_row_ = 0;
+    return {};
+  }
   const auto& descriptors = incoming.value().descriptors;
   RH_ASSIGN(const proto::Spawn spawn, proto::decode_message<proto::Spawn>(incoming.value()));
   return on_spawn(spawn, {descriptors[0].get(), descriptors[1].get(), descriptors[2].get()});
@@ -79,7 +87,26 @@ void Steward::on_children() {
   }
 }
 
+// Everything that is not free, before the ends that are told next.
+Status Steward::send_rows() {
+  while (next_row_) {
+    const WorkerRow* row = workers_.find_used(*next_row_);
+    const Status sent = row != nullptr ? proto::send_control(control_, proto::StewardWorker{row->worker})
+                                       : proto::send_control(control_, proto::Resynced{resync_nonce_});
+    if (!sent.ok()) return sent;
+    next_row_.reset();
+    if (row != nullptr) next_row_ = workers_.index_of(*row) + 1;
+  }
+  return {};
+}
+
 Status Steward::send_reports() {
+  if (const Status said = send_rows(); !said.ok()) {
+    if (said.error().code == ErrorCode::kWouldBlock) return {};
+    if (said.error().code != ErrorCode::kClosed) return said;
+    next_row_.reset();
+    supervised_ = false;
+  }
   while (WorkerRow* row = workers_.find_ended()) {
     const std::int32_t error = workers_.start_error(*row).load(std::memory_order_relaxed);
     const Status sent =

@@ -3,8 +3,11 @@
 // reports the workers' ends. It reads nothing but the supervisor's messages and never calls exec.
 //
 // Every Spawn gets exactly one answer, when its process is gone: SpawnFailed (no fork or no exec) or
-// WorkerExited. When the supervisor is gone it keeps the workers and reaps on.
+// WorkerExited. When the supervisor is gone it keeps the workers and reaps on; the next one has the same
+// socket and asks with Resync what there is.
 #pragma once
+
+#include <optional>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
@@ -31,12 +34,15 @@ class Steward {
   Status on_spawn(const proto::Spawn& spawn, const WorkerDescriptors& descriptors);
   void on_children();
   Status send_reports();
+  Status send_rows();
 
   int control_;
   const WorkerProgram& program_;
   WorkerTable& workers_;
   UniqueFd children_;
   bool supervised_ = true;
+  std::uint32_t resync_nonce_ = 0;
+  std::optional<std::size_t> next_row_;  // of the table, to be said in answer to Resync
 };
 
 }  // namespace rowhouse::jail

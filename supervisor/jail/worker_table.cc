@@ -34,6 +34,13 @@ WorkerRow* WorkerTable::find_living(pid_t pid) {
   return row == rows_.end() ? nullptr : &*row;
 }
 
+const WorkerRow* WorkerTable::find_used(std::size_t index) const {
+  const auto from = rows_.begin() + static_cast<std::ptrdiff_t>(std::min(index, rows_.size()));
+  const auto row = std::find_if(from, rows_.end(),
+                                [](const WorkerRow& candidate) { return candidate.state != WorkerState::kFree; });
+  return row == rows_.end() ? nullptr : &*row;
+}
+
 WorkerRow* WorkerTable::find_ended() {
   const auto has_ended = [](const WorkerRow& row) { return row.state == WorkerState::kEnded; };
   const auto row = std::find_if(rows_.begin(), rows_.end(), has_ended);

@@ -35,6 +35,11 @@ class WorkerTable {
   // Nothing for an orphan of the app's.
   [[nodiscard]] WorkerRow* find_living(pid_t pid);
   [[nodiscard]] WorkerRow* find_ended();
+  // The first row from `index` on that is not free; nothing when there is none.
+  [[nodiscard]] const WorkerRow* find_used(std::size_t index) const;
+  [[nodiscard]] std::size_t index_of(const WorkerRow& row) const {
+    return static_cast<std::size_t>(&row - rows_.data());
+  }
 
   // REQUIRES: `row` is of this table.
   [[nodiscard]] StartError& start_error(const WorkerRow& row) { return errors_[&row - rows_.data()]; }

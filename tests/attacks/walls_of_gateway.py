@@ -70,7 +70,7 @@ STREAMS = (
     cut("request.deadline", "gateway/exchange.cc", "  if (end > bench_.turn.now()) {\n", "  if (true) {\n",
         {"W06/whole_frames", "W25"}),
     cut("request.runs-once", "gateway/exchange.cc",
-        "  if (phase != StreamPhase::kOpened || !replayable_) return false;\n", "", {"W30/not_given_to_the_next"}),
+        "  const bool never_started = phase == StreamPhase::kOpened;\n", "  const bool never_started = true;\n", {"W30/not_given_to_the_next"}),
     cut("queue.cap", "gateway/app.cc", "  if (share_.queued() >= limits_.queue) return kQueueFull;\n", "", {"X21"}),
     cut("connections.share", "gateway/client_counts.cc", "if (count >= limit_) return false;", "",
         {"tests/system/test_gateway.py::test_a_client_gets_its_share_of_the_connections_and_not_one_more"}),
@@ -78,7 +78,7 @@ STREAMS = (
 
 RESPONSES = (
     both("response.status", (
-        ("proto/heads.cc", "if (!reader.ok() || head.status < 200 || head.status > 599)", "if (!reader.ok())"),
+        ("proto/heads.cc", "  if (head.status < 200 || head.status > 599) return invalid(\"RESPONSE status\");\n", ""),
         ("gateway/response_rules.cc", '  if (head.status < kFirstStatus || head.status > kLastStatus) return invalid("response '
          'status");\n', "")), {"W12", "W18"}),
     cut("response.names", "gateway/response_rules.cc",
@@ -93,7 +93,7 @@ RESPONSES = (
         {"W15/not_kept"}),
     cut("response.too-short", "gateway/exchange.cc", "if (has_length_ && length_left_ > 0) {", "if (false) {",
         {"W15/not_kept"}),
-    cut("response.framing", "gateway/http1_writer.cc", "    if (is_dropped_response_field(field.name)) continue;\n", "",
+    cut("response.framing", "gateway/http1_writer.cc", "    if (is_dropped_response_field(field.name)) continue;\n    append_field(", "    append_field(",
         {"W16"}),
     cut("response.fields", "proto/heads.cc",
         '  if (count > kMaxFields) return make_error(ErrorCode::kTooLarge, "head fields");\n', "", {"W17"}),
@@ -101,7 +101,7 @@ RESPONSES = (
         {"W13/64_kib"}),
     cut("response.no-body", "gateway/exchange.cc", "  if (bodyless_) bytes = {};\n", "", {"W19"}),
     cut("response.unread-body", "gateway/http1_connection_answer.cc",
-        "    case Http1Request::Body::kMore:\n      break;\n", "    case Http1Request::Body::kMore:\n      start_next();\n      return;\n",
+        "    case Http1Request::Body::kMore: break;\n", "    case Http1Request::Body::kMore:\n      start_next();\n      return;\n",
         {"W26"}),
     cut("response.joined-chunks", "gateway/http1_writer.cc", "if (chunk_bytes_ == 0) {", "if (true) {",
         {"W28/no_more_memory"}),
@@ -111,10 +111,10 @@ STATIC_FILES = (
     cut("static.links", "gateway/static_files.cc",
         "RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV", "0", {"X08", "X09"}),
     cut("static.owner", "gateway/static_files.cc",
-        '  if (status.st_uid != owner_uid) return refuse(403, "not owned by the tenant");\n', "", {"S19"},
+        '  if (status.st_uid != owner_uid) return refuse(403, "not owned by the tenant", proto::Cause::kFileOwner);\n', "", {"S19"},
         together=("static.one-link",), covered="a file with several names is refused"),
     cut("static.one-link", "gateway/static_files.cc",
-        '  if (status.st_nlink > 1) return refuse(403, "has several hard links");\n', "", {"S19"}, together=("static.owner",),
+        '  if (status.st_nlink > 1) return refuse(403, "has several hard links", proto::Cause::kFileLinks);\n', "", {"S19"}, together=("static.owner",),
         covered="the owner of the file is asked too"),
 )
 

@@ -66,7 +66,7 @@ CGROUPS = (
 )
 
 KILLS = (
-    cut("kill.leaf", "worker.cc", "  kill_leaf();\n  deadline_.start(kStatusWait);\n", "  deadline_.start(kStatusWait);\n",
+    cut("kill.leaf", "worker.cc", "  kill_leaf();\n  on_event(WorkerEvent::kEnded);\n", "  on_event(WorkerEvent::kEnded);\n",
         {DAEMON}, together=("kill.old-leaf",), covered="a leaf that cannot be removed is killed again"),
     cut("kill.old-leaf", "sandbox.cc", "[[maybe_unused]] const Status killed = leaf.group.kill();", "", {DAEMON},
         together=("kill.leaf",), covered="the leaf of a worker that has ended is killed at once"),
@@ -75,11 +75,11 @@ KILLS = (
     cut("kill.freezer", "cgroup_files.cc", "for (const pid_t pid : read_pids(directory)) ::kill(pid, SIGKILL);", "", {DAEMON},
         needs="cgroup1"),
     cut("kill.thaw", "cgroups.cc", "if (tree_ != nullptr) tree_->thaw_above(path_);", "", {FROZEN}, needs="cgroup1"),
-    cut("kill.start-timeout", "worker.cc", "  lifeline_poll_->watch(UV_READABLE);\n  deadline_.start(order.startup);\n",
+    cut("kill.start-timeout", "worker.cc", "  lifeline_poll_->watch(UV_READABLE);\n  deadline_.start(std::chrono::ceil<std::chrono::milliseconds>(times_.startup));\n",
         "  lifeline_poll_->watch(UV_READABLE);\n", {"S11"}),
     cut("backoff", "backoff.cc", "return delay * (75 + random % 51) / 100;", "return Duration::zero();",
         {"S12", "W30/less_and_less"}),
-    cut("lifeline.born-once", "worker.cc", "if (state_ == WorkerState::kSpawning) on_born(message);", "on_born(message);",
+    cut("lifeline.born-once", "worker.cc", "if (life_.state == WorkerState::kSpawning) on_born(message);", "on_born(message);",
         {"S10"}),
 )
 
@@ -97,7 +97,7 @@ IDENTITY = (
     look("message-queues", "  look_at_message_queues();\n"),
     look("shared-directories", "  look_at_shared_directories();\n"),
     look("home", "if (std::string home = home_left(trace); !home.empty()) left.push_back(std::move(home));"),
-    cut("strict", "app.cc", "if (!around_.host->host.strict || missing == 0) return top_up();", "return top_up();",
+    cut("strict", "app_events.cc", "if (!around_.host->host.strict || missing == 0) return top_up();", "return top_up();",
         {STRICT}),
     cut("started-with.descriptors", "main.cc", "::close_range(STDERR_FILENO + 1, ~0u, 0) != 0", "false", {LEFT_OPEN}),
     cut("started-with.umask", "main.cc", "  ::umask(022);\n", "", {"T-CRED-26"}, together=("session.umask",),

@@ -92,6 +92,10 @@ class Client final : private ExchangeClient {
   }
 
  private:
+  void on_tunnel(const proto::ResponseHead&) override {
+    require(running_ && !responded_, "one head, before the end");
+    responded_ = true;
+  }
   void on_response(const proto::ResponseHead& head, const CheckedResponse& checked) override {
     require(running_ && !responded_, "one head, before the end");
     require(head.status >= 200 && head.status <= 599, "a status that HTTP has");
@@ -143,11 +147,11 @@ ShareTable& shares() {
   return table;
 }
 
-class World final : private WorkerFaultListener {
+class World final : private AppListener {
  public:
   World()
       : bench_(loop_.get(), clock_),
-        app_(std::make_unique<App>(bench_, 7, static_cast<WorkerFaultListener&>(*this))) {
+        app_(std::make_unique<App>(bench_, 7, static_cast<AppListener&>(*this))) {
     using std::chrono::seconds;
     app_->set_limits({kMaxBody, seconds(10), seconds(10), 8, 8}, shares().app(kRow));
     for (std::size_t i = 0; i < kWorkers; ++i) add_worker(i);
@@ -192,6 +196,9 @@ class World final : private WorkerFaultListener {
   void on_worker_fault(const WorkerIdentity& worker, proto::FaultKind) override {
     require(worker.app == 7 && worker.generation == 1, "the fault of a worker that exists");
   }
+
+  void on_app_wanted(std::uint32_t app) override { require(app == 7, "the app that exists is wanted"); }
+  void on_probed(const proto::Probed&) override { require(false, "nobody asked"); }
 
   void add_worker(std::size_t place) {
     auto pair = create_stream_pair();

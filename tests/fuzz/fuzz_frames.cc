@@ -52,6 +52,11 @@ std::string write_again(const Frame& frame) {
       if (bytes.ok()) append_credit(out, frame.stream, bytes.value());
       break;
     }
+    case FrameType::kTunnel: {
+      const auto head = parse_tunnel(frame.payload, room);
+      if (head.ok()) append_tunnel(out, frame.stream, head.value());
+      break;
+    }
     case FrameType::kDrain:
       if (const auto last = parse_drain(frame.payload); last.ok()) append_drain(out, last.value());
       break;

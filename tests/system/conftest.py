@@ -88,6 +88,16 @@ def uid_blocks():
 @pytest.fixture
 def host(request, uid_blocks):
     """A Host; afterwards it must have ended well and left nothing."""
+    yield from a_host(request, uid_blocks)
+
+
+@pytest.fixture(scope="module")
+def shared_host(request, uid_blocks):
+    """The same, for all tests of a module: where each is one request, and its log need not be empty before."""
+    yield from a_host(request, uid_blocks)
+
+
+def a_host(request, uid_blocks):
     if not (BUILD / "rowhoused").exists():
         pytest.fail(f"there is no rowhoused in {BUILD}: build first, or set ROWHOUSE_BUILD")
     directory = pathlib.Path(tempfile.mkdtemp(prefix="rowhouse-test-", dir=HOSTS))

@@ -34,7 +34,13 @@ class Connection:
     """One connection; requests one after the other."""
 
     def __init__(self, port, timeout=20.0):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout)
+        """`port`: of 127.0.0.1, or the path of a UNIX socket."""
+        if isinstance(port, int):
+            self.socket = socket.create_connection(("127.0.0.1", port), timeout)
+        else:
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.settimeout(timeout)
+            self.socket.connect(str(port))
         self.buffer = b""
 
     def close(self):

@@ -93,6 +93,8 @@ def free_port():
 class Host:
     """REQUIRES: root.  Create, add tenants, start(); the fixture calls finish()."""
 
+    probe_source = APPS / "probe"
+
     def __init__(self, directory, first_uid):
         self.directory, self.next_uid = directory, first_uid + 2
         self.gateway_uid, self.control_uid = first_uid, first_uid + 1
@@ -104,6 +106,7 @@ class Host:
         self.left_open = ()  # descriptors that a careless starter lets rowhoused have
         self.umask = -1  # of the starter; -1: ours
         self.extra_config, self.gateway_keys = "", ""  # gateway_keys: ", key: value" of the map
+        self.extra_listen = ""  # further lines of `listen`
         self.command = [BUILD / "rowhoused"]
         self.seen, self.cgroup_roots = set(), set()
         directory.chmod(0o755)
@@ -114,7 +117,7 @@ class Host:
     def write_config(self):
         d = self.directory
         self.config_path.write_text(
-            f'listen:\n  - http: "127.0.0.1:{self.port}"\n'
+            f'listen:\n  - http: "127.0.0.1:{self.port}"\n{self.extra_listen}'
             f"gateway: {{ processes: {self.gateways}, user: {self.gateway_uid}{self.gateway_keys} }}\n"
             f"control: {{ socket: {self.socket_path}, user: {self.control_uid}, admins: [root] }}\n"
             f"directories: {{ tenants: {d}/tenants.d, state: {d}/state, run: {d}/run, logs: {d}/logs }}\n"
@@ -139,7 +142,9 @@ class Host:
         """Writes the tenant's file in the registry."""
         text = text or (f"uid: {tenant.uid}\ngid: {tenant.uid}\nhome: {tenant.home}\nplan: test\n"
                         f"domains: [{', '.join(tenant.domains)}]\nmanifest: rowhouse.yaml\n")
-        (self.directory / "tenants.d" / f"{tenant.name}.yaml").write_text(text)
+        staged = self.directory / "tenants.d" / f".{tenant.name}.new"
+        staged.write_text(text)
+        staged.rename(self.directory / "tenants.d" / f"{tenant.name}.yaml")
 
     def add_probe(self, name, app="site", **keys):
         """A tenant with the probe app; `keys` are further lines of the app in the manifest."""

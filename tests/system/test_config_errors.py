@@ -109,9 +109,9 @@ def test_an_unknown_key_is_refused_with_a_suggestion(host, globex):
 
 
 def test_a_key_of_a_later_version_is_not_supported_yet(host, globex):
-    acme = host.add_probe("acme", max_requests=100)
+    acme = host.add_probe("acme", share="x")
     host.start("globex/site")
-    sentence(host, acme, "max_requests", "not supported yet")
+    sentence(host, acme, "share", "not supported yet")
 
 
 def test_a_route_under_somebody_elses_domain_is_refused(host, globex):

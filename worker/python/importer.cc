@@ -102,6 +102,23 @@ std::string type_name(PyObject* object) {
   return Py_TYPE(object)->tp_name;
 }
 
+// The app is what the factory returns.
+StartStep call_factory(const proto::WorkerPart& part, PyOwned& callable) {
+  const std::string factory = "the factory '" + part.attribute + "' in " + subject_of(part);
+  PyOwned app(PyObject_CallObject(callable.get(), nullptr));
+  if (!app) {
+    const std::string summary = log_traceback();
+    say(factory + " failed: " + summary);
+    return StartStep::kImportModule;
+  }
+  if (PyCallable_Check(app.get()) == 0) {
+    say(factory + " returned no app: what it returned is of type " + type_name(app.get()));
+    return StartStep::kCallable;
+  }
+  callable = std::move(app);
+  return StartStep::kNone;
+}
+
 StartStep find_callable(const proto::WorkerPart& part, PyOwned object, PyOwned& callable) {
   std::string_view rest = part.attribute;
   std::string owner = subject_of(part);
@@ -121,13 +138,14 @@ StartStep find_callable(const proto::WorkerPart& part, PyOwned object, PyOwned& 
     rest.remove_prefix(name.size() + 1);
     owner = "'" + name + "' in " + owner;
   }
+  const bool factory = part.role == proto::CallableRole::kFactory;
   if (PyCallable_Check(object.get()) == 0) {
     say("'" + part.attribute + "' in " + subject_of(part) + " is not callable: it is of type " +
         type_name(object.get()));
     return StartStep::kCallable;
   }
   callable = std::move(object);
-  return StartStep::kNone;
+  return factory ? call_factory(part, callable) : StartStep::kNone;
 }
 
 }  // namespace

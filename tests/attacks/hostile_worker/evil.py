@@ -52,7 +52,7 @@ def install(host):
 
 def app_lines(tenant, name, wsgi, request_s):
     return (f"  {name}:\n    routes: [{tenant.domain}/{name}]\n    wsgi: \"{wsgi}\"\n    directory: site\n"
-            f"    threads: 4\n    limits: {{ body: 2G }}\n    env: {{ EVIL_NAME: {name} }}\n"
+            f"    threads: 4\n    limits: {{ body: 2G }}\n    buffering: false\n    env: {{ EVIL_NAME: {name} }}\n"
             f"    timeouts: {{ startup: {int(START_S)}s, request: {int(request_s * 1000)}ms, queue: 20s, graceful: 2s, "
             "shutdown: 1s }\n")
 

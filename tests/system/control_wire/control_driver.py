@@ -20,6 +20,7 @@ PATIENCE_S = 10
 # proto/message_types.h
 PING, PONG = 1, 2
 SETUP, READY, ADMIN, TENANT, PROBLEM, LOG_SOURCE, ACCESS_SOURCE, DEATH = 112, 113, 114, 115, 116, 117, 118, 119
+DEATH_STORED, HOST_DEATH = 143, 144
 QUERY, APP_INFO, WORKER_INFO, QUERY_END, COMMAND, COMMAND_DONE, NOTICE = 120, 121, 122, 123, 124, 125, 126
 # proto/causes.h
 EXIT, SIGNAL, SECCOMP, IMPORT, CONFIG, SPAWN = 1, 2, 4, 5, 12, 15
@@ -130,6 +131,7 @@ class Control:
         self.on_command = lambda app, kind: (DONE, 2, 0, 0, 0)  # outcome, generation, worker, cause, argument
         self.silent = False         # answers no query
         self.pongs = []
+        self.stored = []            # (app number, generation, worker, at_ms) as they were acknowledged
         self.ended, self.exit_status = False, None
         self.ready = threading.Event()
         self.lock = threading.Lock()
@@ -186,6 +188,8 @@ class Control:
             self.ready.set()
         elif kind == PONG:
             self.pongs.append(struct.unpack("<I", fields)[0])
+        elif kind == DEATH_STORED:
+            self.stored.append(struct.unpack("<IIIq", fields))
         elif kind == QUERY and not self.silent:
             self._on_query(fields)
         elif kind == COMMAND:
@@ -234,9 +238,12 @@ class Control:
         theirs.close()
         return ours
 
-    def death(self, app, cause, argument=0, generation=1, worker=1, at_ms=1_700_000_000_123):
+    def death(self, app, cause, argument=0, generation=1, worker=1, at_ms=1_700_000_000_123, process=(0, 0, 0)):
         self.send(DEATH, struct.pack("<IIIHiq", app.number, generation, worker, cause, argument, at_ms)
-                  + NO_LIMITS)
+                  + NO_LIMITS + struct.pack("<IIB", *process) + name(app.tenant) + name(app.app))
+
+    def host_death(self, process, number, cause, argument=0, pid=99, at_ms=1_700_000_000_123):
+        self.send(HOST_DEATH, struct.pack("<BIIHiq", process, number, pid, cause, argument, at_ms))
 
     def notice(self, app, kind, generation=1, number=0, at_ms=1_700_000_000_123):
         self.send(NOTICE, struct.pack("<I", app.number) + name(app.tenant) + name(app.app)

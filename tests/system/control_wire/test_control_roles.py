@@ -4,7 +4,8 @@ from control_driver import ACME_UID, GLOBEX_UID, STRANGER_UID, TENANT_GONE
 
 CALLS = [("GET", "/v1/status?tenant={}"), ("GET", "/v1/status?tenant={}&app=shop"), ("GET", "/v1/apps/{}/shop/logs"),
          ("POST", "/v1/apps/{}/shop/start"), ("POST", "/v1/apps/{}/shop/stop"), ("POST", "/v1/apps/{}/shop/restart"),
-         ("GET", "/v1/apps/{}/shop/logs?follow=1")]
+         ("GET", "/v1/apps/{}/shop/logs?follow=1"), ("GET", "/v1/apps/{}/shop/explain"),
+         ("GET", "/v1/events?tenant={}"), ("GET", "/v1/events?tenant={}&app=shop&follow=1")]
 
 
 def test_a_tenant_sees_its_own_apps_and_an_admin_all(control, site, shop):

@@ -24,7 +24,8 @@ def known_pythons():
     return [line.split(' ', 2) for line in table.read_text().splitlines() if line]
 
 
-HELLO, REQUEST, BODY, START, RESPONSE, DATA, END, ABORT, CREDIT, DRAIN = range(1, 11)
+HELLO, REQUEST, BODY, START, RESPONSE, DATA, END, ABORT, CREDIT, DRAIN, _, TUNNEL = range(1, 13)
+WSGI, ASGI, DETECT = range(3)
 METHODS = {'GET': 1, 'HEAD': 2, 'POST': 3, 'PUT': 4, 'DELETE': 5, 'OPTIONS': 6, 'PATCH': 7, 'TRACE': 8}
 NAMES = ('', 'accept', 'accept-encoding', 'accept-language', 'authorization', 'cache-control', 'content-type', 'cookie',
          'if-modified-since', 'if-none-match', 'origin', 'referer', 'user-agent', 'x-forwarded-for',
@@ -53,12 +54,12 @@ def sealed_memory(content):
 
 
 def worker_part(directory, callable_='app:application', threads=1, virtualenv='', env=None, script=None, home=None,
-                version=1, python='3.11'):
+                version=1, python='3.11', interface=WSGI, factory=False):
     module, _, attribute = callable_.partition(':')
     kind = 0
     if script:
-        kind, module, attribute = 1, str(script), 'application'
-    out = struct.pack('<HHB', version, threads, kind)
+        kind, module, attribute = 1, str(script), 'create_app' if factory else 'application'
+    out = struct.pack('<HHB', version, threads, kind | interface << 1 | factory << 3)
     for text in ('acme', 'site', module, attribute, str(home or directory), str(directory), str(virtualenv), python):
         out += text16(text.encode())
     env = env or {}
@@ -115,19 +116,19 @@ class Answer:
 
     def take(self, kind, payload):
         self.kinds.append(kind)
-        if kind == RESPONSE:
+        if kind in (RESPONSE, TUNNEL):
             self.take_head(payload)
         elif kind == DATA:
-            assert RESPONSE in self.kinds and 1 <= len(payload) <= 32768
+            assert {RESPONSE, TUNNEL} & set(self.kinds) and 1 <= len(payload) <= 32768
             self.body += payload
         elif kind == END:
             self.service_us, reserved = struct.unpack('<HH', payload)
-            assert RESPONSE in self.kinds or reserved == 0
+            assert {RESPONSE, TUNNEL} & set(self.kinds) or reserved == 0
         elif kind == ABORT:
             self.abort = struct.unpack('<HH', payload)[0]
 
     def take_head(self, payload):
-        assert self.kinds.count(RESPONSE) == 1
+        assert self.kinds.count(RESPONSE) + self.kinds.count(TUNNEL) == 1
         self.status, length = struct.unpack_from('<HH', payload)
         at = 4 + length
         self.reason = payload[4:at].decode('latin-1')
@@ -233,7 +234,8 @@ class Channel:
         self.last += 1
         self.answers[self.last] = Answer()
         self.credits[self.last] = WINDOW
-        self.send(frame(REQUEST, self.last, request_payload(**fields), 1 if body is None else 0))
+        flags = flags if flags is not None else 1 if body is None else 0
+        self.send(frame(REQUEST, self.last, request_payload(**fields), flags))
         return self.last
 
     def send_body(self, stream, data, last=True):

@@ -64,13 +64,14 @@ void LoaderProcess::send_bytes(ByteSpan bytes) {
 
 Answer LoaderProcess::receive() {
   Answer answer;
+  std::size_t beside = 0;  // records that Loaded does not count
   for (;;) {
     auto incoming = proto::wait_for_control(socket_.get(), kPatienceMs);
     if (!incoming.ok()) return answer;
     proto::IncomingMessage& message = incoming.value();
     if (message.type == proto::MessageType::kLoaded) {
       const auto loaded = proto::decode_message<proto::Loaded>(message);
-      answer.loaded = loaded.ok() && loaded.value().records == answer.records.size();
+      answer.loaded = loaded.ok() && loaded.value().records == answer.records.size() - beside;
       return answer;
     }
     if (message.type == proto::MessageType::kLoadError) {
@@ -79,7 +80,12 @@ Answer LoaderProcess::receive() {
       if (text.ok()) answer.sentences = text.value();
       return answer;
     }
+    const bool extra = message.type == proto::MessageType::kManifestIdentity ||
+                       message.type == proto::MessageType::kManifestWatch;
+    if (extra) ++beside;
+    const bool unchanged = message.type == proto::MessageType::kUnchanged;
     answer.records.push_back(std::move(message));
+    if (unchanged) return answer;
   }
 }
 

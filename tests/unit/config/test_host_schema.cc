@@ -286,7 +286,7 @@ TEST_CASE("each number of a plan has its range and its unit") {
   CHECK(contains(plan("io: 10M"), "\"io\" must be a map"));
   CHECK(contains(plan("io: { write: 1K }"), "\"write\" must be a size with a unit (K, M, G, T) from 64K to 16T"));
   CHECK(contains(plan("io: { wrote: 1M }"), "unknown key \"wrote\"; did you mean \"write\"?"));
-  CHECK(contains(plan("rate: 50/s"), "\"rate\" is not supported yet"));
+  CHECK(contains(plan("rate: 50"), "\"rate\" must be requests of each second, such as \"50/s\""));
   CHECK(contains(plan("memroy: 1G"), "unknown key \"memroy\"; did you mean \"memory\"?"));
   CHECK(contains(refused(std::string(kListen) + "plans: {p: {memory: 15M}}\n"),
                  "\"memory\" must be a size with a unit (K, M, G, T) from 16M to 16T, not \"15M\""));

@@ -46,17 +46,18 @@ TEST_CASE_FIXTURE(TenantFixture, "a host file comes by descriptor, and its recor
   const Answer answer = loader.receive();
   CHECK(answer.sentences == "");
   REQUIRE(answer.loaded);
-  REQUIRE(answer.records.size() >= 10);  // and the privileged groups of this host
+  REQUIRE(answer.records.size() >= 11);  // and the privileged groups of this host
   CHECK(as<proto::HostRecord>(answer.records[0]).gateway_uid == 801);
   CHECK(as<proto::NetworkRecord>(answer.records[1]).mode == proto::NetworkMode::kHost);
-  CHECK(as<proto::ListenRecord>(answer.records[2]).port == 80);
-  CHECK(as<proto::AdminRecord>(answer.records[3]).uid == 0);
-  CHECK(as<proto::AdminRecord>(answer.records[4]).uid == 7);
-  CHECK(as<proto::PythonRecord>(answer.records[5]).version.view() == "3.11");
-  CHECK(as<proto::PlanRecord>(answer.records[6]).name.view() == "p");
-  CHECK(as<proto::PlanRecord>(answer.records[7]).name.view() == "q");
-  CHECK(as<proto::NetworkRecord>(answer.records[8]).mode == proto::NetworkMode::kHost);
-  CHECK(as<proto::PortRecord>(answer.records[9]).port == 443);
+  CHECK(as<proto::GatewayRecord>(answer.records[2]).penalties);
+  CHECK(as<proto::ListenRecord>(answer.records[3]).port == 80);
+  CHECK(as<proto::AdminRecord>(answer.records[4]).uid == 0);
+  CHECK(as<proto::AdminRecord>(answer.records[5]).uid == 7);
+  CHECK(as<proto::PythonRecord>(answer.records[6]).version.view() == "3.11");
+  CHECK(as<proto::PlanRecord>(answer.records[7]).name.view() == "p");
+  CHECK(as<proto::PlanRecord>(answer.records[8]).name.view() == "q");
+  CHECK(as<proto::NetworkRecord>(answer.records[9]).mode == proto::NetworkMode::kHost);
+  CHECK(as<proto::PortRecord>(answer.records[10]).port == 443);
   CHECK(loader.finish() == 0);
 }
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include "base/files.h"
+#include "proto/gateway_part.h"
 #include "proto/worker_part.h"
 #include "tenant_fixture.h"
 
@@ -15,7 +16,7 @@ TEST_CASE_FIXTURE(TenantFixture, "a manifest becomes records in the order of the
   const Answer answer = loader.load_manifest(home);
   CHECK(answer.sentences == "");
   REQUIRE(answer.loaded);
-  REQUIRE(answer.records.size() == 6);
+  REQUIRE(answer.records.size() == 8);
   const auto blog = as<proto::AppRecord>(answer.records[0]);
   CHECK(blog.name.view() == "blog");
   CHECK(blog.python.view() == "3.11");
@@ -23,8 +24,14 @@ TEST_CASE_FIXTURE(TenantFixture, "a manifest becomes records in the order of the
   CHECK(as<proto::RouteRecord>(answer.records[1]).host.view() == "acme.example");
   CHECK(as<proto::RouteRecord>(answer.records[2]).prefix.view() == "/blog");
   CHECK(as<proto::StaticRecord>(answer.records[3]).prefix.view() == "/static/");
-  CHECK(as<proto::AppRecord>(answer.records[4]).python.view() == "3.12");
-  CHECK(as<proto::RouteRecord>(answer.records[5]).prefix.view() == "/shop");
+  CHECK(answer.records[4].type == proto::MessageType::kGatewayPartRecord);
+  CHECK(as<proto::AppRecord>(answer.records[5]).python.view() == "3.12");
+  CHECK(as<proto::RouteRecord>(answer.records[6]).prefix.view() == "/shop");
+  const auto bytes = read_sealed_memory(answer.records[4].descriptors.at(0).get(), proto::kMaxGatewayPartBytes);
+  REQUIRE(bytes.ok());
+  const auto part = proto::parse_gateway_part(as_bytes(bytes.value()));
+  REQUIRE(part.ok());
+  CHECK(part.value().statics.at(0).prefix == "/static/");
   CHECK(loader.finish() == 0);
 }
 
@@ -32,7 +39,7 @@ TEST_CASE_FIXTURE(TenantFixture, "the worker part is sealed and has absolute pat
   furnish();
   LoaderProcess loader(kTenantUid);
   const Answer answer = loader.load_manifest(home);
-  REQUIRE(answer.records.size() == 6);
+  REQUIRE(answer.records.size() == 8);
   const auto bytes =
       read_sealed_memory(answer.records[0].descriptors.at(0).get(), proto::kMaxWorkerPartBytes);
   REQUIRE(bytes.ok());
@@ -49,7 +56,7 @@ TEST_CASE_FIXTURE(TenantFixture, "the worker part is sealed and has absolute pat
   CHECK(part.value().environment == std::vector<std::pair<std::string, std::string>>{
                                         {"USER", "acme-user"}, {"LOGNAME", "acme-user"}, {"A", "b"}});
   const auto script =
-      read_sealed_memory(answer.records[4].descriptors.at(0).get(), proto::kMaxWorkerPartBytes);
+      read_sealed_memory(answer.records[5].descriptors.at(0).get(), proto::kMaxWorkerPartBytes);
   REQUIRE(script.ok());
   CHECK(proto::parse_worker_part(as_bytes(script.value())).value().module == home + "/shop.py");
 }
@@ -58,7 +65,7 @@ TEST_CASE_FIXTURE(TenantFixture, "a static prefix brings its directory, which gi
   furnish();
   LoaderProcess loader(kTenantUid);
   const Answer answer = loader.load_manifest(home);
-  REQUIRE(answer.records.size() == 6);
+  REQUIRE(answer.records.size() == 8);
   struct stat sent {
   }, named{};
   REQUIRE(::fstat(answer.records[3].descriptors.at(0).get(), &sent) == 0);
@@ -107,6 +114,6 @@ TEST_CASE_FIXTURE(TenantFixture, "the largest manifest reaches a supervisor that
   loader.wait_until_stuck();
   const Answer answer = loader.receive();
   CHECK(answer.loaded);
-  CHECK(answer.records.size() == 64 * 18);
+  CHECK(answer.records.size() == 64 * 19);
   CHECK(loader.finish() == 0);
 }

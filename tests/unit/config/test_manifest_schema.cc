@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "config/manifest_schema.h"
+#include "config/quantities.h"
 #include "sentences.h"
 
 using namespace rowhouse;
@@ -36,9 +37,7 @@ App good_app(std::string_view lines) {
 }
 
 // Every key of an app that the design names and this version does not have.
-constexpr std::string_view kLaterKeys[] = {"asgi",     "health",     "max_requests",  "preload",
-                                           "reload",   "share",      "cache_control", "compress",
-                                           "redirect", "error_pages"};
+constexpr std::string_view kLaterKeys[] = {"preload", "reload", "share"};
 
 using Environment = std::vector<std::pair<std::string, std::string>>;
 
@@ -60,6 +59,7 @@ TEST_CASE("the smallest app has the documented defaults") {
   CHECK(record.queue_ms == 45'000);
   CHECK(record.graceful_ms == 15'000);
   CHECK(record.shutdown_ms == 5'000);
+  CHECK(record.retry == proto::RetryPolicy::kUnstarted);
   REQUIRE(app.routes.size() == 1);
   CHECK(app.routes[0].host.view() == "acme.example");
   CHECK(app.routes[0].prefix.view() == "");
@@ -92,9 +92,11 @@ apps:
     static: { /static/: blog/static, /media/: media/ }
     limits: { memory: 128M, cpu: 50%, pids: 32, body: 20M }
     timeouts: { startup: 500ms, request: 2m, queue: 1s, graceful: 10ms, shutdown: 1s }
+    retry: idempotent
 )")
                       .at(0);
   CHECK(app.routes[1].prefix.view() == "/blog");
+  CHECK(app.record.retry == proto::RetryPolicy::kIdempotent);
   CHECK(app.part.kind == proto::CallableKind::kScript);
   CHECK(app.part.module == "");
   CHECK(app.script.path == "blog/app.wsgi");
@@ -138,10 +140,37 @@ TEST_CASE("workers are a number or a range") {
   CHECK(good_app("workers: {max: 2}").record.workers_min == 1);
   CHECK(refused_app("workers: 0") == "5:14: \"workers\" must be a whole number from 1 to 1024, not \"0\"");
   CHECK(refused_app("workers: [1, 2]") == "5:14: \"workers\" must be a single value, not a map or a list");
-  CHECK(refused_app("workers: {min: 0, max: 2}") ==
-        "5:20: \"min\" 0 (started by the first request) is not supported yet");
+  CHECK(good_app("workers: {min: 0, max: 2}").record.workers_min == 0);
+  CHECK(good_app("workers: {min: 0}").record.workers_max == 1);
+  CHECK(contains(refused_app("workers: {min: 0, max: 0}"), "\"max\" must be a whole number from 1 to 1024"));
   CHECK(refused_app("workers: {min: 3, max: 2}") == "5:28: \"max\" must not be less than \"min\"");
   CHECK(refused_app("workers: {mn: 3}") == "5:15: unknown key \"mn\"; did you mean \"min\"?");
+}
+
+TEST_CASE("an app is WSGI, ASGI or looked at, and never two of them") {
+  using proto::Interface;
+  const auto app = [](std::string_view lines) {
+    return good("apps: {blog: {routes: [a.b], " + std::string(lines) + "}}\n").at(0);
+  };
+  CHECK(app("wsgi: a:b").part.interface == Interface::kWsgi);
+  CHECK(app("wsgi: a:b").record.concurrency == 0);
+  CHECK(app("asgi: a:b").part.interface == Interface::kAsgi);
+  CHECK(app("asgi: a:b").record.concurrency == 100);
+  CHECK(app("app: a:b").part.interface == Interface::kDetect);
+  CHECK(app("asgi: a:b, concurrency: 7").record.concurrency == 7);
+  CHECK(contains(refused("apps: {blog: {routes: [a.b], wsgi: a:b, asgi: a:b}}\n"),
+                 "\"asgi\" beside \"wsgi\": an app has one of them"));
+  CHECK(contains(refused("apps: {blog: {routes: [a.b], wsgi: a:b, concurrency: 7}}\n"), "\"concurrency\" is for ASGI"));
+  CHECK(contains(refused("apps: {blog: {routes: [a.b], asgi: a:b, threads: 7}}\n"), "\"threads\" is for WSGI"));
+  CHECK(contains(refused("apps: {blog: {routes: [a.b], asgi: a:b, concurrency: 1025}}\n"), "1024"));
+}
+
+TEST_CASE("a factory is called create_app in a script file") {
+  const App module = good("apps: {blog: {routes: [a.b], wsgi: 'a:make', factory: true}}\n").at(0);
+  CHECK(module.part.role == proto::CallableRole::kFactory);
+  CHECK(module.part.attribute == "make");
+  CHECK(good("apps: {blog: {routes: [a.b], wsgi: app.wsgi, factory: true}}\n").at(0).part.attribute == "create_app");
+  CHECK(good("apps: {blog: {routes: [a.b], wsgi: app.wsgi}}\n").at(0).part.role == proto::CallableRole::kApp);
 }
 
 TEST_CASE("routes and wsgi are required") {
@@ -187,6 +216,11 @@ TEST_CASE("variables have names and single values") {
   CHECK(refused_app("env: {A: \"\\0\"}") == "5:14: a text must not contain a NUL byte");
 }
 
+TEST_CASE("retry has two values") {
+  CHECK(good_app("retry: unstarted").record.retry == proto::RetryPolicy::kUnstarted);
+  CHECK(refused_app("retry: always") == "5:12: \"retry\" must be unstarted or idempotent");
+}
+
 TEST_CASE("limits and timeouts have units and ranges") {
   CHECK(contains(refused_app("limits: {memory: 1M}"),
                  "\"memory\" must be a size with a unit (K, M, G, T) from 16M to 16T"));
@@ -202,9 +236,39 @@ TEST_CASE("limits and timeouts have units and ranges") {
                  "\"graceful\" must be a duration with a unit (ms, s, m, h) from 10ms to 1h"));
   CHECK(contains(refused_app("timeouts: {shutdown: 11m}"),
                  "\"shutdown\" must be a duration with a unit (ms, s, m, h) from 10ms to 10m"));
-  CHECK(refused_app("timeouts: {idle: 10m}") == "5:16: \"idle\" is not supported yet");
+  CHECK(contains(refused_app("timeouts: {idle: 25h}"),
+                 "\"idle\" must be a duration with a unit (ms, s, m, h) from 100ms to 24h"));
+  CHECK(contains(refused_app("timeouts: {health: 1ms}"), "\"health\" must be a duration"));
   CHECK(refused_app("threads: 257") == "5:14: \"threads\" must be a whole number from 1 to 256, not \"257\"");
   CHECK(contains(refused_app("python: python3"), "\"python\" must be a Python version"));
+}
+
+TEST_CASE("a worker's end and its health check are read") {
+  const proto::AppRecord record =
+      good_app("health: {path: /up/z, interval: 3s}\n    timeouts: {health: 2s, idle: 3m}\n    max_requests: 100\n"
+               "    max_lifetime: 12h\n    max_memory: 64M")
+          .record;
+  CHECK(record.health_path.view() == "/up/z");
+  CHECK(record.health_interval_ms == 3'000);
+  CHECK(record.health_ms == 2'000);
+  CHECK(record.idle_ms == 180'000);
+  CHECK(record.max_requests == 100);
+  CHECK(record.max_lifetime_ms == 12 * 3'600'000);
+  CHECK(record.max_memory_bytes == 64 * kMebibyte);
+  const proto::AppRecord plain = good_app("threads: 1").record;
+  CHECK(plain.health_path.empty());
+  CHECK(plain.max_requests + plain.max_lifetime_ms + plain.max_memory_bytes == 0);
+  CHECK(good_app("health: {path: /}").record.health_path.view() == "/");
+}
+
+TEST_CASE("a health check must name a plain path") {
+  CHECK(contains(refused_app("health: {interval: 3s}"), "\"path\""));
+  for (const char* path : {"healthz", "/a//b", "/a/../b", "/a%20b", "'/a?b=c'", "'/a b'"}) {
+    CAPTURE(path);
+    CHECK(contains(refused_app(std::string("health: {path: ") + path + "}"), "\"path\" must"));
+  }
+  CHECK(contains(refused_app("health: {path: /, interval: 10ms}"), "\"interval\" must be a duration"));
+  CHECK(contains(refused_app("max_requests: 0"), "\"max_requests\" must be a whole number"));
 }
 
 TEST_CASE("everything that an author names has a cap") {

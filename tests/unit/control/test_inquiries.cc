@@ -12,7 +12,9 @@ struct Sent final : InquirySender {
   void send_query(const proto::Query& query) override { queries.push_back(query); }
   void send_command(const proto::Command& command) override { commands.push_back(command); }
   void send_reload(const proto::ReloadOrder& order) override { reloads.push_back(order); }
+  void send_reload_tenant(const proto::ReloadTenantOrder& order) override { tenant_reloads.push_back(order); }
   std::vector<proto::ReloadOrder> reloads;
+  std::vector<proto::ReloadTenantOrder> tenant_reloads;
   std::vector<proto::Query> queries;
   std::vector<proto::Command> commands;
 };
@@ -58,6 +60,24 @@ TEST_CASE("a query is collected over its pages") {
   CHECK(found[0].usage->memory_bytes == 5);
   CHECK_FALSE(found[1].usage);
   CHECK(status.tenants.at("acme").usage.memory_bytes == 7);
+}
+
+TEST_CASE("a reload of one tenant is collected with what became of its apps") {
+  Sent sent;
+  ManualClock clock;
+  Inquiries inquiries(sent, clock);
+  std::vector<ReloadFound> answers;
+  inquiries.reload_tenant("acme", Inquiries::TenantScope::kManifest,
+                          [&](const auto& found) { answers.push_back(found.value()); });
+  REQUIRE(sent.tenant_reloads.size() == 1);
+  CHECK_FALSE(sent.tenant_reloads[0].with_file);
+  const std::uint32_t request = sent.tenant_reloads[0].request;
+  inquiries.on_tenant_change({request + 1, {}, {}, proto::TenantChangeKind::kAppAdded});
+  inquiries.on_tenant_change({request, {}, {}, proto::TenantChangeKind::kAppRestarts});
+  inquiries.on_reload_done({request, proto::CommandOutcome::kDone, 0}, {});
+  REQUIRE(answers.size() == 1);
+  REQUIRE(answers[0].tenants.size() == 1);
+  CHECK(answers[0].tenants[0].kind == proto::TenantChangeKind::kAppRestarts);
 }
 
 TEST_CASE("a reload is collected and answered once, with its changes or its sentences") {

@@ -53,9 +53,12 @@ class Site {
   }
   void own(const std::string& name) { REQUIRE(::lchown(at(name).c_str(), kTenant, kTenant) == 0); }
 
+  [[nodiscard]] StaticOrder order(std::string_view relative, Encodings encodings = {}) const {
+    return {root(), relative, "index.html", kTenant, encodings};
+  }
   // 200 or the status of the refusal.
   [[nodiscard]] int status(std::string_view relative) const {
-    const auto opened = open_static_file(root(), relative, kTenant, types_);
+    const auto opened = open_static_file(order(relative), types_, MayWait::kYes);
     const auto* refusal = std::get_if<StaticRefusal>(&opened);
     return refusal == nullptr ? 200 : refusal->status;
   }
@@ -71,8 +74,8 @@ class Site {
     REQUIRE(::waitpid(child, &ended, 0) == child);
     return WIFEXITED(ended) ? 200 + WEXITSTATUS(ended) : -1;
   }
-  [[nodiscard]] StaticFile open(std::string_view relative) const {
-    auto opened = open_static_file(root(), relative, kTenant, types_);
+  [[nodiscard]] StaticFile open(std::string_view relative, Encodings encodings = {}) const {
+    auto opened = open_static_file(order(relative, encodings), types_, MayWait::kYes);
     REQUIRE(std::holds_alternative<StaticFile>(opened));
     return std::get<StaticFile>(std::move(opened));
   }

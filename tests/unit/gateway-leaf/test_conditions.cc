@@ -87,8 +87,36 @@ TEST_CASE("a range is cut to the file") {
   }
 }
 
+std::string describe(const std::variant<Whole, ByteRanges, Unsatisfiable>& ranges) {
+  if (std::holds_alternative<Whole>(ranges)) return "whole";
+  if (std::holds_alternative<Unsatisfiable>(ranges)) return "416";
+  std::string text;
+  const auto& all = std::get<ByteRanges>(ranges);
+  for (std::size_t i = 0; i < all.count; ++i) {
+    text += (i == 0 ? "" : " ") + std::to_string(all.parts[i].first) + "+" + std::to_string(all.parts[i].length);
+  }
+  return text;
+}
+
+TEST_CASE("several ranges: what the file lacks is left out, and what would be more than the file is refused") {
+  const auto of = [](std::string_view text, std::uint64_t size) { return describe(parse_ranges(text, size)); };
+  CHECK(of("0-1", 10) == "0+2");
+  CHECK(of("0-1,4-5", 10) == "0+2 4+2");
+  CHECK(of("0-1 , -2", 10) == "0+2 8+2");
+  CHECK(of("0-1,20-", 10) == "0+2");
+  CHECK(of("20-,30-", 10) == "416");
+  CHECK(of("0-1,x", 10) == "whole");
+  CHECK(of("0-1,", 10) == "whole");
+  CHECK(of("0-,0-", 10) == "whole");
+  CHECK(of("0-4,5-9", 10) == "0+5 5+5");
+  std::string many = "0-0";
+  for (int i = 1; i < 16; ++i) many += "," + std::to_string(i) + "-" + std::to_string(i);
+  CHECK(of(many, 1000).starts_with("0+1 1+1 "));
+  CHECK(of(many + ",16-16", 1000) == "whole");
+}
+
 TEST_CASE("Range counts in bytes, once, and only for the representation that If-Range names") {
-  const auto of = [](const std::vector<HeadField>& fields) { return describe(select_range(fields, kNow)); };
+  const auto of = [](const std::vector<HeadField>& fields) { return describe(select_ranges(fields, kNow)); };
   CHECK(of({}) == "whole");
   CHECK(of({{"Range", "bytes=1-2"}}) == "1+2");
   CHECK(of({{"RANGE", "Bytes= 1-2"}}) == "1+2");
@@ -102,7 +130,7 @@ TEST_CASE("Range counts in bytes, once, and only for the representation that If-
   CHECK(of({{"Range", "bytes=1-2"}, {"If-Range", kBefore}}) == "whole");
   Validators fresh = kNow;
   fresh.now_s = fresh.modified_s + 1;
-  CHECK(describe(select_range(std::vector<HeadField>{{"Range", "bytes=1-2"}, {"If-Range", kSame}}, fresh)) ==
+  CHECK(describe(select_ranges(std::vector<HeadField>{{"Range", "bytes=1-2"}, {"If-Range", kSame}}, fresh)) ==
         "whole");
 }
 

@@ -1,6 +1,7 @@
 // What is answered for a file that was opened.
 #include <doctest/doctest.h>
 
+#include "gateway/static_answer.h"
 #include "tests/unit/gateway-leaf/static_site.h"
 
 namespace rowhouse::gateway {
@@ -27,7 +28,7 @@ Answer answer(const StaticFile& file, const std::string& request_line, const std
   const auto checked = check_head(block, room);
   REQUIRE(std::holds_alternative<CheckedHead>(checked));
   Answer result;
-  result.plan = append_static_head(result.text, file, std::get<CheckedHead>(checked), kNow, after);
+  result.plan = append_static_head(result.text, file, std::get<CheckedHead>(checked), {kNow, "", after});
   REQUIRE(result.text.starts_with("HTTP/1.1 " + std::to_string(result.plan.status) + " "));
   REQUIRE(result.text.ends_with("\r\n\r\n"));
   return result;
@@ -113,9 +114,6 @@ TEST_CASE("a part is sent as asked") {
   CHECK(beyond.plan.length == 0);
   CHECK(beyond.has("Content-Range: bytes */10"));
   CHECK(beyond.has("Content-Length: 0"));
-  const Answer several = answer(file, kGet, "Range: bytes=0-1,4-5\r\n");
-  CHECK(several.plan.status == 200);
-  CHECK(several.plan.length == 10);
 }
 
 TEST_CASE("a time to come is not told") {
@@ -138,6 +136,42 @@ TEST_CASE("only GET and HEAD are for files") {
   CHECK(is_static_method("GET"));
   CHECK(is_static_method("HEAD"));
   for (const std::string_view method : {"POST", "OPTIONS", "get", ""}) CHECK_FALSE(is_static_method(method));
+}
+
+TEST_CASE("several parts are sent as one multipart body of the length that was said") {
+  Site site;
+  site.file("a.txt", "0123456789");
+  const StaticFile file = site.open("a.txt");
+  const Answer several = answer(file, kGet, "Range: bytes=0-1,4-5\r\n");
+  CHECK(several.plan.status == 206);
+  CHECK(several.plan.length == 0);
+  REQUIRE(several.plan.more.size() == 2);
+  CHECK(several.plan.more[1].offset == 4);
+  CHECK(several.plan.more[1].length == 2);
+  CHECK(several.plan.more[1].before.find("Content-Range: bytes 4-5/10\r\n") != std::string::npos);
+  CHECK(several.has("Content-Length: " + std::to_string(several.plan.body_bytes())));
+  CHECK(several.text.find("multipart/byteranges; boundary=") != std::string::npos);
+}
+
+TEST_CASE("a twin that was compressed before is sent to whom it may, unless it is older") {
+  Site site;
+  site.file("a.css", "plain");
+  site.file("a.css.gz", "zipped");
+  site.file("a.css.br", "brotli!");
+  site.file("b.png", "image");
+  site.file("b.png.gz", "zipped");
+  CHECK(site.open("a.css").coding == Coding::kIdentity);
+  CHECK(site.open("a.css").varies);
+  CHECK(site.open("a.css", {true, false}).coding == Coding::kGzip);
+  CHECK(site.open("a.css", {true, false}).size == 6);
+  CHECK(site.open("a.css", {true, true}).coding == Coding::kBrotli);
+  CHECK(site.open("a.css", {true, true}).content_type == "text/css; charset=utf-8");
+  CHECK(site.open("a.css", {true, true}).etag != site.open("a.css").etag);
+  CHECK(site.open("b.png", {true, true}).coding == Coding::kIdentity);
+  CHECK_FALSE(site.open("b.png").varies);
+  const std::array<timespec, 2> times{{{kModified - 1, 0}, {kModified - 1, 0}}};
+  REQUIRE(::utimensat(AT_FDCWD, site.at("a.css.br").c_str(), times.data(), 0) == 0);
+  CHECK(site.open("a.css", {true, true}).coding == Coding::kGzip);
 }
 
 }  // namespace

@@ -13,8 +13,10 @@
 #include <filesystem>
 #include <stdexcept>
 
+#include "base/files.h"
 #include "base/message_socket.h"
 #include "proto/common_messages.h"
+#include "proto/gateway_part.h"
 #include "proto/lifeline.h"
 
 namespace rowhouse::test {
@@ -52,16 +54,22 @@ GatewayProcess::GatewayProcess(std::uint32_t gateways) {
 void GatewayProcess::start(int control) {
   const char* program = std::getenv("ROWHOUSE_GATEWAY");
   if (program == nullptr) fail("ROWHOUSE_GATEWAY is not set");
+  std::string empty = std::filesystem::temp_directory_path() / "rowhouse-empty-XXXXXX";
+  require(::mkdtemp(empty.data()) != nullptr, "mkdtemp");
+  const int root = ::open(empty.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  require(root >= 0 && ::rmdir(empty.c_str()) == 0, "an empty directory");
   pid_ = ::fork();
   require(pid_ >= 0, "fork");
   if (pid_ == 0) {
     // dup2 clears close-on-exec; from 3 to 3 it would not.
     const int copy = ::fcntl(control, F_DUPFD, 100);
     if (::dup2(copy, proto::kControlFd) < 0) ::_exit(126);
+    if (::dup2(root, proto::kGatewayRootFd) < 0) ::_exit(126);
     ::close(copy);
     ::execl(program, program, static_cast<char*>(nullptr));
     ::_exit(127);
   }
+  ::close(root);
   pidfd_ = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
 }
 
@@ -125,6 +133,14 @@ void GatewayProcess::add_app(const AppOptions& options) {
     const UniqueFd root(::open(options.static_directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     send(proto::AppStatic{options.app, proto::Prefix::cut(options.static_prefix)}, {root.get()});
   }
+  proto::GatewayPart part;
+  part.buffering = options.buffering;
+  const auto bytes = proto::encode_gateway_part(part);
+  require(bytes.ok(), "a gateway part");
+  const auto memory = create_sealed_memory("part", as_bytes(bytes.value()));
+  require(memory.ok(), "memory");
+  send(proto::AppPart{options.app}, {memory.value().get()});
+  send(proto::AppRetry{options.app, options.retry});
   send(proto::AppCommit{options.app, revision_});
   require(expect<proto::AppCommitted>().revision == revision_, "AppCommitted");
 }
@@ -148,14 +164,27 @@ void GatewayProcess::settle() {
   require(expect<proto::Pong>().nonce == nonce_, "Pong");
 }
 
-proto::AccessRecord GatewayProcess::next_record() {
+std::string_view GatewayProcess::next_record_bytes() {
   record_bytes_.resize(proto::kMaxAccessRecordBytes);
-  require(wait_readable(access_.get()), "an access record");
+  require(wait_readable(access_.get()), "a record");
   const ssize_t size = ::recv(access_.get(), record_bytes_.data(), record_bytes_.size(), 0);
-  require(size > 0, "an access record");
-  const auto record = proto::parse_access_record(
-      as_bytes(std::string_view(record_bytes_).substr(0, static_cast<std::size_t>(size))));
+  require(size > 0, "a record");
+  return std::string_view(record_bytes_).substr(0, static_cast<std::size_t>(size));
+}
+
+proto::AccessRecord GatewayProcess::next_record() {
+  std::string_view bytes = next_record_bytes();
+  while (proto::is_running_record(as_bytes(bytes))) bytes = next_record_bytes();
+  const auto record = proto::parse_access_record(as_bytes(bytes));
   require(record.ok(), "an access record that can be parsed");
+  return record.value();
+}
+
+proto::RunningRecord GatewayProcess::next_running() {
+  std::string_view bytes = next_record_bytes();
+  while (!proto::is_running_record(as_bytes(bytes))) bytes = next_record_bytes();
+  const auto record = proto::parse_running_record(as_bytes(bytes));
+  require(record.ok(), "a running record that can be parsed");
   return record.value();
 }
 

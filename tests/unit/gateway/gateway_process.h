@@ -11,6 +11,7 @@
 #include "fake_worker.h"
 #include "http_client.h"
 #include "proto/access_record.h"
+#include "proto/running_record.h"
 #include "proto/gateway_messages.h"
 #include "proto/shared_table.h"
 
@@ -27,6 +28,8 @@ struct AppOptions {
   std::uint32_t queue = 100;
   std::string static_prefix;
   std::string static_directory;
+  proto::RetryPolicy retry = proto::RetryPolicy::kUnstarted;
+  bool buffering = false;  // most tests look at how bodies flow
 };
 
 class GatewayProcess {
@@ -50,6 +53,11 @@ class GatewayProcess {
   template <typename M>
   M expect() {
     auto incoming = proto::wait_for_control(control_.get(), kPatienceMs);
+    // Said whenever requests wait without a worker, which tests of other things do, too.
+    while (incoming.ok() && incoming.value().type == proto::MessageType::kAppWanted && !std::is_same_v<M, proto::AppWanted>) {
+      ++wanted_;
+      incoming = proto::wait_for_control(control_.get(), kPatienceMs);
+    }
     require(incoming.ok(), "a message from the gateway");
     auto message = proto::decode_message<M>(incoming.value());
     require(message.ok(), "the message that was expected");
@@ -58,9 +66,14 @@ class GatewayProcess {
   [[nodiscard]] bool has_message(int timeout_ms = 0) const {
     return wait_readable(control_.get(), timeout_ms);
   }
+  // How many AppWanted were passed over.
+  [[nodiscard]] int wanted() const { return wanted_; }
   // Everything that was sent before has been handled.
   void settle();
+  // The next access record; running records are passed over.
   proto::AccessRecord next_record();
+  // The next running record; access records are passed over.
+  proto::RunningRecord next_running();
 
   [[nodiscard]] proto::SharedTable& table() { return *table_; }
   [[nodiscard]] std::uint16_t port() const { return port_; }
@@ -73,9 +86,11 @@ class GatewayProcess {
   int wait_exit(int timeout_ms = kPatienceMs);
 
  private:
+  int wanted_ = 0;
   static void require(bool holds, const char* what);
   void start(int control);
   void open_listener();
+  std::string_view next_record_bytes();
 
   UniqueFd control_, access_, listener_;
   proto::SharedTable* table_ = nullptr;

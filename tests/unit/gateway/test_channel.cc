@@ -17,11 +17,12 @@ struct Heard final : StreamListener {
   std::string data;
   void on_started() override { log += "started "; }
   void on_response(const proto::ResponseHead& head) override { log += std::to_string(head.status) + " "; }
+  void on_tunnel(const proto::ResponseHead& head) override { log += "tunnel " + std::to_string(head.status) + " "; }
   void on_data(std::string_view bytes) override { data += bytes; }
   void on_end() override { log += "end "; }
   void on_abort(proto::AbortReason) override { log += "abort "; }
   void on_lost(StreamLoss loss, StreamPhase) override {
-    log += loss == StreamLoss::kDrained ? "drained " : "gone ";
+    log += loss == StreamLoss::kDrained ? "drained " : loss == StreamLoss::kUnsent ? "unsent " : "gone ";
   }
   void on_body_room() override { log += "room "; }
   void on_credit() override { log += "credit "; }
@@ -34,7 +35,10 @@ struct Owner final : ChannelListener {
   std::optional<ChannelEnd> end;
   void on_channel_room() override { ++rooms; }
   void on_stream_closed(std::optional<std::uint16_t>) override { ++closed; }
-  void on_given_up_time_over() override {}
+  void on_stream_given_up() override {}
+  int lost_unheard = 0;
+  void on_given_up_time_over(const Stream&) override {}
+  void on_given_up_lost(const Stream&) override { ++lost_unheard; }
   void on_channel_end(ChannelEnd how) override { end = how; }
 };
 
@@ -279,6 +283,36 @@ TEST_CASE("a worker that stops reading stops bodies, not the gateway's memory") 
   CHECK(bench.channel->has_room());
 }
 
+TEST_CASE("a request that has not left when the channel ends is told apart from one that has") {
+  Bench bench(4096);
+  bench.hello();
+  // Nobody reads: sooner or later the socket takes no more, and the last request waits here, whole or in part.
+  std::vector<std::unique_ptr<Heard>> all;
+  while (bench.channel->has_room()) {
+    all.push_back(std::make_unique<Heard>());
+    bench.open(*all.back());
+    bench.turn();
+  }
+  REQUIRE(all.size() > 2);
+  bench.worker.reset();
+  bench.turn();
+  CHECK(bench.owner.end);
+  CHECK(all.front()->log == "gone ");
+  CHECK(all.back()->log == "unsent ");
+}
+
+TEST_CASE("a worker that is lost with a stream that nobody hears is told once") {
+  Bench bench;
+  bench.hello();
+  Heard heard;
+  bench.channel->give_up(bench.open(heard), proto::AbortReason::kClientGone, {});
+  bench.turn();
+  bench.worker.reset();
+  bench.turn();
+  CHECK(heard.log.empty());
+  CHECK(bench.owner.lost_unheard == 1);
+}
+
 TEST_CASE("a stream that was given up hears nothing, and its worker may still end it in any way") {
   for (const std::string& rest :
        {made(proto::append_end, 1U, std::uint64_t{1}),
@@ -288,7 +322,7 @@ TEST_CASE("a stream that was given up hears nothing, and its worker may still en
     bench.hello();
     Heard heard;
     Stream& stream = bench.open(heard);
-    bench.channel->give_up(stream, proto::AbortReason::kClientGone);
+    bench.channel->give_up(stream, proto::AbortReason::kClientGone, {});
     CHECK(bench.channel->open_streams() == 1);
     bench.say(rest);
     CHECK(heard.log.empty());

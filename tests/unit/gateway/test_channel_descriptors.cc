@@ -26,7 +26,9 @@ struct Owner final : ChannelListener {
   std::optional<ChannelEnd> end;
   void on_channel_room() override {}
   void on_stream_closed(std::optional<std::uint16_t>) override {}
-  void on_given_up_time_over() override {}
+  void on_stream_given_up() override {}
+  void on_given_up_time_over(const Stream&) override {}
+  void on_given_up_lost(const Stream&) override {}
   void on_channel_end(ChannelEnd how) override { end = how; }
 };
 

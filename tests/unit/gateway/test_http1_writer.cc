@@ -16,7 +16,7 @@ struct Answer {
   Answer() {
     request.method = "GET";
     request.version = 11;
-    writer.append_head({200, {}, {}}, {}, request, "now", AfterAnswer::kKeepAlive);
+    writer.append_head({200, {}, {}}, {}, request, {"now", AfterAnswer::kKeepAlive, {}});
     out.clear();  // as if the client had taken the head
     writer.on_output_taken();
   }
@@ -54,7 +54,7 @@ TEST_CASE("a chunk does not grow after the client has taken of it, nor across an
   CHECK(answer.out == chunk(2, "2") + chunk(3, "3"));
   answer.writer.append_end();
   const std::size_t first = answer.out.size();
-  answer.writer.append_head({200, {}, {}}, {}, answer.request, "now", AfterAnswer::kKeepAlive);
+  answer.writer.append_head({200, {}, {}}, {}, answer.request, {"now", AfterAnswer::kKeepAlive, {}});
   answer.writer.append_data("x");
   CHECK(answer.out.ends_with("\r\n\r\n" + chunk(1, "1")));
   CHECK(answer.out.substr(0, first) == chunk(2, "2") + chunk(3, "3") + "0\r\n\r\n");

@@ -12,71 +12,8 @@ using namespace rowhouse::test;
 namespace {
 
 constexpr std::string_view kGet = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
-constexpr std::string_view kPost = "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\n\r\nhello";
 
 }  // namespace
-
-TEST_CASE("a POST that never started goes to another worker with its body, once") {
-  GatewayProcess gateway;
-  gateway.add_app();
-  FakeWorker first = gateway.add_worker(1);
-  HttpClient client = gateway.connect();
-  client.send(kPost);
-  auto request = first.next_request();
-  CHECK(first.read_body(request->stream) == "hello");
-  FakeWorker second = gateway.add_worker(2);
-  first.close();
-  gateway.worker_gone(1);
-  request = second.next_request();
-  CHECK(request->head.body_length == 5);
-  CHECK(second.read_body(request->stream) == "hello");
-  FakeWorker third = gateway.add_worker(3);
-  second.close();
-  gateway.worker_gone(2);
-  CHECK(client.read_answer().status == 502);
-  gateway.settle();
-  CHECK_FALSE(third.has_frame());
-}
-
-TEST_CASE("a POST whose client still sends its body goes to another worker whole") {
-  GatewayProcess gateway;
-  gateway.add_app();
-  FakeWorker first = gateway.add_worker(1);
-  HttpClient client = gateway.connect();
-  client.send("POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 10\r\n\r\nhello");
-  auto request = first.next_request();
-  CHECK(first.next().payload == "hello");
-  first.close();
-  gateway.worker_gone(1);
-  FakeWorker second = gateway.add_worker(2);
-  request = second.next_request();
-  client.send("world");
-  CHECK(second.read_body(request->stream) == "helloworld");
-  second.start(request->stream);
-  second.respond(request->stream, 200, "ok", {{"Content-Length", "2"}});
-  CHECK(client.read_answer().body == "ok");
-}
-
-TEST_CASE("a POST that started and a GET are never sent twice") {
-  for (const std::string_view request_text : {kPost, kGet}) {
-    GatewayProcess gateway;
-    gateway.add_app();
-    FakeWorker first = gateway.add_worker(1);
-    HttpClient client = gateway.connect();
-    client.send(request_text);
-    const auto request = first.next_request();
-    if (request->has_body) first.start(request->stream);
-    gateway.settle();
-    FakeWorker second = gateway.add_worker(2);
-    first.close();
-    gateway.worker_gone(1);
-    const HttpAnswer answer = client.read_answer();
-    CHECK(answer.status == 502);
-    CHECK(answer.field("Rowhouse-Cause") == "RH-WORKER-GONE");
-    gateway.settle();
-    CHECK_FALSE(second.has_frame());
-  }
-}
 
 TEST_CASE("a response that was not ended is visibly cut, in every framing") {
   GatewayProcess gateway;

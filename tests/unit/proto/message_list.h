@@ -12,8 +12,10 @@
 #include "proto/gateway_messages.h"
 #include "proto/jail_messages.h"
 #include "proto/keeper_messages.h"
+#include "proto/live_messages.h"
 #include "proto/loader_messages.h"
 #include "proto/reload_messages.h"
+#include "proto/upgrade_messages.h"
 #include "proto/usage_messages.h"
 
 namespace rowhouse::proto::test {
@@ -22,12 +24,16 @@ using AllMessages =
     std::tuple<Ping, Pong, Child, ChildExited, Shutdown, SupervisorReady, LoadHost, LoadTenant, LoadManifest,
                HostRecord, ListenRecord, AdminRecord, PythonRecord, PlanRecord, TenantRecord, DomainRecord,
                AppRecord, RouteRecord, StaticRecord, Loaded, LoadError, PrivilegedGroupRecord, NetworkRecord, SocketRecord,
-               PortRecord, JailMount, JailPort, JailSetup, JailFailed,
+               PortRecord, GatewayPartRecord, GatewayRecord, TrustedProxyRecord, AppPart,
+               GatewayOptions, AcmeDirectory, TrustedProxy, SpoolDirectory, JailMount, JailPort, JailSetup, JailFailed,
                StewardReady, Spawn, SpawnFailed, WorkerExited, GatewaySetup, Listener, GatewayReady, AppBegin,
-               AppRoute, AppStatic, AppCommit, AppCommitted, AppRemove, AppConditionChange, WorkerAdd, WorkerGone,
-               Switch, Switched, WorkerFault, Retire, ControlSetup, ControlReady, ControlAdmin, TenantInfo,
-               TenantProblem, LogSource, AccessSource, Death, Query, AppInfo, WorkerInfo, QueryEnd, Command,
-               CommandDone, AppNotice, Reload, ReloadOrder, ReloadChange, ReloadDone, AppUsage, TenantUsage>;
+               AppRoute, AppStatic, AppRetry, AppCommit, AppCommitted, AppRemove, AppConditionChange, WorkerAdd, WorkerGone,
+               Switch, Switched, WorkerFault, Retire, AppWanted, Probe, Probed, WorkerLeaving, ControlSetup, ControlReady, ControlAdmin, TenantInfo,
+               TenantProblem, LogSource, AccessSource, Death, HostDeath, DeathStored, Query, AppInfo, WorkerInfo, QueryEnd, Command,
+               CommandDone, AppNotice, Reload, ReloadOrder, ReloadChange, ReloadDone, AppUsage, TenantUsage,
+               ManifestIdentity, ManifestWatch, Unchanged, LookAtManifest, ReloadTenantOrder, TenantChange,
+               Resync, Resynced, Keep, Discard, Fetch, Fetched, ExitSeen, Adopted, Upgrade, Upgraded,
+               StewardWorker, GatewayApp, GatewayWorker, UpgradeOrder, UpgradeDone, ControlRetire>;
 
 // Calls visit.operator()<M>() for every message type.
 template <typename Visit>

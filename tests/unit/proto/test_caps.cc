@@ -24,6 +24,7 @@ const std::map<std::string, std::uint64_t> kCaps = {
     {"kMaxReasonBytes", kMaxReasonBytes},
     {"kMaxPrefetch", kMaxPrefetch},
     {"kMaxThreads", kMaxThreads},
+    {"kMaxConcurrency", kMaxConcurrency},
     {"kMessageHeaderBytes", kMessageHeaderBytes},
     {"kMaxMessageBytes", kMaxMessageBytes},
     {"kLifelineRecordBytes", kLifelineRecordBytes},
@@ -33,6 +34,9 @@ const std::map<std::string, std::uint64_t> kCaps = {
     {"kMaxPathBytes", kMaxPathBytes},
     {"kMaxErrorTextBytes", kMaxErrorTextBytes},
     {"kMaxWorkerPartBytes", kMaxWorkerPartBytes},
+    {"kMaxGatewayPartBytes", kMaxGatewayPartBytes},
+    {"kMaxErrorPages", kMaxErrorPages},
+    {"kMaxCompressTypes", kMaxCompressTypes},
     {"kMaxGateways", kMaxGateways},
     {"kMaxApps", kMaxApps},
     {"kMaxWorkers", kMaxWorkers},
@@ -43,6 +47,8 @@ const std::map<std::string, std::uint64_t> kCaps = {
     {"kMaxSocketsPerNetwork", kMaxSocketsPerNetwork},
     {"kMaxPortsPerNetwork", kMaxPortsPerNetwork},
     {"kMaxReloadChanges", kMaxReloadChanges},
+    {"kMaxKept", kMaxKept},
+    {"kAdoptionSeconds", kAdoptionSeconds},
 };
 
 void check_page(const std::string& path, std::size_t at_least) {

@@ -3,6 +3,8 @@
 
 #include "page.h"
 #include "proto/access_record.h"
+#include "proto/gateway_part.h"
+#include "proto/running_record.h"
 #include "proto/worker_part.h"
 
 namespace rowhouse::proto::test {
@@ -56,7 +58,7 @@ TEST_CASE("a worker part with a NUL byte is neither made nor taken") {
 
 TEST_CASE("no threads, too many threads, an unknown kind or version are refused") {
   const std::string good = golden(kPage, "worker_part");
-  for (const auto& [position, value] : {std::pair{0, 2}, {2, 0}, {3, 2}, {4, 2}}) {
+  for (const auto& [position, value] : {std::pair{0, 2}, {2, 0}, {3, 2}, {4, 6}, {4, 16}}) {
     std::string bytes = good;
     bytes[static_cast<std::size_t>(position)] = static_cast<char>(value);
     CAPTURE(position);
@@ -70,6 +72,53 @@ TEST_CASE("a worker part over its cap is not made") {
   CHECK_FALSE(encode_worker_part(part).ok());
   part.environment.assign(1, {"A", std::string(65'536, 'x')});
   CHECK_FALSE(encode_worker_part(part).ok());
+}
+
+GatewayPart page_gateway_part() {
+  GatewayPart part;
+  part.statics = {{"/static/", "max-age=60", "index.html", true}};
+  part.redirects = {{1, 301, "/new", false}};
+  part.pages = {{500, 599, "oh"}};
+  part.compress = {true, false, 1024, {"text/html"}};
+  return part;
+}
+
+TEST_CASE("the gateway part has the page's bytes and parses back") {
+  const std::string bytes = golden(kPage, "gateway_part");
+  CHECK(encode_gateway_part(page_gateway_part()).value() == bytes);
+  const auto parsed = parse_gateway_part(as_bytes(bytes));
+  REQUIRE(parsed.ok());
+  const GatewayPart& part = parsed.value();
+  CHECK(part.buffering);
+  CHECK(part.statics.at(0).index == "index.html");
+  CHECK(part.statics.at(0).fallback);
+  CHECK(part.redirects.at(0).target == "/new");
+  CHECK_FALSE(part.redirects.at(0).keep_path);
+  CHECK(part.pages.at(0).html == "oh");
+  CHECK(part.compress.types == std::vector<std::string>{"text/html"});
+  CHECK(encode_gateway_part(part).value() == bytes);
+}
+
+TEST_CASE("every truncation of a gateway part, a wrong flag, too many items or another version are refused") {
+  const std::string good = golden(kPage, "gateway_part");
+  for (std::size_t size = 0; size < good.size(); ++size) {
+    CHECK_FALSE(parse_gateway_part(as_bytes(good).first(size)).ok());
+  }
+  CHECK_FALSE(parse_gateway_part(as_bytes(good + '\0')).ok());
+  for (const auto& [position, value] : {std::pair{0, 2}, {2, 2}, {3, 17}, {4, 1}}) {
+    std::string bytes = good;
+    bytes[static_cast<std::size_t>(position)] = static_cast<char>(value);
+    CAPTURE(position);
+    CHECK_FALSE(parse_gateway_part(as_bytes(bytes)).ok());
+  }
+}
+
+TEST_CASE("a gateway part over a cap is not made") {
+  GatewayPart part;
+  part.pages.assign(kMaxErrorPages + 1, {});
+  CHECK_FALSE(encode_gateway_part(part).ok());
+  part.pages.assign(5, {404, 404, std::string(60'000, 'x')});
+  CHECK_FALSE(encode_gateway_part(part).ok());
 }
 
 AccessRecord page_record() {
@@ -127,6 +176,35 @@ TEST_CASE("an access record with an unknown cause is refused") {
   std::string bytes = golden(kPage, "access_record");
   bytes[8] = 40;
   CHECK_FALSE(parse_access_record(as_bytes(bytes)).ok());
+}
+
+TEST_CASE("the running record has the page's bytes, parses back, is refused when cut, and is told apart") {
+  const std::string bytes = golden(kPage, "running_record");
+  RunningRecord record;
+  record.app = 7;
+  record.generation = 2;
+  record.worker = 1;
+  record.phase = RunningPhase::kStarted;
+  record.at_ms = 1'790'856'000'250;
+  record.running_ms = 1500;
+  record.method = "POST";
+  record.path = "/slow";
+  record.host = "acme.example";
+  record.request_id = "r1";
+  std::string out = "old";
+  encode_running_record(out, record);
+  CHECK(out == bytes);
+  REQUIRE(parse_running_record(as_bytes(bytes)).ok());
+  CHECK(parse_running_record(as_bytes(bytes)).value().path == "/slow");
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    CHECK_FALSE(parse_running_record(as_bytes(bytes).first(size)).ok());
+  }
+  CHECK(is_running_record(as_bytes(bytes)));
+  CHECK_FALSE(is_running_record(as_bytes(golden(kPage, "access_record"))));
+  const std::string text(1000, 'x');
+  record.path = text;
+  encode_running_record(out, record);
+  CHECK(parse_running_record(as_bytes(out)).value().path.size() == kMaxRunningTextBytes);
 }
 
 }  // namespace

@@ -34,6 +34,9 @@ void check_golden(const std::string& label, const M& message) {
 TEST_CASE("keeper and common messages have the page's bytes") {
   check_golden("ping", Ping{.nonce = 7});
   check_golden("child_exited", ChildExited{.child = 9, .code = 2, .status = 9});
+  check_golden("keep", Keep{.record = {KeptKind::kLifeline, 7, 2, 1}});
+  check_golden("fetched", Fetched{.serving = true, .descriptors = 12, .children = 4});
+  check_golden("upgraded", Upgraded{.outcome = UpgradeOutcome::kEnded, .argument = 1});
 }
 
 TEST_CASE("loader messages have the page's bytes") {
@@ -51,9 +54,12 @@ TEST_CASE("loader messages have the page's bytes") {
                                          .concurrency = 20,
                                          .queue = 50,
                                          .cpu_weight = 200,
-                                         .io_write_bytes = 10 * 1024 * 1024});
+                                         .io_write_bytes = 10 * 1024 * 1024,
+                                         .rate = 50});
   check_golden("route_record", RouteRecord{Host::cut("acme.example"), Prefix::cut("/blog")});
   check_golden("loaded", Loaded{.records = 3});
+  constexpr std::int64_t kAtNs = 1'790'856'000'250'000'000;
+  check_golden("manifest_identity", ManifestIdentity{{1, 5, 300, kAtNs, kAtNs}});
 }
 
 TEST_CASE("jail and steward messages have the page's bytes") {
@@ -78,14 +84,21 @@ TEST_CASE("control messages have the page's bytes") {
                               .worker = 1,
                               .cause = Cause::kSignal,
                               .argument = 9,
-                              .at_ms = 1'790'856'000'250});
+                              .at_ms = 1'790'856'000'250,
+                              .tenant = Name::cut("acme"),
+                              .name = Name::cut("site")});
   check_golden("death_oom", Death{.app = 7,
                                   .generation = 2,
                                   .worker = 1,
                                   .cause = Cause::kOom,
                                   .at_ms = 1'790'856'000'250,
-                                  .limits = {LimitOwner::kApp, 128 * kMebibyte, 96 * kMebibyte, 5, 64}});
+                                  .limits = {LimitOwner::kApp, 128 * kMebibyte, 96 * kMebibyte, 5, 64},
+                                  .process = {1234, 340, true},
+                                  .tenant = Name::cut("acme"),
+                                  .name = Name::cut("site")});
   check_golden("query", Query{1, Name::cut("acme"), Name::cut("site"), 0});
+  check_golden("app_wanted", AppWanted{.app = 7});
+  check_golden("probed", Probed{.app = 7, .probe = 9, .outcome = ProbeOutcome::kAnswered, .status = 204});
   check_golden("command", Command{.request = 2, .app = 7, .kind = CommandKind::kRestart});
   check_golden("command_done", CommandDone{.request = 2,
                                            .outcome = CommandOutcome::kFailed,
@@ -102,6 +115,9 @@ TEST_CASE("reload and usage messages have the page's bytes") {
                                              .key = ConfigKey::kMemory,
                                              .effect = ReloadEffect::kNotApplied});
   check_golden("reload_done", ReloadDone{.request = 3, .outcome = CommandOutcome::kDone, .changes = 1});
+  check_golden("reload_tenant_order", ReloadTenantOrder{4, Name::cut("acme"), false});
+  check_golden("tenant_change",
+               TenantChange{4, Name::cut("acme"), Name::cut("site"), TenantChangeKind::kAppRestarts});
   check_golden("app_usage", AppUsage{.request = 1,
                                      .app = 7,
                                      .usage = {.memory_bytes = 64 * kMebibyte,
@@ -182,7 +198,7 @@ TEST_CASE("a bool other than 0 and 1 is refused") {
 
 TEST_CASE("an enum beyond its last value is refused") {
   std::string bytes = encoded(Command{.request = 1, .app = 1, .kind = CommandKind::kRestart});
-  bytes.back() = 3;
+  bytes.back() = 4;
   CHECK_FALSE(decode_message<Command>(as_bytes(bytes)).ok());
 }
 

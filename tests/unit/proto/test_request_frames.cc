@@ -113,7 +113,7 @@ TEST_CASE("each side is refused the frames of the other") {
 
 TEST_CASE("reserved and unknown frame types are refused from both sides") {
   for (unsigned type = 0; type < 256; ++type) {
-    if (type >= 1 && type <= 10) continue;
+    if ((type >= 1 && type <= 10) || type == 12) continue;
     const std::string bytes = frame_of(static_cast<FrameType>(type), 0, 1, 4);
     CHECK(is_refused(bytes, FrameSender::kGateway));
     CHECK(is_refused(bytes, FrameSender::kWorker));

@@ -43,6 +43,34 @@ TEST_CASE("REQUEST has the page's bytes") {
   CHECK(out == golden(kPage, "request_get"));
 }
 
+TEST_CASE("TUNNEL has the page's bytes, and no other status than 101") {
+  const std::string bytes = golden(kPage, "tunnel");
+  const Field fields[] = {{0, "sec-websocket-protocol", "chat"}};
+  std::string out;
+  append_tunnel(out, 5, {.status = 101, .reason = "", .fields = fields});
+  CHECK(out == bytes);
+  FieldRoom room;
+  std::string payload = payload_of(bytes);
+  const auto parsed = parse_tunnel(as_bytes(payload), room);
+  REQUIRE(parsed.ok());
+  CHECK(parsed.value().fields[0].value == "chat");
+  CHECK_FALSE(parse_response(as_bytes(payload), room).ok());
+  payload[0] = static_cast<char>(200);
+  CHECK_FALSE(parse_tunnel(as_bytes(payload), room).ok());
+  CHECK(parse_response(as_bytes(payload), room).ok());
+}
+
+TEST_CASE("a REQUEST that offers WebSocket has both flags, and never the second one alone") {
+  std::string out;
+  append_request(out, 1, page_request({}), RequestBody::kUpgrade);
+  const auto frame = parse_frame(as_bytes(out), FrameSender::kGateway);
+  REQUIRE((frame.ok() && frame.value().has_value()));
+  CHECK(frame.value()->frame.last());
+  CHECK(frame.value()->frame.upgrade());
+  out[5] = static_cast<char>(kFlagUpgrade);
+  CHECK_FALSE(parse_frame(as_bytes(out), FrameSender::kGateway).ok());
+}
+
 TEST_CASE("the page's REQUEST parses to what the page tells") {
   const std::string payload = payload_of(golden(kPage, "request_get"));
   FieldRoom room;

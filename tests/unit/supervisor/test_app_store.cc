@@ -29,6 +29,18 @@ class StateDirectory {
 
 }  // namespace
 
+TEST_CASE("a forgotten app is forgotten on disk, its number is not given to another one") {
+  StateDirectory state;
+  AppStore store = AppStore::open(state.open()).value();
+  const std::uint32_t number = store.find_or_add({"acme", "site"}).number;
+  REQUIRE(store.set_stopped({"acme", "site"}, true).ok());
+  REQUIRE(store.forget({"acme", "site"}).ok());
+  AppStore again = AppStore::open(state.open()).value();
+  const StoredApp& fresh = again.find_or_add({"acme", "site"});
+  CHECK(fresh.number > number);
+  CHECK_FALSE(fresh.stopped);
+}
+
 TEST_CASE("an app keeps its number across a restart and numbers are not reused") {
   StateDirectory state;
   std::uint32_t first = 0;

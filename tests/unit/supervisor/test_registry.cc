@@ -62,7 +62,8 @@ proto::AppRecord app_record(const char* name) {
   proto::AppRecord app;
   app.name = proto::Name::cut(name);
   app.python = proto::Text<15>::cut("3.11");
-  app.startup_ms = app.request_ms = app.queue_ms = app.graceful_ms = app.shutdown_ms = 1000;
+  app.startup_ms = app.request_ms = app.queue_ms = app.graceful_ms = app.shutdown_ms = app.idle_ms =
+      app.health_ms = 1000;
   return app;
 }
 
@@ -204,6 +205,15 @@ TEST_CASE("shapes that a loader of ours never sends are refused") {
   app.workers_min = 2;
   app.workers_max = 1;
   CHECK(manifest_refusal(app) != "");
+  app = app_record("site");
+  app.workers_min = app.workers_max = 0;
+  CHECK(manifest_refusal(app) != "");
+  for (const char* path : {"healthz", "/a b", "/../x", "//", "/a\r\nHost: x"}) {
+    CAPTURE(path);
+    app = app_record("site");
+    app.health_path = proto::Path::cut(path);
+    CHECK(manifest_refusal(app) != "");
+  }
 }
 
 TEST_CASE("names, hosts and prefixes have one shape") {
@@ -227,4 +237,13 @@ TEST_CASE("a wildcard domain owns what is below it and the wildcard itself") {
   CHECK(owns_host(exact, "acme.example"));
   CHECK_FALSE(owns_host(exact, "a.acme.example"));
   CHECK_FALSE(owns_host(exact, "*.acme.example"));
+}
+
+TEST_CASE("a tenant in force may change its file but not its ids") {
+  TenantIndex accepted;
+  TenantEntry known = acme();
+  accepted.add(known);
+  CHECK(refusal(tenant_record(3000, 3000), accepted).empty());
+  CHECK(refusal(tenant_record(3001, 3000), accepted).find("keeps its uid 3000") != std::string::npos);
+  CHECK(refusal(tenant_record(3000, 3001), accepted).find("keeps its uid 3000") != std::string::npos);
 }

@@ -115,7 +115,7 @@ def upload(_query, environ, start_response):
 def leave(query, _environ, _start_response):
     """Ends the process in the middle of the request."""
     if "signal" in query:
-        os.kill(os.getpid(), getattr(signal, query["signal"]))
+        signal.raise_signal(getattr(signal, query["signal"]))  # to this thread: it goes no further
     os._exit(int(query.get("status", "0")))
 
 
@@ -152,6 +152,25 @@ def generation(_query, _environ, start_response):
     return text(start_response, MARK)
 
 
+def health(_query, _environ, start_response):
+    """The status that a file in the working directory says, else 200."""
+    try:
+        with open("health", encoding="ascii") as file:
+            status = file.read().strip()
+    except OSError:
+        status = "200 OK"
+    return text(start_response, "health", status)
+
+
+KEPT = []
+
+
+def grow(query, _environ, start_response):
+    """Keeps so many bytes more for the life of the process."""
+    KEPT.append(b"x" * int(query["bytes"]))
+    return text(start_response, str(sum(map(len, KEPT))))
+
+
 def read_mark():
     try:
         with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "mark.txt"), encoding="utf-8") as file:
@@ -162,7 +181,8 @@ def read_mark():
 
 MARK = read_mark()
 PATHS = {f"/{function.__name__}": function for function in (
-    echo, who, read, write, kill, processes, environment, upload, leave, say, fail, cut, hello, generation)}
+    echo, who, read, write, kill, processes, environment, upload, leave, say, fail, cut, hello, generation,
+    health, grow)}
 
 
 def application(environ, start_response):
