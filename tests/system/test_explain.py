@@ -44,7 +44,6 @@ def wait_request(host, code, path):
     return wait_until(ask, PATIENCE_S, lambda: f"a {code} with {path}: {explain(host)['deaths'][:1]}")
 
 
-@pytest.mark.sanitized
 def test_a_crash_is_told_with_its_request_and_the_error_id_leads_there(host, acme):
     host.http(acme.domain, "/say?text=last+words")
     answer = host.http(acme.domain, "/leave?signal=SIGSEGV&secret=1", method="POST", body=b"x")
