@@ -27,6 +27,7 @@ constexpr CommandWord kCommands[] = {
     {"logs", Command::kLogs, "Show an app's log"},
     {"check", Command::kCheck, "Check configuration files; no daemon is needed"},
     {"reload", Command::kReload, "Read the configuration again, of the host or of one tenant, and apply it to what runs"},
+    {"upgrade", Command::kUpgrade, "Put the programs on disk in the place of those that run; no request is lost"},
     {"doctor", Command::kDoctor, "Say what this host lacks to run Rowhouse; no daemon is needed"},
     {"explain", Command::kExplain, "Say why an app fails, or what an error id stands for"},
     {"events", Command::kEvents, "Show what happened"},

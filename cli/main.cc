@@ -14,6 +14,7 @@
 #include "cli/life_command.h"
 #include "cli/logs_command.h"
 #include "cli/reload_command.h"
+#include "cli/upgrade_command.h"
 #include "cli/report.h"
 #include "cli/status_command.h"
 
@@ -34,6 +35,7 @@ ExitCode run(const Invocation& invocation) {
     case Command::kReload: return run_reload(invocation);
     case Command::kExplain: return run_explain(invocation);
     case Command::kEvents: return run_events(invocation);
+    case Command::kUpgrade: return run_upgrade(invocation);
   }
   return ExitCode::kUsage;
 }

@@ -64,6 +64,8 @@ void Api::route(const Call& call) {
     start_events(call);
   } else if (known && path.size() == 3 && path[1] == "errors") {
     answer_error(call, path[2]);
+  } else if (known && path.size() == 2 && path[1] == "upgrade") {
+    start_upgrade(call);
   } else if (known && path.size() == 5 && path[1] == "apps") {
     route_app(call);
   } else {

@@ -83,6 +83,8 @@ class Api final : public RequestHandler {
   void start_reload(const Call& call);
   void start_reload_tenant(const Call& call);
   void on_reload_done(ConnectionId id, const ReloadFound& found);
+  void start_upgrade(const Call& call);
+  void on_upgrade_done(ConnectionId id, const proto::UpgradeDone& done);
   void start_command(const Call& call, const AppName& app, proto::CommandKind kind);
   void on_command_app(ConnectionId id, const AppName& app, proto::CommandKind kind, std::uint32_t number);
   void on_command_done(ConnectionId id, const AppName& app, proto::CommandKind kind, std::uint32_t number,

@@ -123,6 +123,13 @@ void ApiServer::close(ConnectionId id) {
   if (Connection* connection = find(id)) connection->close();
 }
 
+void ApiServer::retire(std::function<void()> on_idle) {
+  on_idle_ = std::move(on_idle);
+  poll_.reset();
+  listener_.reset();
+  if (connections_.empty()) on_idle_();
+}
+
 std::size_t ApiServer::unsent_bytes_of(uid_t uid) const {
   std::size_t bytes = 0;
   for (const auto& [id, connection] : connections_) {
@@ -142,6 +149,7 @@ void ApiServer::on_connection_closed(ConnectionId id) {
   connections_.erase(found);
   reap_.start(std::chrono::milliseconds(0));
   handler_->on_api_client_gone(id);
+  if (on_idle_ && connections_.empty()) on_idle_();
 }
 
 }  // namespace rowhouse::control

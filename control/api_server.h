@@ -1,6 +1,7 @@
 // The listening socket of the API and its connections, within their caps.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string_view>
@@ -42,6 +43,8 @@ class ApiServer final : ConnectionListener {
   [[nodiscard]] bool try_stream(ConnectionId id, std::string_view bytes);
 
   void close(ConnectionId id);
+  // Accepts nobody from now on; `on_idle` when the last connection has gone.
+  void retire(std::function<void()> on_idle);
 
   [[nodiscard]] std::size_t unsent_bytes_of(uid_t uid) const;
 
@@ -66,6 +69,7 @@ class ApiServer final : ConnectionListener {
   std::map<ConnectionId, std::unique_ptr<Connection>> connections_;
   std::vector<std::unique_ptr<Connection>> dead_;
   Timer reap_;
+  std::function<void()> on_idle_;  // once retired
   std::unique_ptr<Poll> poll_;
 };
 

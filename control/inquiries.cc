@@ -34,20 +34,28 @@ void Inquiries::start_waiting() {
 
 void Inquiries::command(std::uint32_t app, proto::CommandKind kind, CommandAnswer answer) {
   const std::uint32_t request = next_request_++;
-  commands_.emplace(request, RunningCommand{std::move(answer), clock_.now() + kCommandDeadline});
-  sender_.send_command({request, app, kind});
+  const proto::Command command{request, app, kind};
+  commands_.emplace(request, RunningCommand{command, std::move(answer), clock_.now() + kCommandDeadline});
+  sender_.send_command(command);
 }
 
 void Inquiries::reload(ReloadAnswer answer) {
   const std::uint32_t request = next_request_++;
-  reloads_.emplace(request, RunningReload{{}, std::move(answer), clock_.now() + kReloadDeadline});
+  reloads_.emplace(request, RunningReload{std::nullopt, {}, std::move(answer), clock_.now() + kReloadDeadline});
   sender_.send_reload({request});
 }
 
 void Inquiries::reload_tenant(std::string_view tenant, TenantScope scope, ReloadAnswer answer) {
   const std::uint32_t request = next_request_++;
-  reloads_.emplace(request, RunningReload{{}, std::move(answer), clock_.now() + kReloadDeadline});
-  sender_.send_reload_tenant({request, proto::Name::cut(tenant), scope == TenantScope::kFileAndManifest});
+  const proto::ReloadTenantOrder order{request, proto::Name::cut(tenant), scope == TenantScope::kFileAndManifest};
+  reloads_.emplace(request, RunningReload{order, {}, std::move(answer), clock_.now() + kReloadDeadline});
+  sender_.send_reload_tenant(order);
+}
+
+void Inquiries::upgrade(UpgradeAnswer answer) {
+  const std::uint32_t request = next_request_++;
+  upgrades_.emplace(request, RunningUpgrade{std::move(answer), clock_.now() + kUpgradeDeadline});
+  sender_.send_upgrade({request});
 }
 
 void Inquiries::on_app_info(const proto::AppInfo& info) {
@@ -120,6 +128,33 @@ void Inquiries::on_reload_done(const proto::ReloadDone& done, std::vector<std::s
   finished.answer(std::move(finished.found));
 }
 
+void Inquiries::on_upgrade_done(const proto::UpgradeDone& done) {
+  const auto upgrade = upgrades_.find(done.request);
+  if (upgrade == upgrades_.end()) return;
+  const UpgradeAnswer answer = std::move(upgrade->second.answer);
+  upgrades_.erase(upgrade);
+  answer(done);
+}
+
+void Inquiries::repeat() {
+  for (auto& [request, query] : queries_) {
+    // From its first page: of the one that was under way nobody knows how much had come.
+    query.found = {};
+    query.query.after_app = 0;
+    sender_.send_query(query.query);
+  }
+  for (const auto& [request, command] : commands_) sender_.send_command(command.command);
+  for (auto& [request, reload] : reloads_) {
+    reload.found = {};
+    if (reload.tenant) {
+      sender_.send_reload_tenant(*reload.tenant);
+    } else {
+      sender_.send_reload({request});
+    }
+  }
+  for (const auto& [request, upgrade] : upgrades_) sender_.send_upgrade({request});
+}
+
 void Inquiries::sweep() {
   const Instant now = clock_.now();
   std::vector<QueryAnswer> late_queries;
@@ -145,7 +180,14 @@ void Inquiries::sweep() {
     late_reloads.push_back(std::move(reload.second.answer));
     return true;
   });
+  std::vector<UpgradeAnswer> late_upgrades;
+  std::erase_if(upgrades_, [&](auto& upgrade) {
+    if (upgrade.second.deadline > now) return false;
+    late_upgrades.push_back(std::move(upgrade.second.answer));
+    return true;
+  });
   start_waiting();
+  for (const UpgradeAnswer& answer : late_upgrades) answer(std::nullopt);
   for (const ReloadAnswer& answer : late_reloads) answer(std::nullopt);
   for (const QueryAnswer& answer : late_queries) answer(std::nullopt);
   for (const CommandAnswer& answer : late_commands) answer(std::nullopt);

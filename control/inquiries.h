@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "proto/live_messages.h"
 #include "proto/reload_messages.h"
+#include "proto/upgrade_messages.h"
 #include "proto/usage_messages.h"
 
 namespace rowhouse::control {
@@ -38,6 +39,7 @@ struct ReloadFound {
 // Nothing: the supervisor did not answer in time.
 using QueryAnswer = std::function<void(std::optional<StatusFound>)>;
 using ReloadAnswer = std::function<void(std::optional<ReloadFound>)>;
+using UpgradeAnswer = std::function<void(std::optional<proto::UpgradeDone>)>;
 using CommandAnswer = std::function<void(std::optional<proto::CommandDone>)>;
 
 class InquirySender {
@@ -47,6 +49,7 @@ class InquirySender {
   virtual void send_command(const proto::Command& command) = 0;
   virtual void send_reload(const proto::ReloadOrder& order) = 0;
   virtual void send_reload_tenant(const proto::ReloadTenantOrder& order) = 0;
+  virtual void send_upgrade(const proto::UpgradeOrder& order) = 0;
 };
 
 class Inquiries {
@@ -58,6 +61,8 @@ class Inquiries {
   static constexpr Duration kCommandDeadline = std::chrono::minutes(30);
 
   static constexpr Duration kReloadDeadline = std::chrono::minutes(1);
+  // Every gateway is replaced in its turn, and one on trial has its time.
+  static constexpr Duration kUpgradeDeadline = std::chrono::minutes(10);
 
   Inquiries(InquirySender& sender, const Clock& clock) : sender_(sender), clock_(clock) {}
 
@@ -74,6 +79,9 @@ class Inquiries {
   enum class TenantScope : std::uint8_t { kManifest, kFileAndManifest };
   void reload_tenant(std::string_view tenant, TenantScope scope, ReloadAnswer answer);
 
+  // The supervisor is replaced while it waits.
+  void upgrade(UpgradeAnswer answer);
+
   // Answers; those to questions that are no longer open are ignored.
   void on_app_info(const proto::AppInfo& info);
   void on_worker_info(const proto::WorkerInfo& info);
@@ -84,6 +92,9 @@ class Inquiries {
   void on_reload_change(const proto::ReloadChange& change);
   void on_tenant_change(const proto::TenantChange& change);
   void on_reload_done(const proto::ReloadDone& done, std::vector<std::string> sentences);
+  void on_upgrade_done(const proto::UpgradeDone& done);
+  // Asks again, under the same numbers, what a supervisor that has died since has not answered.
+  void repeat();
   // Gives up what is past its deadline.
   void sweep();
 
@@ -96,12 +107,18 @@ class Inquiries {
     Instant deadline;
   };
   struct RunningCommand {
+    proto::Command command;
     CommandAnswer answer;
     Instant deadline;
   };
   struct RunningReload {
+    std::optional<proto::ReloadTenantOrder> tenant;  // of one tenant: what was asked
     ReloadFound found;
     ReloadAnswer answer;
+    Instant deadline;
+  };
+  struct RunningUpgrade {
+    UpgradeAnswer answer;
     Instant deadline;
   };
   void start_waiting();
@@ -113,6 +130,7 @@ class Inquiries {
   std::deque<RunningQuery> waiting_;
   std::map<std::uint32_t, RunningCommand> commands_;
   std::map<std::uint32_t, RunningReload> reloads_;
+  std::map<std::uint32_t, RunningUpgrade> upgrades_;
 };
 
 }  // namespace rowhouse::control

@@ -38,6 +38,7 @@ Program::Program(UniqueFd control_socket)
       inquiries_(link_, clock_),
       api_({registry_, book_, inquiries_, server_, followers_, chronicle_, event_followers_, clock_}),
       sweep_(loop_.get(), [this] { inquiries_.sweep(); }),
+      retired_(loop_.get(), [this] { on_supervisor_gone("retired"); }),
       terminate_(loop_.get(), SIGTERM, [this] { on_supervisor_gone("SIGTERM"); }) {
   sweep_.repeat(kSweepPeriod);
 }
@@ -110,6 +111,12 @@ void Program::on_app_info(const proto::AppInfo& info) {
 void Program::on_reload_done(const proto::ReloadDone& done, UniqueFd sentences) {
   const auto text = read_sealed_memory(sentences.get(), proto::kMaxErrorTextBytes);
   inquiries_.on_reload_done(done, text.ok() ? split_sentences(text.value()) : std::vector<std::string>{});
+}
+
+// New callers wait for the next process. Those that follow a log would never end: they are cut with the rest.
+void Program::on_retire(const proto::ControlRetire& retire) {
+  server_.retire([this] { retired_.start(std::chrono::milliseconds(0)); });
+  retired_.start(std::chrono::milliseconds(retire.drain_ms));
 }
 
 void Program::on_supervisor_gone(const char* reason) {

@@ -34,6 +34,9 @@ class Program final : SupervisorListener {
   void on_reload_change(const proto::ReloadChange& change) override { inquiries_.on_reload_change(change); }
   void on_tenant_change(const proto::TenantChange& change) override { inquiries_.on_tenant_change(change); }
   void on_reload_done(const proto::ReloadDone& done, UniqueFd sentences) override;
+  void on_upgrade_done(const proto::UpgradeDone& done) override { inquiries_.on_upgrade_done(done); }
+  void on_resync() override { inquiries_.repeat(); }
+  void on_retire(const proto::ControlRetire& retire) override;
   void on_supervisor_gone(const char* reason) override;
 
   Loop loop_;
@@ -48,6 +51,7 @@ class Program final : SupervisorListener {
   Inquiries inquiries_;
   Api api_;
   Timer sweep_;
+  Timer retired_;
   Signal terminate_;
 };
 

@@ -63,6 +63,10 @@ void SupervisorLink::send_stored(const proto::DeathStored& stored) {
   send(stored);
 }
 
+void SupervisorLink::send_upgrade(const proto::UpgradeOrder& order) {
+  send(order);
+}
+
 void SupervisorLink::on_ready(int events) {
   if ((events & UV_WRITABLE) != 0) flush();
   if ((events & UV_READABLE) != 0) read_messages();
@@ -135,6 +139,15 @@ Status SupervisorLink::dispatch_running(proto::IncomingMessage& message) {
   if (message.type == MessageType::kPing) {
     return deliver<proto::Ping>(message, [&](const auto& m) { send(proto::Pong{m.nonce}); });
   }
+  if (message.type == MessageType::kResync) {
+    return deliver<proto::Resync>(message, [&](const auto& m) {
+      to.on_resync();
+      send(proto::Resynced{m.nonce});
+    });
+  }
+  if (message.type == MessageType::kControlRetire) {
+    return deliver<proto::ControlRetire>(message, [&](const auto& m) { to.on_retire(m); });
+  }
   return dispatch_answer(message);
 }
 
@@ -168,6 +181,9 @@ Status SupervisorLink::dispatch_answer(proto::IncomingMessage& message) {
   if (message.type == MessageType::kReloadDone) {
     return deliver<proto::ReloadDone>(
         message, [&](const auto& m, UniqueFd fd) { to.on_reload_done(m, std::move(fd)); });
+  }
+  if (message.type == MessageType::kUpgradeDone) {
+    return deliver<proto::UpgradeDone>(message, [&](const auto& m) { to.on_upgrade_done(m); });
   }
   return make_error(ErrorCode::kInvalid, "message that is not for control");
 }

@@ -36,6 +36,11 @@ class SupervisorListener {
   virtual void on_reload_change(const proto::ReloadChange& change) = 0;
   virtual void on_tenant_change(const proto::TenantChange& change) = 0;
   virtual void on_reload_done(const proto::ReloadDone& done, UniqueFd sentences) = 0;
+  virtual void on_upgrade_done(const proto::UpgradeDone& done) = 0;
+  // A new supervisor is at the other end: repeat what is not answered.
+  virtual void on_resync() = 0;
+  // Another control process shall take this one's place.
+  virtual void on_retire(const proto::ControlRetire& retire) = 0;
   // The socket is at its end, or broken.
   virtual void on_supervisor_gone(const char* reason) = 0;
 };
@@ -51,6 +56,7 @@ class SupervisorLink final : public InquirySender {
   void send_reload(const proto::ReloadOrder& order) override;
   void send_reload_tenant(const proto::ReloadTenantOrder& order) override;
   void send_stored(const proto::DeathStored& stored);
+  void send_upgrade(const proto::UpgradeOrder& order) override;
 
  private:
   enum class Phase { kSetup, kRunning };

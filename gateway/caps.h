@@ -14,6 +14,8 @@ namespace rowhouse::gateway {
 inline constexpr Duration kPrefaceTime = std::chrono::seconds(1);    // a whole PROXY header
 inline constexpr Duration kHeadTime = std::chrono::seconds(10);      // first byte, and from it a whole head
 inline constexpr Duration kIdleTime = std::chrono::seconds(65);      // between requests
+inline constexpr Duration kRetiringIdleTime =
+    std::chrono::seconds(1);  // the same while the gateway leaves: a request may be on its way
 inline constexpr Duration kBodyIdleTime = std::chrono::seconds(20);  // no byte of a request body that is due
 inline constexpr Duration kBodyGraceTime = std::chrono::seconds(10);  // that a worker waits for any body ...
 inline constexpr std::uint64_t kMinBodyRate = 256;  // ... and then a second for so many bytes that came

@@ -42,11 +42,10 @@ Http1Connection::~Http1Connection() {
 
 void Http1Connection::retire() {
   retiring_ = true;
-  if (state_ == State::kPreface || (state_ == State::kHead && input_.empty())) {
-    close();
-  } else if (!answering_) {
-    after_ = AfterAnswer::kClose;
-  }
+  retired_at_ = bench_.turn.now();
+  if (state_ == State::kPreface) return close();
+  if (!answering_) after_ = AfterAnswer::kClose;
+  settle();
 }
 
 // --- bytes from the client -------------------------------------------------------------------------------

@@ -64,7 +64,7 @@ class Http1Connection final : public Mortal,
                   Preface preface);
   ~Http1Connection() override;
 
-  // Closes an idle connection at once and any other one after its answer.
+  // It answers what it has, or what comes within kRetiringIdleTime, says with it that this was the last, and ends.
   void retire();
   void set_index(std::size_t index) { index_ = index; }
   [[nodiscard]] const ClientAddress& address() const { return address_; }
@@ -167,6 +167,7 @@ class Http1Connection final : public Mortal,
   std::uint32_t requests_ = 0;
   AfterAnswer after_ = AfterAnswer::kKeepAlive;
   bool retiring_ = false;
+  Instant retired_at_{};
   bool client_ended_ = false;       // it sends no more
   bool continue_due_ = false;       // Expect: 100-continue, not yet answered
   bool answering_ = false;          // a head has been written

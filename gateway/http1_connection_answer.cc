@@ -166,7 +166,7 @@ void Http1Connection::flush() {
 void Http1Connection::on_answered() {
   record(Outcome::kAnswered);
   if (file_.valid()) forget_file();
-  if (cut_ || after_ == AfterAnswer::kClose || retiring_) {
+  if (cut_ || after_ == AfterAnswer::kClose) {
     end_after_answer();
     return;
   }
@@ -185,11 +185,8 @@ void Http1Connection::on_answered() {
   if (!input_.empty()) resume_task_.schedule();
 }
 
+// Also when the process leaves: this answer promised another one, which will say that it is the last.
 void Http1Connection::start_next() {
-  if (retiring_) {
-    end_after_answer();
-    return;
-  }
   state_ = State::kHead;
   state_at_ = bench_.turn.now();
   head_checked_ = 0;

@@ -13,6 +13,7 @@ std::optional<Instant> Http1Connection::next_deadline() {
     case State::kPreface:
       return state_at_ + kPrefaceTime;
     case State::kHead:
+      if (retiring_ && input_.empty()) return std::max(state_at_, retired_at_) + kRetiringIdleTime;
       return state_at_ + (requests_ == 0 || !input_.empty() ? kHeadTime : kIdleTime);
     case State::kExchange:
       return exchange_deadline();

@@ -32,9 +32,16 @@ enum class KeptKind : std::uint16_t {
   kWorkerProcess = 16,   // its pidfd
   // --- children only
   kLoader = 17,
+  // --- of the host, again
+  kLogDirectory = 18,
+  kSpoolDirectory = 19,  // as in proto::SpoolDirectory
+  kEmptyRoot = 20,       // the gateways' root directory
+  kAcmeDirectory = 21,   // of gateway.acme_challenge
+  // --- of an app, by reading
+  kGatewayPart = 22,
 };
 inline constexpr KeptKind last_value(KeptKind) {
-  return KeptKind::kLoader;
+  return KeptKind::kGatewayPart;
 }
 
 struct KeptRecord {

@@ -30,7 +30,10 @@ Result<std::unique_ptr<App>> App::create(const AppSurroundings& around, const Te
   const StoredApp& stored = around.store->find_or_add({tenant.name, spec.settings.name.str()});
   const bool stopped = stored.stopped;
   std::unique_ptr<App> app(new App(around, tenant, std::move(spec), stored.number, row));
+  RH_ASSIGN(app->note_, around.notebook->take<AppNote>());
+  RH_ASSIGN(app->kept_spec_, app->keep(app->spec_));
   app->stopped_ = stopped;
+  app->remember();
   app->configure_all();
   return app;
 }
@@ -98,6 +101,7 @@ void App::restart_hard(AppSpec spec, CommandCallback on_done) {
 
 void App::stop(CommandCallback on_done) {
   finish_command({CommandOutcome::kConflict, {}, last_generation_, 0});  // the one that is overtaken
+  last_result_.reset();
   command_ = std::move(on_done);
   if (const Status saved = around_.store->set_stopped({tenant_.name, name_}, true); !saved.ok()) {
     log_error("cannot record that an app is stopped", {{"reason", saved.error()}});
@@ -129,17 +133,23 @@ void App::kill() {
 
 void App::finish_command(const CommandResult& result) {
   const CommandCallback callback = std::exchange(command_, nullptr);
-  if (callback) callback(result);
+  if (!callback) return;
+  last_result_ = result;
+  remember();
+  callback(result);
 }
 
 // New settings take effect at once when nothing serves, else together with the generation that has them.
 void App::adopt_spec(AppSpec spec) {
   give_up_next(Cause::kRestart);
+  auto kept = keep(spec);
+  if (!kept.ok()) log_error("cannot store a manifest's reading", {{"reason", kept.error()}});
   if (serving_ != nullptr) {
     next_spec_ = std::move(spec);
-    return;
+    kept_next_spec_ = kept.ok() ? std::move(kept).value() : KeptSpec();
+    return remember();
   }
-  spec_ = std::move(spec);
+  set_spec(std::move(spec), kept.ok() ? std::move(kept).value() : KeptSpec());
   configure_all();
 }
 
@@ -147,6 +157,8 @@ void App::give_up_next(Cause cause) {
   switching_ = false;
   if (next_ != nullptr) retire(std::move(next_), cause);
   next_spec_.reset();
+  const KeptSpec dropped = std::exchange(kept_next_spec_, KeptSpec());
+  remember();
 }
 
 // --- a generation
@@ -164,7 +176,10 @@ void App::start_generation(StartKind kind) {
     return on_start_failed({Cause::kSpawn, 0}, 0);
   }
   last_generation_ = generation.value();
+  starting_ = last_generation_;
+  remember();
   auto sandbox = build_sandbox();
+  starting_ = 0;
   if (!sandbox.ok()) {
     log_error("cannot start a sandbox", {{"app", tenant_.name + "/" + name_}, {"reason", sandbox.error()}});
     Ending ending{Cause::kSpawn, 0};
@@ -183,25 +198,11 @@ Result<std::unique_ptr<Sandbox>> App::build_sandbox() {
     return make_error(ErrorCode::kInvalid, "identity");
   const AppSpec& spec = newest_spec();
   RH_TRY(around_.limits->prepare(tenant_, spec.settings));
-  SandboxOrder order;
+  SandboxOrder order = order_of(last_generation_, spec);
   const std::string path = app_group(tenant_.name, name_) + "/g" + std::to_string(last_generation_);
   RH_ASSIGN(order.group, around_.cgroups->create_new(path));
   RH_ASSIGN(order.steward, around_.cgroups->create_new(path + "/steward"));
-  order.loop = around_.loop;
-  order.launcher = around_.launcher;
-  order.programs = around_.programs;
-  order.python = around_.programs->find_python(spec.settings.python.view());
   if (order.python == nullptr) return make_error(ErrorCode::kNotFound, "worker program of this Python");
-  order.graveyard = around_.graveyard;
-  order.generation = last_generation_;
-  order.cgroups = around_.cgroups;
-  order.tenant = &tenant_;
-  order.app = name_;
-  order.worker_part = spec.worker_part.get();
-  order.network = network_of(tenant_, *around_.host);
-  order.clock = around_.clock;
-  order.times = {milliseconds(spec.settings.startup_ms), milliseconds(spec.settings.graceful_ms),
-                 milliseconds(spec.settings.shutdown_ms)};
   return Sandbox::start(std::move(order), *this);
 }
 
@@ -228,9 +229,11 @@ void App::top_up() {
 // The new generation has all its workers: the gateways learn its settings, then switch, then the old one
 // drains.
 void App::promote_next() {
+  // Gateways that were taken over say first what they have.
+  if (!around_.gateways->settled()) return;
   if (switching_ || next_ == nullptr || next_->proved_workers() < next_workers()) return;
   switching_ = true;
-  if (next_spec_) spec_ = *std::exchange(next_spec_, std::nullopt);
+  if (next_spec_) set_spec(*std::exchange(next_spec_, std::nullopt), std::exchange(kept_next_spec_, KeptSpec()));
   configure_all();
   const std::uint32_t generation = next_->generation();
   around_.gateways->switch_to(number_, generation, [this, generation] {
@@ -252,6 +255,7 @@ void App::retire(std::unique_ptr<Sandbox> sandbox, Cause cause) {
   Sandbox& leaving = *sandbox;
   retired_.push_back(std::move(sandbox));
   leaving.close(cause);
+  remember();
 }
 
 void App::on_start_failed(Ending ending, std::uint32_t worker) {

@@ -19,6 +19,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,7 @@ struct AppSurroundings {
   TenantLimits* limits = nullptr;
   AppStore* store = nullptr;
   SharedRows* rows = nullptr;
+  Notebook* notebook = nullptr;
   Gateways* gateways = nullptr;
   ControlLink* control = nullptr;
   const HostConfiguration* host = nullptr;
@@ -64,12 +66,56 @@ struct CommandResult {
 };
 using CommandCallback = std::function<void(const CommandResult&)>;
 
+// A reading of a manifest, as it lies in the keeper's store.
+struct KeptSpec {
+  std::uint32_t reading = 0;
+  std::vector<Kept> entries;
+};
+
+// What an earlier supervisor has left of an app.
+struct LeftApp {
+  AppNote note;
+  NoteRow<AppNote> row;
+  AppSpec spec;
+  KeptSpec kept_spec;
+  std::optional<AppSpec> next_spec;
+  KeptSpec kept_next_spec;
+  std::vector<LeftSandbox> sandboxes;
+  struct LogPipe {
+    proto::KeptRecord record;
+    UniqueFd pipe;
+  };
+  std::vector<LogPipe> log_pipes;
+};
+
+// Of one app in a gateway that was taken over: its workers there, by generation and number.
+using WorkersInGateway = std::set<std::pair<std::uint32_t, std::uint32_t>>;
+
 class App final : public Mortal, public SandboxListener, public StartClient {
  public:
   // REQUIRES: `tenant` outlives the app.
   static Result<std::unique_ptr<App>> create(const AppSurroundings& around, const TenantEntry& tenant,
                                              AppSpec spec);
   ~App() override;
+
+  // --- taken over from an earlier supervisor, in this order
+  static std::unique_ptr<App> adopt(const AppSurroundings& around, const TenantEntry& tenant, LeftApp left);
+  // A command that is under way goes on for `on_done`.
+  void attach(CommandCallback on_done) { command_ = std::move(on_done); }
+  void carry_on();
+  // The gateway has said what it has.
+  void reintroduce_to(Gateway& gateway, const WorkersInGateway& workers);
+  [[nodiscard]] std::vector<std::uint32_t> generations() const;
+  [[nodiscard]] bool was_leaving() const { return left_leaving_; }
+  // All gateways have.
+  void on_gateways_settled() { promote_next(); }
+
+  // --- commands, for a supervisor that takes over
+  // The next command is this one.
+  void expect(const CommandId& command);
+  [[nodiscard]] const CommandId& last_command() const { return last_command_; }
+  // Nothing while it is under way.
+  [[nodiscard]] const std::optional<CommandResult>& last_result() const { return last_result_; }
 
   // Starts it unless an operator stopped it.
   void begin();
@@ -136,6 +182,7 @@ class App final : public Mortal, public SandboxListener, public StartClient {
     std::uint32_t generation = 0;
     std::uint32_t worker = 0;
     UniqueFd pipe;
+    Kept kept;
   };
 
   App(const AppSurroundings& around, const TenantEntry& tenant, AppSpec spec, std::uint32_t number,
@@ -144,6 +191,14 @@ class App final : public Mortal, public SandboxListener, public StartClient {
   // --- a generation
   void start_generation(StartKind kind);
   Result<std::unique_ptr<Sandbox>> build_sandbox();
+  [[nodiscard]] SandboxOrder order_of(std::uint32_t generation, const AppSpec& spec) const;
+  void adopt_note(const AppNote& note);
+  void adopt_sandbox(LeftSandbox left);
+  void prove_taken_over(Sandbox& sandbox);
+  // Writes down everything that a supervisor after this one could learn from nobody else.
+  void remember();
+  [[nodiscard]] Result<KeptSpec> keep(const AppSpec& spec);
+  void set_spec(AppSpec spec, KeptSpec kept);
   void top_up();
   void promote_next();
   void retire(std::unique_ptr<Sandbox> sandbox, proto::Cause cause);
@@ -184,7 +239,8 @@ class App final : public Mortal, public SandboxListener, public StartClient {
   void on_worker_gone(Sandbox& sandbox, std::uint32_t worker, proto::Ending ending) override;
   void on_sandbox_failed(Sandbox& sandbox, proto::Ending ending) override;
   void on_sandbox_closed(Sandbox& sandbox) override;
-  void on_log_pipe(Sandbox& sandbox, std::uint32_t worker, UniqueFd pipe) override;
+  void on_log_pipe(Sandbox& sandbox, std::uint32_t worker, UniqueFd pipe, Kept kept) override;
+  void on_sandbox_resynced(Sandbox& sandbox) override;
 
   // --- telling
   void configure(Gateway& gateway);
@@ -204,6 +260,8 @@ class App final : public Mortal, public SandboxListener, public StartClient {
   void adopt_spec(AppSpec spec);
   void change_live(AppSpec spec);
   void change_generation(AppSpec spec);
+  void keep_newest();
+  void keep_in_place_of(KeptSpec& kept, const AppSpec& spec);
   void give_up_next(proto::Cause cause);
   [[nodiscard]] std::vector<Sandbox*> sandboxes() const;
   void check_quiet();
@@ -212,6 +270,16 @@ class App final : public Mortal, public SandboxListener, public StartClient {
   const TenantEntry& tenant_;
   AppSpec spec_;                      // of the serving generation, or of the first one
   std::optional<AppSpec> next_spec_;  // of next_, while another generation serves
+  KeptSpec kept_spec_, kept_next_spec_;
+  std::uint32_t last_reading_ = 0;
+  std::uint32_t starting_ = 0;  // the generation whose sandbox is being built
+  // --- taken over
+  bool start_again_ = false;   // a start was under way that could not be taken over
+  bool left_leaving_ = false;  // it was leaving
+  std::uint32_t serving_generation_left_ = 0, next_generation_left_ = 0;
+  NoteRow<AppNote> note_;
+  CommandId last_command_;
+  std::optional<CommandResult> last_result_;
   std::string name_;
   std::uint32_t number_;
   std::uint32_t row_;  // in the shared table

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/log.h"
 #include "supervisor/app.h"
 
 namespace rowhouse::supervisor {
@@ -31,6 +32,7 @@ void App::change_live(AppSpec spec) {
   // Its number is what the living sandbox starts workers with.
   spec.worker_part = std::move(newest.worker_part);
   newest = std::move(spec);
+  keep_newest();
   if (next_spec_) return;  // told to the gateways with its generation
   lift_quota();
   renew_limits();
@@ -59,8 +61,22 @@ void App::change_generation(AppSpec spec) {
 
 void App::keep_routes(const std::vector<Domain>& domains) {
   const auto is_foreign = [&domains](const Route& route) { return !owns_host(domains, route.host); };
-  if (next_spec_) std::erase_if(next_spec_->routes, is_foreign);
-  if (std::erase_if(spec_.routes, is_foreign) > 0) configure_all();
+  if (next_spec_ && std::erase_if(next_spec_->routes, is_foreign) > 0) keep_newest();
+  if (std::erase_if(spec_.routes, is_foreign) == 0) return;
+  keep_in_place_of(kept_spec_, spec_);
+  configure_all();
+}
+
+void App::keep_newest() {
+  keep_in_place_of(next_spec_ ? kept_next_spec_ : kept_spec_, newest_spec());
+}
+
+// What a settings' change leaves in the store is what is in force, or, when the store refuses, what was.
+void App::keep_in_place_of(KeptSpec& kept, const AppSpec& spec) {
+  auto stored = keep(spec);
+  if (!stored.ok()) return log_error("cannot store a manifest's reading", {{"reason", stored.error()}});
+  const KeptSpec former = std::exchange(kept, std::move(stored).value());
+  remember();
 }
 
 void App::leave(std::function<void()> on_quiet) {

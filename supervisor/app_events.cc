@@ -37,11 +37,11 @@ void App::on_sandbox_standing(Sandbox& sandbox) {
 void App::on_worker_ready(Sandbox& sandbox, Worker& worker) {
   const auto row = around_.rows->take_worker();
   if (!row.ok()) return worker.kill(Cause::kSpawn);
-  worker.notes.row = row.value();
   worker.notes.random = random_number();
+  worker.set_row(row.value());
   around_.gateways->for_each([&](Gateway& gateway) { introduce_worker(gateway, sandbox, worker); });
   if (&sandbox == next_.get()) return prove(sandbox, worker);
-  worker.notes.proved = true;
+  worker.set_proved();
   backoff_.on_healthy(around_.clock->now());
   tell_condition();
 }
@@ -52,8 +52,9 @@ void App::on_worker_leaving(Sandbox& sandbox, Worker& worker) {
 
 void App::on_worker_lost(Sandbox& sandbox, Worker& worker) {
   around_.gateways->tell_all(proto::WorkerGone{number_, sandbox.generation(), worker.id()});
-  if (worker.notes.row) around_.rows->give_back_worker(*worker.notes.row);
-  worker.notes.row.reset();
+  const auto row = worker.row();
+  worker.set_row(std::nullopt);
+  if (row) around_.rows->give_back_worker(*row);
 }
 
 void App::on_worker_gone(Sandbox& sandbox, std::uint32_t worker, Ending ending) {

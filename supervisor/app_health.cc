@@ -32,7 +32,7 @@ std::string host_of(const Route& route) {
 
 void App::prove(Sandbox& sandbox, Worker& worker) {
   if (!newest_spec().settings.health_path.empty()) return send_probe(sandbox, worker);
-  worker.notes.proved = true;
+  worker.set_proved();
   promote_next();
 }
 
@@ -74,13 +74,13 @@ void App::check_worker(Sandbox& sandbox, Worker& worker, Instant now) {
   WorkerNotes& notes = worker.notes;
   if (notes.probe != 0 && now < notes.next_probe_at) return;
   notes.probe = 0;  // its gateway has died
-  if (!notes.proved) return send_probe(sandbox, worker);
+  if (!worker.proved()) return send_probe(sandbox, worker);
   const Duration interval = milliseconds(spec_.settings.health_interval_ms);
   if (interval == Duration::zero()) return;
   if (notes.next_probe_at == Instant{}) notes.next_probe_at = now + interval;
   if (now < notes.next_probe_at) return;
   // Its requests have a time of their own; a check would only wait behind them.
-  if (notes.row && around_.rows->worker_in_flight(*notes.row) >= places_of(worker)) {
+  if (worker.row() && around_.rows->worker_in_flight(*worker.row()) >= places_of(worker)) {
     notes.next_probe_at = now + kBusyPause;
     return;
   }
@@ -97,7 +97,7 @@ void App::on_probed(const proto::Probed& answer) {
       if (answer.outcome == ProbeOutcome::kNotAsked) return;
       if (!is_good(answer)) return on_unhealthy(*sandbox, *worker, answer);
       notes.failed_probes = 0;
-      notes.proved = true;
+      worker->set_proved();
       if (sandbox == next_.get()) promote_next();
       return;
     }
@@ -111,7 +111,7 @@ void App::on_unhealthy(Sandbox& sandbox, Worker& worker, const proto::Probed& an
                                       {"worker", worker.id()},
                                       {"status", answer.status},
                                       {"in_a_row", notes.failed_probes}});
-  if (!notes.proved) return worker.kill(Cause::kHealth, answer.status);
+  if (!worker.proved()) return worker.kill(Cause::kHealth, answer.status);
   if (&sandbox != serving_.get() || notes.failed_probes < kFailuresToReplace) return;
   // One after the other: what the app needs may be down for all of them, and half an answer is better than none.
   if (serving_->ready_workers() < scaling_.wanted() && serving_->ready_workers() > 1) return;

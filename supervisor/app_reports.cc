@@ -51,7 +51,7 @@ void App::introduce_to(Gateway& gateway) {
   gateway.link().send(condition());
   for (Sandbox* sandbox : sandboxes()) {
     for (const auto& [id, worker] : sandbox->workers()) {
-      if (worker->notes.row && worker->state() == proto::WorkerState::kReady) introduce_worker(gateway, *sandbox, *worker);
+      if (worker->row() && worker->state() == proto::WorkerState::kReady) introduce_worker(gateway, *sandbox, *worker);
     }
   }
   Sandbox* current = switching_ ? next_.get() : serving_.get();
@@ -78,7 +78,7 @@ void App::introduce_worker(Gateway& gateway, Sandbox& sandbox, Worker& worker) {
   add.app = number_;
   add.generation = sandbox.generation();
   add.worker = worker.id();
-  add.slot = worker.notes.row.value_or(0);
+  add.slot = worker.row().value_or(0);
   add.threads = places_of(worker);
   gateway.link().send(add, {channel.value().ours.get()});
 }
@@ -95,6 +95,7 @@ proto::AppConditionChange App::condition() const {
 void App::tell_condition() {
   const proto::AppConditionChange change = condition();
   around_.gateways->tell_all(change);
+  remember();
 }
 
 void App::notice(proto::NoticeKind kind, std::uint32_t generation, std::uint32_t number) {
@@ -124,13 +125,14 @@ void App::note_death(std::uint32_t generation, std::uint32_t worker, proto::Endi
   last_exit_ms_ = now_ms;
   last_exit_generation_ = generation;
   last_exit_worker_ = worker;
+  remember();
 }
 
-void App::on_log_pipe(Sandbox& sandbox, std::uint32_t worker, UniqueFd pipe) {
+void App::on_log_pipe(Sandbox& sandbox, std::uint32_t worker, UniqueFd pipe, Kept kept) {
   proto::LogSource source{number_, sandbox.generation(), worker, proto::Name::cut(tenant_.name),
                           spec_.settings.name};
   around_.control->send(source, {pipe.get()});
-  log_pipes_.push_back({sandbox.generation(), worker, std::move(pipe)});
+  log_pipes_.push_back({sandbox.generation(), worker, std::move(pipe), std::move(kept)});
 }
 
 void App::offer_log_pipes() {
@@ -184,7 +186,7 @@ std::vector<proto::WorkerInfo> App::describe_workers() const {
       info.worker = id;
       info.pid = static_cast<std::uint32_t>(worker->pid());
       info.state = worker->state();
-      info.requests = worker->notes.row ? around_.rows->worker_requests(*worker->notes.row) : 0;
+      info.requests = worker->row() ? around_.rows->worker_requests(*worker->row()) : 0;
       info.memory_bytes = worker->memory_bytes();
       infos.push_back(info);
     }

@@ -22,8 +22,8 @@ void App::on_pulse() {
   ++pulses_;
   for (Sandbox* sandbox : sandboxes()) {
     for (const auto& [id, worker] : sandbox->workers()) {
-      if (worker->state() != WorkerState::kDraining || !worker->notes.row) continue;
-      if (around_.rows->worker_awaited(*worker->notes.row) == 0) worker->on_unneeded();
+      if (worker->state() != WorkerState::kDraining || !worker->row()) continue;
+      if (around_.rows->worker_awaited(*worker->row()) == 0) worker->on_unneeded();
     }
   }
   check_health();
@@ -43,7 +43,10 @@ void App::on_wanted() {
 void App::scale() {
   if (awaited_start_ == AwaitedStart::kGeneration) return;
   if (serving_ == nullptr || next_ != nullptr || stopped_ || shutting_down_ || !serving_->standing()) return;
-  for (const Leaving& leaving : scaling_.look(look_at_workers(), scaling_rules(), around_.clock->now())) {
+  const std::uint32_t before = scaling_.wanted();
+  const std::vector<Leaving> leaving_now = scaling_.look(look_at_workers(), scaling_rules(), around_.clock->now());
+  if (scaling_.wanted() != before) remember();
+  for (const Leaving& leaving : leaving_now) {
     if (scaling_.wanted() == 0) return fall_asleep();
     if (Worker* worker = serving_->find_worker(leaving.worker)) worker->leave(leaving.cause);
   }
@@ -61,9 +64,10 @@ AppLook App::look_at_workers() {
     one.id = id;
     one.state = worker->state();
     one.random = worker->notes.random;
-    if (worker->notes.row) {
-      one.in_flight = around_.rows->worker_in_flight(*worker->notes.row);
-      one.requests = around_.rows->worker_requests(*worker->notes.row);
+    one.ready_at = worker->ready_at();
+    if (worker->row()) {
+      one.in_flight = around_.rows->worker_in_flight(*worker->row());
+      one.requests = around_.rows->worker_requests(*worker->row());
     }
     if (with_memory && one.state == WorkerState::kReady) one.memory_bytes = worker->memory_bytes();
     look.workers.push_back(one);

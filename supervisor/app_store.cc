@@ -83,6 +83,13 @@ StoredApp& AppStore::find_or_add(const Key& key) {
   return entry->second;
 }
 
+StoredApp& AppStore::restore(const Key& key, std::uint32_t number) {
+  next_number_ = std::max(next_number_, number + 1);
+  StoredApp& app = apps_[key];
+  app.number = number;
+  return app;
+}
+
 Result<std::uint32_t> AppStore::next_generation(const Key& key, std::uint32_t last_used) {
   StoredApp& app = find_or_add(key);
   // After a start of the supervisor nothing is known to be used: everything reserved may have been.

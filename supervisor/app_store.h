@@ -30,6 +30,8 @@ class AppStore {
 
   // The app's record; a new one gets the next number.  Not yet durable for a new app: call save().
   StoredApp& find_or_add(const Key& key);
+  // The record of an app that runs with this number, whatever the file says.
+  StoredApp& restore(const Key& key, std::uint32_t number);
   // The next generation number of an app.  Reserves a block on disk now and then.
   Result<std::uint32_t> next_generation(const Key& key, std::uint32_t last_used);
   Status set_stopped(const Key& key, bool stopped);

@@ -29,6 +29,19 @@ class Backoff {
   [[nodiscard]] Duration on_death(Instant now, std::uint32_t random);
   [[nodiscard]] std::uint32_t deaths() const { return deaths_; }
 
+  // For a supervisor that takes over.
+  struct State {
+    std::uint32_t deaths = 0;
+    bool healthy = false;
+    Instant healthy_since{};
+  };
+  [[nodiscard]] State state() const { return {deaths_, healthy_, healthy_since_}; }
+  void restore(const State& state) {
+    deaths_ = state.deaths;
+    healthy_ = state.healthy;
+    healthy_since_ = state.healthy_since;
+  }
+
  private:
   Limits limits_;
   std::uint32_t deaths_ = 0;  // in a row

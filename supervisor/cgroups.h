@@ -11,6 +11,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -80,6 +81,8 @@ class CgroupTree {
   Result<Cgroup> create(const std::string& path) const;
   // Like create, but kInvalid when the group exists: a generation's number is never used twice.
   Result<Cgroup> create_new(const std::string& path) const;
+  // The paths of all generations' groups that are there in one of the hierarchies.
+  [[nodiscard]] std::set<std::string> list_generations() const;
   // True when the group is there in one of the hierarchies.
   [[nodiscard]] bool exists(const std::string& path) const;
   // Kills and removes everything of ours below the parent; waits up to `patience_ms` until it is gone.

@@ -73,6 +73,9 @@ class Configuration {
   // The same with what is needed to look again; a file whose identity is `known` is not parsed.
   void look_at_manifest(const std::string& tenant, const proto::FileIdentity& known,
                         std::function<void(ManifestAnswer)> on_done);
+  // What an earlier supervisor had accepted.  REQUIRES: the host first.
+  void adopt_host(HostConfiguration host) { host_ = std::move(host); }
+  void adopt_tenant(TenantEntry tenant) { tenants_.add(std::move(tenant)); }
   // Forgets what is under way.
   void cancel();
 

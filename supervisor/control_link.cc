@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "proto/common_messages.h"
 #include "supervisor/ending.h"
 
 namespace rowhouse::supervisor {
@@ -12,6 +13,9 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+
+// Callers wait in the socket's queue meanwhile, and workers' lines in their pipes.
+constexpr std::uint32_t kDrainMs = 2'000;
 
 constexpr Backoff::Limits kRestartLimits{milliseconds(100), seconds(5), seconds(30)};
 
@@ -37,7 +41,10 @@ void ControlLink::start() {
 Status ControlLink::launch() {
   RH_ASSIGN(SocketPair control, create_seqpacket_pair());
   RH_ASSIGN(const std::vector<UniqueFd> procs, order_.cgroup.open_v1_procs());
+  KeeperLink& keeper = order_.launcher->keeper();
   LaunchOrder launch;
+  launch.record = {proto::KeptKind::kControl, 0, keeper.next_start(), 0};
+  RH_ASSIGN(Kept kept, Kept::keep(keeper, launch.record, control.ours.get()));
   launch.program = order_.program;
   launch.arguments = {"rowhouse-control"};
   launch.environment = {"LANG=C.UTF-8"};
@@ -46,16 +53,44 @@ Status ControlLink::launch() {
   launch.cgroup_v2 = order_.cgroup.v2_directory();
   for (const UniqueFd& fd : procs) launch.cgroup_v1_procs.push_back(fd.get());
   RH_ASSIGN(LaunchedProcess launched, order_.launcher->launch(launch));
-  process_ = std::make_unique<Process>();
-  process_->launched = std::move(launched);
-  process_->link = std::make_unique<PeerLink>(
-      order_.loop, std::move(control.ours), proto::Peer::kControl,
-      PeerLink::Events{[this](proto::IncomingMessage& message) { on_message(message); },
-                       [this](const char* reason) { on_closed(reason); }});
+  install(std::move(launched), std::move(kept), std::move(control.ours));
   send(proto::ControlSetup{}, {order_.listener.get(), order_.logs.get()});
   listener_.on_control_started();
   deaths_.repeat();
   return {};
+}
+
+void ControlLink::install(LaunchedProcess launched, Kept kept, UniqueFd control) {
+  process_ = std::make_unique<Process>();
+  process_->launched = std::move(launched);
+  process_->kept = std::move(kept);
+  process_->link = std::make_unique<PeerLink>(
+      order_.loop, std::move(control), proto::Peer::kControl,
+      PeerLink::Events{[this](proto::IncomingMessage& message) { on_message(message); },
+                       [this](const char* reason) { on_closed(reason); }});
+}
+
+// One that has not said it is ready may have been told half of what it must know.
+void ControlLink::adopt(Estate& estate) {
+  oom_kills_ = order_.cgroup.counters().oom_kills;
+  std::vector<proto::KeptRecord> records;
+  for (const auto& [record, child] : estate.children) {
+    if (record.kind == proto::KeptKind::kControl) records.push_back(record);
+  }
+  for (const proto::KeptRecord& record : records) {
+    std::optional<LeftChild> child = estate.take_child(record);
+    UniqueFd control = estate.take(record);
+    if (process_ != nullptr || !control.valid()) {
+      signal_process(child->pidfd, SIGKILL);
+      continue;
+    }
+    install({child->child, child->pid, std::move(child->pidfd)},
+            Kept::take_over(order_.launcher->keeper(), record), std::move(control));
+    process_->link->set_running();
+    send(proto::Resync{KeeperLink::resync_nonce()});
+    listener_.on_control_started();
+  }
+  if (process_ == nullptr) start();
 }
 
 void ControlLink::on_message(proto::IncomingMessage& message) {
@@ -88,14 +123,25 @@ void ControlLink::on_message(proto::IncomingMessage& message) {
       if (!stored.ok()) return on_closed("sent a malformed message");
       return deaths_.on_stored(stored.value());
     }
+    case static_cast<int>(proto::MessageType::kUpgradeOrder): {
+      const auto order = proto::decode_message<proto::UpgradeOrder>(message);
+      if (!order.ok()) return on_closed("sent a malformed message");
+      return listener_.on_upgrade_order(order.value());
+    }
     default: return;
   }
 }
 
 void ControlLink::on_closed(const char* reason) {
   if (process_ == nullptr || closing_) return;
-  log_warning("control lost", {{"reason", reason}});
+  if (!replacing_) log_warning("control lost", {{"reason", reason}});
   signal_process(process_->launched.pidfd, SIGKILL);
+}
+
+void ControlLink::replace() {
+  if (process_ == nullptr || closing_) return;
+  replacing_ = true;
+  send(proto::ControlRetire{kDrainMs});
 }
 
 void ControlLink::close() {
@@ -116,6 +162,10 @@ bool ControlLink::on_child_exit(std::uint64_t child, int code, int status) {
   if (closing_) return true;
   const std::uint64_t oom_kills = order_.cgroup.counters().oom_kills;
   const proto::Ending ending = classify_host_ending(code, status, oom_kills - std::exchange(oom_kills_, oom_kills));
+  if (std::exchange(replacing_, false)) {
+    start();
+    return true;
+  }
   record(proto::HostDeath{proto::HostProcess::kControl, 0, pid, ending.cause, ending.argument,
                           order_.clock->wall_ms()});
   static std::random_device random;

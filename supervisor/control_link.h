@@ -8,6 +8,7 @@
 #include "base/loop.h"
 #include "proto/live_messages.h"
 #include "proto/reload_messages.h"
+#include "proto/upgrade_messages.h"
 #include "proto/usage_messages.h"
 #include "supervisor/backoff.h"
 #include "supervisor/cgroups.h"
@@ -27,6 +28,7 @@ class ControlListener {
   virtual void on_command(const proto::Command& command) = 0;
   virtual void on_reload_order(const proto::ReloadOrder& order) = 0;
   virtual void on_reload_tenant_order(const proto::ReloadTenantOrder& order) = 0;
+  virtual void on_upgrade_order(const proto::UpgradeOrder& order) = 0;
 };
 
 class ControlLink {
@@ -45,6 +47,12 @@ class ControlLink {
   ControlLink(Order order, ControlListener& listener);
 
   void start();
+  // Takes over the one of an earlier supervisor, or starts one.
+  void adopt(Estate& estate);
+  // Which start of a control process this is: its requests are numbered anew.
+  [[nodiscard]] std::uint32_t start_number() const { return process_ == nullptr ? 0 : process_->kept.record().generation; }
+  // Puts a new process in its place: this one finishes the answers that are under way first.
+  void replace();
   // Sends it home: it reads what is left in its pipes and exits at end of file.
   void close();
   [[nodiscard]] bool running() const { return process_ != nullptr; }
@@ -62,10 +70,12 @@ class ControlLink {
  private:
   struct Process final : Mortal {
     LaunchedProcess launched;
+    Kept kept;
     std::unique_ptr<PeerLink> link;
   };
 
   Status launch();
+  void install(LaunchedProcess launched, Kept kept, UniqueFd control);
   void on_message(proto::IncomingMessage& message);
   void on_closed(const char* reason);
 
@@ -76,6 +86,7 @@ class ControlLink {
   DeathLedger deaths_;
   std::uint64_t oom_kills_ = 0;  // of its cgroup, at the last death
   bool closing_ = false;
+  bool replacing_ = false;
   Timer restart_;
 };
 

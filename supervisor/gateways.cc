@@ -27,12 +27,17 @@ std::uint32_t random_number() {
 }  // namespace
 
 Gateways::Gateways(Order order, GatewaysListener& listener)
-    : order_(std::move(order)), listener_(listener), ping_(order_.loop, [this] { ping(); }) {
-  running_.resize(order_.count);
-  access_sockets_.resize(order_.count);
-  backoffs_.assign(order_.count, Backoff(kRestartLimits));
-  unanswered_pings_.assign(order_.count, 0);
-  for (std::uint32_t i = 0; i < order_.count; ++i) {
+    : order_(std::move(order)),
+      listener_(listener),
+      ready_(order_.loop, [this] { on_replacement_late(); }),
+      ping_(order_.loop, [this] { ping(); }) {
+  const std::uint32_t columns = std::min(2 * order_.count, proto::kMaxGateways);
+  running_.resize(columns);
+  access_sockets_.resize(columns);
+  kept_access_.resize(columns);
+  backoffs_.assign(columns, Backoff(kRestartLimits));
+  unanswered_pings_.assign(columns, 0);
+  for (std::uint32_t i = 0; i < columns; ++i) {
     restarts_.push_back(std::make_unique<Timer>(order_.loop, [this, i] { start_one(i); }));
   }
 }
@@ -56,7 +61,10 @@ Status Gateways::launch(std::uint32_t index) {
   RH_TRY(set_nonblocking(access.ours.get()));
   RH_TRY(set_nonblocking(access.theirs.get()));
   RH_ASSIGN(const std::vector<UniqueFd> procs, order_.cgroup.open_v1_procs());
+  KeeperLink& keeper = order_.launcher->keeper();
   LaunchOrder launch;
+  launch.record = {proto::KeptKind::kGateway, 0, keeper.next_start(), index};
+  RH_ASSIGN(Kept kept, Kept::keep(keeper, launch.record, control.ours.get()));
   launch.program = order_.program;
   launch.arguments = {"rowhouse-gateway"};
   launch.user = order_.user;
@@ -66,13 +74,9 @@ Status Gateways::launch(std::uint32_t index) {
   for (const UniqueFd& fd : procs) launch.cgroup_v1_procs.push_back(fd.get());
   RH_ASSIGN(LaunchedProcess process, order_.launcher->launch(launch));
 
-  PeerLink::Events events{[this, index](proto::IncomingMessage& message) { on_message(index, message); },
-                          [this, index](const char* reason) { on_closed(index, reason); }};
-  running_[index] = std::make_unique<Gateway>(order_.loop, index, std::move(process), std::move(control.ours),
-                                              std::move(events));
-  unanswered_pings_[index] = 0;
+  install(index, std::move(process), std::move(kept), std::move(control.ours));
   Gateway& gateway = *running_[index];
-  gateway.link().send(proto::GatewaySetup{index, order_.count, order_.connections_per_address}, {access.theirs.get(), order_.rows->memory()});
+  gateway.link().send(proto::GatewaySetup{index, static_cast<std::uint32_t>(running_.size()), order_.connections_per_address}, {access.theirs.get(), order_.rows->memory()});
   gateway.link().send(order_.options);
   gateway.link().send(proto::SpoolDirectory{}, {order_.spool.get()});
   if (order_.acme_directory.valid()) {
@@ -83,18 +87,31 @@ Status Gateways::launch(std::uint32_t index) {
     const Order::Door& door = order_.listeners[i];
     gateway.link().send(proto::Listener{i, door.proxy_protocol}, {door.socket.get()});
   }
+  // Stored last: a gateway without it was not told everything.
+  RH_ASSIGN(kept_access_[index], Kept::keep(keeper, {proto::KeptKind::kAccessRecords, 0, launch.record.generation, index},
+                                            access.ours.get()));
   access_sockets_[index] = std::move(access.ours);
   listener_.on_access_socket(index, access_sockets_[index].get());
   listener_.on_gateway_started(gateway);
   return {};
 }
 
+void Gateways::install(std::uint32_t index, LaunchedProcess process, Kept kept, UniqueFd control) {
+  PeerLink::Events events{[this, index](proto::IncomingMessage& message) { on_message(index, message); },
+                          [this, index](const char* reason) { on_closed(index, reason); }};
+  running_[index] = std::make_unique<Gateway>(order_.loop, std::move(process), std::move(kept), std::move(control),
+                                              std::move(events));
+  unanswered_pings_[index] = 0;
+}
+
 void Gateways::on_message(std::uint32_t index, proto::IncomingMessage& message) {
+  if (running_[index] == nullptr) return;
   PeerLink& link = running_[index]->link();
   switch (static_cast<int>(message.type)) {
     case static_cast<int>(proto::MessageType::kGatewayReady):
       link.set_running();
       backoffs_[index].on_healthy(order_.clock->now());
+      on_replaced_ready(index);
       return listener_.on_gateway_ready();
     case static_cast<int>(proto::MessageType::kPong): unanswered_pings_[index] = 0; return;
     case static_cast<int>(proto::MessageType::kSwitched): {
@@ -117,6 +134,9 @@ void Gateways::on_message(std::uint32_t index, proto::IncomingMessage& message) 
       if (!probed.ok()) return on_closed(index, "sent a malformed message");
       return listener_.on_probed(probed.value());
     }
+    case static_cast<int>(proto::MessageType::kGatewayApp):
+    case static_cast<int>(proto::MessageType::kGatewayWorker):
+    case static_cast<int>(proto::MessageType::kResynced): return on_said(index, message);
     default: return;  // AppCommitted: nothing waits for it
   }
 }
@@ -124,7 +144,7 @@ void Gateways::on_message(std::uint32_t index, proto::IncomingMessage& message) 
 void Gateways::on_closed(std::uint32_t index, const char* reason) {
   if (running_[index] == nullptr) return;
   // An end in order shows in its exit status; until then make sure that it ends.
-  if (!retiring_) log_warning("gateway lost", {{"gateway", index}, {"reason", reason}});
+  if (!retiring_ && !leaving_.contains(index)) log_warning("gateway lost", {{"gateway", index}, {"reason", reason}});
   signal_process(running_[index]->process().pidfd, SIGKILL);
 }
 
@@ -137,11 +157,13 @@ bool Gateways::on_child_exit(std::uint64_t child, int code, int status) {
   const proto::HostDeath death = death_of(**found, code, status);
   order_.graveyard->bury(std::move(*found));
   forget(index);
+  settle(index);
   if (retiring_) {
     const bool all = std::all_of(running_.begin(), running_.end(), [](const auto& g) { return g == nullptr; });
     if (all) listener_.on_all_gateways_retired();
     return true;
   }
+  if (is_departure(index)) return true;
   const Duration delay = backoffs_[index].on_death(order_.clock->now(), random_number());
   log_error("gateway died", {{"gateway", index}, {"code", code}, {"status", status},
                              {"restart_in_ms", delay.count() / 1000}});
@@ -189,8 +211,10 @@ void Gateways::confirm(std::uint32_t index, std::uint32_t app, std::uint32_t gen
 }
 
 bool Gateways::all_ready() const {
-  return std::all_of(running_.begin(), running_.end(),
-                     [](const auto& gateway) { return gateway != nullptr && gateway->link().running(); });
+  const auto ready = std::count_if(running_.begin(), running_.end(), [](const auto& gateway) {
+    return gateway != nullptr && gateway->link().running();
+  });
+  return static_cast<std::uint32_t>(ready) >= order_.count;
 }
 
 void Gateways::offer_access_sockets() {
@@ -201,14 +225,15 @@ void Gateways::offer_access_sockets() {
 
 void Gateways::ping() {
   ++nonce_;
-  for_each([&](Gateway& gateway) {
-    if (!gateway.link().running()) return;
-    if (++unanswered_pings_[gateway.index()] > kMaxUnansweredPings) {
-      log_error("gateway does not answer", {{"gateway", gateway.index()}});
-      return signal_process(gateway.process().pidfd, SIGKILL);
+  for (const auto& gateway : running_) {
+    if (gateway == nullptr || !gateway->link().running()) continue;
+    if (++unanswered_pings_[gateway->index()] > kMaxUnansweredPings) {
+      log_error("gateway does not answer", {{"gateway", gateway->index()}});
+      signal_process(gateway->process().pidfd, SIGKILL);
+    } else {
+      gateway->link().send(proto::Ping{nonce_});
     }
-    gateway.link().send(proto::Ping{nonce_});
-  });
+  }
 }
 
 void Gateways::retire(milliseconds drain) {
@@ -220,7 +245,9 @@ void Gateways::retire(milliseconds drain) {
 }
 
 void Gateways::kill() {
-  for_each([](Gateway& gateway) { signal_process(gateway.process().pidfd, SIGKILL); });
+  for (const auto& gateway : running_) {
+    if (gateway != nullptr) signal_process(gateway->process().pidfd, SIGKILL);
+  }
 }
 
 }  // namespace rowhouse::supervisor

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "supervisor/backoff.h"
 #include "supervisor/cgroups.h"
 #include "supervisor/graveyard.h"
+#include "supervisor/keeper_link.h"
 #include "supervisor/launcher.h"
 #include "supervisor/peer_link.h"
 #include "supervisor/shared_rows.h"
@@ -24,19 +26,31 @@ namespace rowhouse::supervisor {
 // One running gateway.
 class Gateway final : public Mortal {
  public:
-  Gateway(uv_loop_t* loop, std::uint32_t index, LaunchedProcess process, UniqueFd control, PeerLink::Events events)
-      : index_(index),
+  // `kept`: its control socket in the keeper's store.
+  Gateway(uv_loop_t* loop, LaunchedProcess process, Kept kept, UniqueFd control, PeerLink::Events events)
+      : index_(kept.record().worker),
         process_(std::move(process)),
+        kept_(std::move(kept)),
         link_(loop, std::move(control), proto::Peer::kGateway, std::move(events)) {}
 
   [[nodiscard]] std::uint32_t index() const { return index_; }
+  // Later ones have higher numbers.
+  [[nodiscard]] std::uint32_t start_number() const { return kept_.record().generation; }
   [[nodiscard]] const LaunchedProcess& process() const { return process_; }
   [[nodiscard]] PeerLink& link() { return link_; }
 
  private:
   std::uint32_t index_;
   LaunchedProcess process_;
+  Kept kept_;
   PeerLink link_;
+};
+
+// What a gateway that was taken over says it has.
+struct GatewaySaid {
+  // By app: its workers, as generation and number.
+  std::map<std::uint32_t, std::set<std::pair<std::uint32_t, std::uint32_t>>> apps;
+  std::size_t messages = 0;
 };
 
 class GatewaysListener {
@@ -44,6 +58,10 @@ class GatewaysListener {
   virtual ~GatewaysListener() = default;
   // A fresh gateway: tell it every app.
   virtual void on_gateway_started(Gateway& gateway) = 0;
+  // One that was taken over: bring it up to date.
+  virtual void on_gateway_resynced(Gateway& gateway, const GatewaySaid& said) = 0;
+  // All that were taken over are up to date, or have died.
+  virtual void on_gateways_settled() = 0;
   virtual void on_worker_fault(const proto::WorkerFault& fault) = 0;
   virtual void on_app_wanted(std::uint32_t app) = 0;
   virtual void on_probed(const proto::Probed& answer) = 0;
@@ -53,6 +71,8 @@ class GatewaysListener {
   // The receiving end of a gateway's access records: hand it to control.
   virtual void on_access_socket(std::uint32_t gateway, int socket) = 0;
 };
+
+enum class ReplaceOutcome : std::uint8_t { kDone, kFailed };
 
 class Gateways {
  public:
@@ -82,16 +102,23 @@ class Gateways {
   Gateways(Order order, GatewaysListener& listener);
 
   void start();
+  // Takes over those of an earlier supervisor and starts the missing ones.
+  void adopt(Estate& estate);
+  [[nodiscard]] bool settled() const { return resyncing_.empty(); }
   // Stops accepting everywhere; on_all_gateways_retired when the last has ended.
   void retire(std::chrono::milliseconds drain);
   void kill();
+  // Puts a new process in the place of each; an old one drains when its successor is ready.  On failure the old
+  // ones that are left stay.
+  void replace(std::function<void(ReplaceOutcome)> on_done);
   // From the keeper; false when the child is none of ours.
   bool on_child_exit(std::uint64_t child, int code, int status);
 
+  // Those that are told what happens; one that was taken over is not before it has said what it knows.
   template <typename Visitor>
   void for_each(Visitor visit) {
     for (const auto& gateway : running_) {
-      if (gateway != nullptr) visit(*gateway);
+      if (gateway != nullptr && !resyncing_.contains(gateway->index())) visit(*gateway);
     }
   }
   template <proto::ControlMessage M>
@@ -111,6 +138,9 @@ class Gateways {
   };
 
   void start_one(std::uint32_t index);
+  void install(std::uint32_t index, LaunchedProcess process, Kept kept, UniqueFd control);
+  void on_said(std::uint32_t index, proto::IncomingMessage& message);
+  void settle(std::uint32_t index);
   Status launch(std::uint32_t index);
   void on_message(std::uint32_t index, proto::IncomingMessage& message);
   void on_closed(std::uint32_t index, const char* reason);
@@ -118,17 +148,37 @@ class Gateways {
   void forget(std::uint32_t index);
   [[nodiscard]] proto::HostDeath death_of(const Gateway& gateway, int code, int status);
   void ping();
+  void go_on_replacing();
+  void finish_replacing(ReplaceOutcome outcome);
+  void send_home(std::uint32_t index);
+  void on_replaced_ready(std::uint32_t index);
+  void on_replacement_late();
+  bool is_departure(std::uint32_t index);
+  [[nodiscard]] std::size_t count_active() const;
+  [[nodiscard]] std::optional<std::uint32_t> find_free_column() const;
 
   Order order_;
   GatewaysListener& listener_;
-  std::vector<std::unique_ptr<Gateway>> running_;  // by index; null while one is being replaced
+  // By index, which is the column in the shared table: more than there are gateways, so that one can leave while
+  // its successor works already.  Null: free, or being started again.
+  std::vector<std::unique_ptr<Gateway>> running_;
   std::vector<UniqueFd> access_sockets_;           // receiving ends, by index
+  std::vector<Kept> kept_access_;                  // the same in the keeper's store
+  std::map<std::uint32_t, GatewaySaid> resyncing_;
   std::vector<Backoff> backoffs_;
   std::vector<std::unique_ptr<Timer>> restarts_;
   std::vector<int> unanswered_pings_;
   std::map<std::pair<std::uint32_t, std::uint32_t>, PendingSwitch> switches_;  // by app and generation
   std::uint64_t oom_kills_ = 0;  // of their cgroup, at the last death
   bool retiring_ = false;
+  struct Replacement {
+    std::set<std::uint32_t> old;
+    std::optional<std::uint32_t> launching;
+    std::function<void(ReplaceOutcome)> on_done;
+  };
+  std::optional<Replacement> replacement_;
+  std::set<std::uint32_t> leaving_;  // draining; nobody is started in their place
+  Timer ready_;
   std::uint32_t nonce_ = 0;
   Timer ping_;
 };

@@ -15,51 +15,36 @@
 #include <csignal>
 
 #include "base/log.h"
-#include "proto/keeper_messages.h"
-#include "proto/lifeline.h"
+#include "proto/common_messages.h"
+#include "supervisor/launcher.h"
 
 namespace rowhouse::supervisor {
 namespace {
 
+using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-// Tags in epoll's data; children are numbered from kFirstChild by the supervisor.
-constexpr std::uint64_t kSignalTag = 1;
-constexpr std::uint64_t kSocketTag = 2;
-constexpr std::uint64_t kSupervisorTag = 3;
 
 // After this the keeper ends everything by itself.
 constexpr seconds kStopDeadline{90};
 constexpr int kMaxQuickDeaths = 6;
+// In a row, with growing pauses, over more than ten seconds: what runs serves on meanwhile.
+constexpr int kMaxFailedAdoptions = 8;
+constexpr seconds kPingPeriod{1};
+constexpr std::uint32_t kMaxUnansweredPings = 10;  // counted, so that a host that slept kills nobody
 
-int pidfd_kill(int pidfd) {
-  return static_cast<int>(::syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0));
-}
+}  // namespace
 
-Status watch(int epoll, int fd, std::uint64_t tag) {
+Status Keeper::watch(int fd, std::uint64_t tag) {
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.u64 = tag;
-  if (::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0) return system_error("epoll_ctl");
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) return system_error("epoll_ctl");
   return {};
 }
 
-// In the new process: our own program again, as the supervisor, with the socket at its place.
-[[noreturn]] void become_supervisor(int socket, const std::vector<std::string>& arguments) {
-  ::setsid();  // a terminal's Ctrl-C is for the keeper alone
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
-  std::vector<char*> argv = {const_cast<char*>("rowhoused"), const_cast<char*>("--supervisor")};
-  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
-  argv.push_back(nullptr);
-  const bool placed = socket == proto::kControlFd ? ::fcntl(socket, F_SETFD, 0) == 0
-                                                  : ::dup2(socket, proto::kControlFd) == proto::kControlFd;
-  if (placed) ::execv("/proc/self/exe", argv.data());
-  ::_exit(127);
+void Keeper::unwatch(int fd) {
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
 }
-
-}  // namespace
 
 int Keeper::run() {
   if (const Status opened = open(); !opened.ok()) {
@@ -72,12 +57,12 @@ int Keeper::run() {
     for (int i = 0; i < count; ++i) {
       switch (events[static_cast<std::size_t>(i)].data.u64) {
         case kSignalTag: on_signal(); break;
-        case kSocketTag: on_supervisor_message(); break;
+        case kSocketTag: on_supervisor_ready(); break;
         case kSupervisorTag: on_supervisor_exit(); break;
         default: on_child_exit(events[static_cast<std::size_t>(i)].data.u64);
       }
     }
-    flush_reports();
+    flush();
     on_time();
   }
   return exit_status_;
@@ -85,6 +70,7 @@ int Keeper::run() {
 
 Status Keeper::open() {
   RH_TRY(manager_.open());
+  RH_TRY(program_.open());
   RH_TRY(open_signals());
   return start_supervisor();
 }
@@ -105,7 +91,7 @@ Status Keeper::open_signals() {
   if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return system_error("getrlimit");
   files.rlim_cur = files.rlim_max;
   if (::setrlimit(RLIMIT_NOFILE, &files) != 0) return system_error("setrlimit");
-  return watch(epoll_.get(), signals_.get(), kSignalTag);
+  return watch(signals_.get(), kSignalTag);
 }
 
 Status Keeper::start_supervisor() {
@@ -118,13 +104,16 @@ Status Keeper::start_supervisor() {
   arguments.exit_signal = SIGCHLD;
   const long pid = ::syscall(SYS_clone3, &arguments, sizeof arguments);
   if (pid < 0) return system_error("clone3 supervisor");
-  if (pid == 0) become_supervisor(pair.theirs.get(), arguments_);
+  if (pid == 0) program_.exec(pair.theirs.get(), arguments_);
   supervisor_.pid = static_cast<pid_t>(pid);
   supervisor_.pidfd.reset(pidfd);
   socket_ = std::move(pair.ours);
   restart_at_ = {};
-  RH_TRY(watch(epoll_.get(), socket_.get(), kSocketTag));
-  return watch(epoll_.get(), pidfd, kSupervisorTag);
+  fetched_ = false;
+  unanswered_pings_ = 0;
+  if (program_.on_trial()) adoption_deadline_ = clock_.now() + seconds(proto::kAdoptionSeconds);
+  RH_TRY(watch(socket_.get(), kSocketTag));
+  return watch(pidfd, kSupervisorTag);
 }
 
 void Keeper::on_signal() {
@@ -133,97 +122,104 @@ void Keeper::on_signal() {
   if (info.ssi_signo == SIGHUP) return pass_reload();
   const Instant now = clock_.now();
   // Asked twice, or nobody is there to do it in order.
-  if (stopping_ || !supervisor_.pidfd.valid()) return begin_stopping(now);
-  const Status sent = proto::send_control(socket_.get(), proto::Shutdown{});
-  begin_stopping(sent.ok() ? now + kStopDeadline : now);
+  if (stage_ == Stage::kStopping || !supervised()) return begin_stopping(now);
+  send(proto::Shutdown{});
+  begin_stopping(now + kStopDeadline);
 }
 
 void Keeper::pass_reload() {
   // A supervisor that is just being started reads the file anyway.
-  if (stopping_ || !supervisor_.pidfd.valid()) return;
-  const Status sent = proto::send_control(socket_.get(), proto::Reload{});
-  if (!sent.ok()) log_warning("reload not passed on", {{"reason", sent.error()}});
+  if (stage_ == Stage::kServing && supervised()) send(proto::Reload{});
 }
 
 void Keeper::begin_stopping(Instant deadline) {
-  stopping_ = true;
+  stage_ = Stage::kStopping;
   stop_deadline_ = deadline;
+  adoption_deadline_.reset();
   manager_.tell_stopping();
 }
 
-void Keeper::on_supervisor_message() {
-  auto received = proto::receive_control(socket_.get());
-  if (!received.ok()) {
-    // At end of file the pidfd tells the rest; stop looking at a socket that stays readable.
-    if (received.error().code != ErrorCode::kWouldBlock) {
-      ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, socket_.get(), nullptr);
-    }
-    return;
-  }
-  proto::IncomingMessage& message = received.value();
-  if (message.type == proto::MessageType::kSupervisorReady) {
-    quick_deaths_ = 0;
-    manager_.tell_ready();
-    return;
-  }
-  const auto child = proto::decode_message<proto::Child>(message);
-  if (!child.ok() || children_.contains(child.value().child) || child.value().child <= kSupervisorTag) return;
-  Process process{child.value().child, static_cast<pid_t>(child.value().pid),
-                  std::move(message.descriptors.front())};
-  if (watch(epoll_.get(), process.pidfd.get(), process.child).ok()) {
-    children_.emplace(process.child, std::move(process));
-  }
-}
+// --- deaths
+// -----------------------------------------------------------------------------------------------------
 
 void Keeper::on_child_exit(std::uint64_t child) {
   const auto found = children_.find(child);
-  if (found == children_.end()) return;
+  if (found == children_.end() || found->second.exited) return;
+  Process& process = found->second;
   siginfo_t info{};
-  const int result =
-      ::waitid(P_PIDFD, static_cast<id_t>(found->second.pidfd.get()), &info, WEXITED | WNOHANG | __WALL);
+  const int result = ::waitid(P_PIDFD, static_cast<id_t>(process.pidfd.get()), &info, WEXITED | WNOHANG | __WALL);
   if (result == 0 && info.si_pid == 0) return;  // not yet
   const bool reaped = result == 0;
-  children_.erase(found);
-  report_exit(child, reaped ? info.si_code : CLD_KILLED, reaped ? info.si_status : SIGKILL);
-}
-
-void Keeper::report_exit(std::uint64_t child, int code, int status) {
-  if (supervisor_.pidfd.valid()) unsent_.push_back({child, code, status});
-}
-
-void Keeper::flush_reports() {
-  std::size_t sent = 0;
-  for (const Report& report : unsent_) {
-    if (!proto::send_control(socket_.get(), proto::ChildExited{report.child, report.code, report.status})
-             .ok()) {
-      break;
-    }
-    ++sent;
+  unwatch(process.pidfd.get());
+  process.exited = proto::ChildExited{child, reaped ? info.si_code : CLD_KILLED, reaped ? info.si_status : SIGKILL};
+  // One that has not fetched yet will be told then; when nobody will ever ask, it is forgotten.
+  if (fetched_ && supervised()) send(*process.exited);
+  if (stage_ == Stage::kStopping || stage_ == Stage::kStarting) {
+    if (!supervised()) children_.erase(found);
   }
-  unsent_.erase(unsent_.begin(), unsent_.begin() + static_cast<std::ptrdiff_t>(sent));
 }
 
 void Keeper::on_supervisor_exit() {
   siginfo_t info{};
   if (::waitid(P_PIDFD, static_cast<id_t>(supervisor_.pidfd.get()), &info, WEXITED | WNOHANG) != 0) return;
   if (info.si_pid == 0) return;
+  // What it said last is of use to the next one.
+  while (receive_one()) {
+  }
   supervisor_ = Process{};
   socket_.reset();
-  unsent_.clear();
-  const bool in_order = info.si_code == CLD_EXITED && info.si_status <= 1;
-  if (in_order || stopping_) {
-    exit_status_ = in_order ? info.si_status : 1;
-    begin_stopping(clock_.now());
-  } else {
-    log_error("supervisor died", {{"code", info.si_code}, {"status", info.si_status}});
-    quick_deaths_ = std::min(quick_deaths_ + 1, kMaxQuickDeaths);
-    restart_at_ = clock_.now() + std::chrono::milliseconds(50 << quick_deaths_);
+  outbox_.clear();
+  on_death(info.si_code, info.si_status);
+}
+
+void Keeper::on_death(int code, int status) {
+  const Instant now = clock_.now();
+  const bool in_order = code == CLD_EXITED && status <= 1;
+  if (stage_ == Stage::kStopping || (stage_ == Stage::kStarting && in_order)) {
+    exit_status_ = in_order ? status : 1;
+    begin_stopping(now);
+    std::erase_if(children_, [](const auto& entry) { return entry.second.exited.has_value(); });
+    return kill_children();
   }
+  if (stage_ == Stage::kReplaced) {
+    restart_at_ = now;
+    if (!adoption_deadline_) return;  // the former one, on our order: its place is taken by the candidate
+    if (now >= *adoption_deadline_) return fall_back(proto::UpgradeOutcome::kTooLate, 0);
+    return fall_back(proto::UpgradeOutcome::kEnded, code == CLD_EXITED ? status : -status);
+  }
+  log_error("supervisor died", {{"code", code}, {"status", status}});
+  quick_deaths_ = now < healthy_at_ || stage_ != Stage::kServing ? std::min(quick_deaths_ + 1, kMaxQuickDeaths) : 0;
+  restart_at_ = now + milliseconds(quick_deaths_ == 0 ? 0 : 50 << quick_deaths_);
+  if (stage_ == Stage::kStarting) return start_from_nothing();
+  if (stage_ == Stage::kTakingOver && ++failed_adoptions_ >= kMaxFailedAdoptions) {
+    log_error("no supervisor could take over; everything starts from nothing");
+    return start_from_nothing();
+  }
+  stage_ = Stage::kTakingOver;
+}
+
+void Keeper::start_from_nothing() {
+  stage_ = Stage::kStarting;
+  failed_adoptions_ = 0;
+  std::erase_if(children_, [](const auto& entry) { return entry.second.exited.has_value(); });
+  kept_.clear();
   kill_children();
 }
 
+// The candidate did not take over: the former program, whose place it had, is started again.
+void Keeper::fall_back(proto::UpgradeOutcome outcome, std::int32_t argument) {
+  log_error("the new supervisor did not take over; the former one is started again",
+            {{"outcome", static_cast<int>(outcome)}, {"argument", argument}});
+  program_.drop_candidate();
+  adoption_deadline_.reset();
+  outcome_ = proto::Upgraded{outcome, argument};
+  stage_ = Stage::kTakingOver;
+}
+
 void Keeper::kill_children() {
-  for (const auto& [child, process] : children_) pidfd_kill(process.pidfd.get());
+  for (const auto& [child, process] : children_) {
+    if (!process.exited) signal_process(process.pidfd, SIGKILL);
+  }
 }
 
 // Children whose Child message never came because the supervisor died first.
@@ -231,30 +227,67 @@ void Keeper::reap_strangers() {
   while (true) {
     siginfo_t info{};
     if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) != 0 || info.si_pid == 0) return;
-    const auto known = std::find_if(children_.begin(), children_.end(),
-                                    [&](const auto& entry) { return entry.second.pid == info.si_pid; });
+    const auto known = std::find_if(children_.begin(), children_.end(), [&](const auto& entry) {
+      return !entry.second.exited && entry.second.pid == info.si_pid;
+    });
     if (known != children_.end() || info.si_pid == supervisor_.pid) return;  // its pidfd event is on its way
+    // Its Child message may be on its way too.
+    if (supervised() && receive_one()) continue;
     ::waitid(P_PID, static_cast<id_t>(info.si_pid), &info, WEXITED | WNOHANG | __WALL);
   }
 }
 
+// --- sending, time
+// ----------------------------------------------------------------------------------------------
+
+void Keeper::flush() {
+  if (outbox_.empty()) return;
+  while (!outbox_.empty()) {
+    const Outgoing& next = outbox_.front();
+    const std::span<const int> descriptors(&next.descriptor, next.descriptor < 0 ? 0 : 1);
+    const Status sent = send_message(socket_.get(), next.bytes, descriptors);
+    if (!sent.ok() && sent.error().code == ErrorCode::kWouldBlock) break;
+    outbox_.pop_front();  // one that has gone gets nothing
+  }
+  epoll_event event{};
+  event.events = outbox_.empty() ? EPOLLIN : EPOLLIN | EPOLLOUT;
+  event.data.u64 = kSocketTag;
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, socket_.get(), &event);
+}
+
 int Keeper::wait_ms() const {
-  if (stopping_ || restart_at_ != Instant{} || !unsent_.empty()) return 20;
-  const Duration wait = manager_.time_to_alive(clock_.now(), seconds(10));
-  return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(wait).count());
+  if (stage_ == Stage::kStopping || restart_at_ != Instant{}) return 20;
+  const Duration wait = manager_.time_to_alive(clock_.now(), kPingPeriod);
+  return static_cast<int>(std::chrono::ceil<milliseconds>(wait).count());
+}
+
+void Keeper::watch_supervisor(Instant now) {
+  if (!supervised() || stage_ == Stage::kStopping) return;
+  if (adoption_deadline_ && now >= *adoption_deadline_) {
+    signal_process(supervisor_.pidfd, SIGKILL);
+    return;
+  }
+  if (now < ping_at_) return;
+  ping_at_ = now + kPingPeriod;
+  if (unanswered_pings_++ < kMaxUnansweredPings) return send(proto::Ping{});
+  log_error("the supervisor does not answer");
+  signal_process(supervisor_.pidfd, SIGKILL);
 }
 
 void Keeper::on_time() {
   reap_strangers();
   const Instant now = clock_.now();
   manager_.tell_alive(now);
-  if (stopping_ && now >= stop_deadline_) {
-    if (supervisor_.pidfd.valid()) pidfd_kill(supervisor_.pidfd.get());
+  watch_supervisor(now);
+  flush();
+  if (stage_ == Stage::kStopping && now >= stop_deadline_) {
+    if (supervised()) signal_process(supervisor_.pidfd, SIGKILL);
     kill_children();
-    finished_ = !supervisor_.pidfd.valid() && children_.empty();
+    finished_ = !supervised() && children_.empty();
     return;
   }
-  if (restart_at_ == Instant{} || now < restart_at_ || !children_.empty()) return;
+  if (restart_at_ == Instant{} || now < restart_at_ || supervised()) return;
+  if (stage_ == Stage::kStarting && !children_.empty()) return;
   if (const Status started = start_supervisor(); !started.ok()) {
     log_error("cannot restart the supervisor", {{"reason", started.error()}});
     restart_at_ = now + seconds(1);

@@ -10,10 +10,8 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <ctime>
 
 #include "proto/jail_messages.h"
-#include "proto/keeper_messages.h"
 #include "proto/lifeline.h"
 
 namespace rowhouse::supervisor {
@@ -25,6 +23,17 @@ constexpr std::uint64_t kSandboxNamespaces =
     CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
 // Descriptors are first moved above this, so that placing one never overwrites another.
 constexpr int kParkedDescriptors = 64;
+constexpr int kNotStarted = 127;
+
+struct Gate {
+  UniqueFd read_end, write_end;
+};
+
+Result<Gate> create_gate() {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return system_error("pipe2");
+  return Gate{UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
 
 [[noreturn]] void fail(JailStep step) {
   ::_exit(proto::kJailExitBase + static_cast<int>(step));
@@ -85,8 +94,17 @@ std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
   return pointers;
 }
 
-[[noreturn]] void run_child(const LaunchOrder& order, int program, char** argv, char** envp) {
+// Goes on when the supervisor has told the keeper of this process.  A supervisor that dies before leaves nobody
+// who knows it, so it ends.
+void wait_for_word(const Gate& gate) {
+  ::close(gate.write_end.get());
+  char word = 0;
+  if (::read(gate.read_end.get(), &word, 1) != 1) ::_exit(kNotStarted);
+}
+
+[[noreturn]] void run_child(const LaunchOrder& order, const Gate& gate, int program, char** argv, char** envp) {
   join_cgroups(order);
+  wait_for_word(gate);
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -98,7 +116,7 @@ std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
     if (order.empty_root >= 0) keep_right_to_chroot();
   }
   ::syscall(SYS_execveat, program, "", argv, envp, AT_EMPTY_PATH);
-  ::_exit(127);
+  ::_exit(kNotStarted);
 }
 
 }  // namespace
@@ -108,9 +126,7 @@ Result<LaunchedProcess> Launcher::launch(const LaunchOrder& order) {
   std::vector<char*> envp = pointers_to(order.environment);
   const UniqueFd program(::fcntl(order.program, F_DUPFD_CLOEXEC, kParkedDescriptors));
   if (!program.valid()) return system_error("fcntl program");
-  // Numbers go on across a restart of the supervisor: the keeper may still hold older children.
-  if (next_child_ == 0) next_child_ = static_cast<std::uint64_t>(std::time(nullptr)) << 20;
-
+  RH_ASSIGN(const Gate gate, create_gate());
   int pidfd = -1;
   clone_args arguments{};
   arguments.flags = CLONE_PARENT | CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
@@ -123,16 +139,13 @@ Result<LaunchedProcess> Launcher::launch(const LaunchOrder& order) {
   arguments.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
   const long pid = ::syscall(SYS_clone3, &arguments, sizeof arguments);
   if (pid < 0) return system_error("clone3");
-  if (pid == 0) run_child(order, program.get(), argv.data(), envp.data());
+  if (pid == 0) run_child(order, gate, program.get(), argv.data(), envp.data());
 
-  LaunchedProcess process{++next_child_, static_cast<pid_t>(pid), UniqueFd(pidfd)};
-  const Status told = proto::send_control(
-      keeper_, proto::Child{process.child, static_cast<std::uint32_t>(process.pid), {}}, {pidfd});
-  if (!told.ok()) {
-    // Nobody would reap it or tell us how it ended.
-    signal_process(process.pidfd, SIGKILL);
-    return told.error();
-  }
+  LaunchedProcess process{keeper_.next_child(), static_cast<pid_t>(pid), UniqueFd(pidfd)};
+  const Status told = keeper_.announce(process.child, process.pid, order.record, pidfd);
+  // Untold it ends by itself, with the gate.
+  if (!told.ok()) return told.error();
+  if (::write(gate.write_end.get(), "g", 1) != 1) return system_error("write gate");
   return process;
 }
 

@@ -1,7 +1,7 @@
 // Starts programs.  Every child is cloned with CLONE_PARENT, so the keeper is its parent from birth and its
 // exit status survives us; it is known by its pidfd.  Between clone and exec the child only joins its
-// cgroups, places its descriptors and, where it is no jail, becomes its user; nothing of root's memory passes
-// the exec.
+// cgroups, waits until the keeper has been told of it, places its descriptors and, where it is no jail,
+// becomes its user; nothing of root's memory passes the exec.
 #pragma once
 
 #include <sys/types.h>
@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "proto/loader_messages.h"
+#include "supervisor/keeper_link.h"
 
 namespace rowhouse::supervisor {
 
@@ -29,6 +30,7 @@ enum class LaunchKind : std::uint8_t {
 
 struct LaunchOrder {
   LaunchKind kind = LaunchKind::kProgram;
+  proto::KeptRecord record;  // what it is for the keeper
   int program = -1;  // opened for reading; exec-ed by descriptor
   std::vector<std::string> arguments;
   std::vector<std::string> environment;
@@ -50,14 +52,14 @@ struct LaunchedProcess {
 
 class Launcher {
  public:
-  // `keeper` is the socket to the keeper; every child is announced on it.
-  explicit Launcher(int keeper) : keeper_(keeper) {}
+  // Every child is announced on `keeper`, which outlives this object.
+  explicit Launcher(KeeperLink& keeper) : keeper_(keeper) {}
+  [[nodiscard]] KeeperLink& keeper() { return keeper_; }
 
   Result<LaunchedProcess> launch(const LaunchOrder& order);
 
  private:
-  int keeper_;
-  std::uint64_t next_child_ = 0;
+  KeeperLink& keeper_;
 };
 
 // kill(2) by pidfd; a process that has already ended is not an error.

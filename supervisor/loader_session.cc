@@ -21,6 +21,7 @@ Result<std::unique_ptr<LoaderSession>> LoaderSession::start(uv_loop_t* loop, Lau
   RH_ASSIGN(SocketPair pair, create_seqpacket_pair());
   RH_ASSIGN(const std::vector<UniqueFd> procs, cgroup.open_v1_procs());
   LaunchOrder order;
+  order.record = {proto::KeptKind::kLoader, 0, launcher.keeper().next_start(), 0};
   order.program = program;
   order.arguments = {"rowhouse-loader"};
   order.environment = {"LANG=C.UTF-8", "PATH=/usr/bin:/bin"};

@@ -90,7 +90,9 @@ void PeerLink::flush() {
 // True when a message was taken and the next may be asked for.
 bool PeerLink::receive_one() {
   if (closed_) return false;
-  auto received = proto::receive_control(socket_.get());
+  // A steward has no answer of ours to repeat by: what it says is taken away when it has been dealt with.
+  const bool peeked = peer_ == proto::Peer::kSteward;
+  auto received = peeked ? proto::peek_control(socket_.get()) : proto::receive_control(socket_.get());
   if (!received.ok()) {
     if (received.error().code == ErrorCode::kWouldBlock) return false;
     close(received.error().code == ErrorCode::kClosed ? "closed" : "sent a malformed message");
@@ -112,6 +114,7 @@ bool PeerLink::receive_one() {
     return false;
   }
   events_.on_message(received.value());
+  if (peeked) drop_message(socket_.get());
   return true;
 }
 

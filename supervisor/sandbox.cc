@@ -11,6 +11,7 @@
 
 #include "base/foreign_files.h"
 #include "base/log.h"
+#include "proto/common_messages.h"
 
 namespace rowhouse::supervisor {
 namespace {
@@ -42,9 +43,11 @@ Result<Pipe> create_log_pipe(const TenantEntry& tenant) {
 }
 
 Result<LaunchedProcess> launch_jail(const SandboxOrder& order, int control, int output) {
+  const proto::KeptRecord record{proto::KeptKind::kSteward, order.app_number, order.generation, 0};
   RH_ASSIGN(const std::vector<UniqueFd> procs, order.steward.open_v1_procs());
   LaunchOrder launch;
   launch.kind = LaunchKind::kSandbox;
+  launch.record = record;
   launch.network = order.network.mode;
   launch.program = order.programs->jail.get();
   launch.arguments = {"rowhouse-jail", order.tenant->name + "/" + order.app};
@@ -60,10 +63,24 @@ Result<LaunchedProcess> launch_jail(const SandboxOrder& order, int control, int 
 Result<std::unique_ptr<Sandbox>> Sandbox::start(SandboxOrder order, SandboxListener& listener) {
   RH_ASSIGN(SocketPair control, create_seqpacket_pair());
   RH_ASSIGN(Pipe log, create_log_pipe(*order.tenant));
+  const proto::KeptRecord record{proto::KeptKind::kSteward, order.app_number, order.generation, 0};
+  KeeperLink& keeper = order.launcher->keeper();
+  // From before the clone on, so that a supervisor after us finds whatever was started.
+  RH_ASSIGN(NoteRow<SandboxNote> note, order.notebook->take<SandboxNote>());
+  RH_ASSIGN(Kept kept, Kept::keep(keeper, record, control.ours.get()));
+  RH_ASSIGN(Kept kept_log,
+            Kept::keep(keeper, {proto::KeptKind::kLog, record.app, record.generation, 0}, log.read_end.get()));
+  SandboxNote first;
+  first.app = record.app;
+  first.generation = record.generation;
+  note.write(first);
   RH_ASSIGN(LaunchedProcess steward, launch_jail(order, control.theirs.get(), log.write_end.get()));
   std::unique_ptr<Sandbox> sandbox(
       new Sandbox(std::move(order), listener, std::move(steward), std::move(control.ours)));
-  listener.on_log_pipe(*sandbox, 0, std::move(log.read_end));
+  sandbox->note_ = std::move(note);
+  sandbox->kept_control_ = std::move(kept);
+  sandbox->write_note();
+  listener.on_log_pipe(*sandbox, 0, std::move(log.read_end), std::move(kept_log));
   sandbox->send_setup();
   return sandbox;
 }
@@ -79,7 +96,7 @@ Sandbox::Sandbox(SandboxOrder order, SandboxListener& listener, LaunchedProcess 
              [this](const char*) {
                fail({Cause::kSpawn, 0});
              }}) {
-  deadline_.start(kBuildDeadline);
+  start_deadline(kBuildDeadline);
 }
 
 void Sandbox::send_setup() {
@@ -131,7 +148,7 @@ std::size_t Sandbox::ready_workers() const {
 
 std::size_t Sandbox::proved_workers() const {
   return static_cast<std::size_t>(std::count_if(workers_.begin(), workers_.end(), [](const auto& entry) {
-    return entry.second->state() == proto::WorkerState::kReady && entry.second->notes.proved;
+    return entry.second->state() == proto::WorkerState::kReady && entry.second->proved();
   }));
 }
 
@@ -143,6 +160,7 @@ std::size_t Sandbox::staying_workers() const {
 
 Status Sandbox::spawn_worker() {
   const std::uint32_t id = next_worker_++;
+  write_note();
   RH_ASSIGN(SocketPair lifeline, create_seqpacket_pair());
   const int on = 1;
   if (::setsockopt(lifeline.ours.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0) {
@@ -151,7 +169,15 @@ Status Sandbox::spawn_worker() {
   refuse_descriptors(lifeline.ours.get());
   RH_TRY(set_nonblocking(lifeline.ours.get()));
   RH_ASSIGN(Pipe log, create_log_pipe(*order_.tenant));
+  KeeperLink& keeper = order_.launcher->keeper();
   WorkerOrder worker;
+  RH_ASSIGN(worker.note, order_.notebook->take<WorkerNote>());
+  RH_ASSIGN(worker.kept_lifeline,
+            Kept::keep(keeper, record(proto::KeptKind::kLifeline, id), lifeline.ours.get()));
+  RH_ASSIGN(Kept kept_log, Kept::keep(keeper, record(proto::KeptKind::kLog, id), log.read_end.get()));
+  worker.keeper = &keeper;
+  worker.app = order_.app_number;
+  worker.generation = order_.generation;
   worker.id = id;
   worker.uid = order_.tenant->uid;
   worker.steward = &order_.steward;
@@ -162,13 +188,14 @@ Status Sandbox::spawn_worker() {
   RH_TRY(worker.leaf.die_together());
   workers_.emplace(id, std::make_unique<Worker>(order_.loop, std::move(worker), *this));
   link_.send(proto::Spawn{id}, {lifeline.theirs.get(), log.write_end.get(), order_.worker_part});
-  listener_.on_log_pipe(*this, id, std::move(log.read_end));
+  listener_.on_log_pipe(*this, id, std::move(log.read_end), std::move(kept_log));
   return {};
 }
 
 void Sandbox::close(Cause cause) {
   if (phase_ == Phase::kClosed || closing_cause_ != Cause::kNone) return;
   closing_cause_ = cause;
+  write_note();
   if (phase_ == Phase::kBuilding) return kill(cause);
   for (const auto& [id, worker] : workers_) worker->leave(cause);
   try_close();
@@ -178,12 +205,15 @@ void Sandbox::kill(Cause cause) {
   if (phase_ == Phase::kClosed) return;
   if (closing_cause_ == Cause::kNone) closing_cause_ = cause;
   phase_ = Phase::kClosing;
-  deadline_.stop();
+  write_note();
+  stop_deadline();
   for (const auto& [id, worker] : workers_) worker->kill(cause);
   try_close();
 }
 
 void Sandbox::on_deadline() {
+  // A steward that hangs shows by itself.
+  if (resyncing_ && closing_cause_ == Cause::kNone) return on_resynced();
   if (phase_ == Phase::kBuilding) fail({Cause::kSpawn, static_cast<int>(failed_step_)});
 }
 
@@ -204,8 +234,18 @@ void Sandbox::on_message(proto::IncomingMessage& message) {
     if (phase_ != Phase::kBuilding) return;
     phase_ = Phase::kStanding;
     link_.set_running();
-    deadline_.stop();
+    stop_deadline();
     return listener_.on_sandbox_standing(*this);
+  }
+  if (message.type == proto::MessageType::kStewardWorker) {
+    const auto worker = proto::decode_message<proto::StewardWorker>(message);
+    if (worker.ok() && find_worker(worker.value().worker) != nullptr) said_workers_.insert(worker.value().worker);
+    return;
+  }
+  if (message.type == proto::MessageType::kResynced) {
+    const auto resynced = proto::decode_message<proto::Resynced>(message);
+    if (resynced.ok() && resynced.value().nonce == KeeperLink::resync_nonce()) return on_resynced();
+    return said_workers_.clear();
   }
   if (message.type == proto::MessageType::kWorkerExited) return on_worker_exited(message);
   on_spawn_failed(message);
@@ -249,7 +289,8 @@ void Sandbox::fail(Ending ending) {
   if (phase_ == Phase::kClosing || phase_ == Phase::kClosed) return;
   const bool expected = closing_cause_ != Cause::kNone;
   phase_ = Phase::kClosing;
-  deadline_.stop();
+  write_note();
+  stop_deadline();
   [[maybe_unused]] const Status killed = order_.group.kill();
   // A copy: a worker that has never been born is gone at once.
   std::vector<Worker*> workers;
@@ -266,7 +307,8 @@ void Sandbox::try_close() {
   if (phase_ == Phase::kClosed || phase_ == Phase::kBuilding) return;
   if (phase_ == Phase::kStanding && (closing_cause_ == Cause::kNone || !workers_.empty())) return;
   phase_ = Phase::kClosing;
-  deadline_.stop();
+  write_note();
+  stop_deadline();
   if (!workers_.empty()) return;
   const Status killed = order_.group.exists() ? order_.group.kill() : Status();
   signal_process(steward_process_.pidfd, SIGKILL);

@@ -10,7 +10,10 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "base/loop.h"
 #include "proto/jail_messages.h"
@@ -39,7 +42,9 @@ class SandboxListener {
   // Nothing of it is left; the listener buries it.
   virtual void on_sandbox_closed(Sandbox& sandbox) = 0;
   // The read end of a log pipe: hand it to control (worker 0: the steward).
-  virtual void on_log_pipe(Sandbox& sandbox, std::uint32_t worker, UniqueFd pipe) = 0;
+  virtual void on_log_pipe(Sandbox& sandbox, std::uint32_t worker, UniqueFd pipe, Kept kept) = 0;
+  // One that was taken over: what runs in it is known now, new workers may be started.
+  virtual void on_sandbox_resynced(Sandbox& sandbox) = 0;
 };
 
 struct SandboxOrder {
@@ -48,7 +53,9 @@ struct SandboxOrder {
   const Programs* programs = nullptr;
   const PythonProgram* python = nullptr;
   Graveyard* graveyard = nullptr;
+  std::uint32_t app_number = 0;
   std::uint32_t generation = 0;
+  Notebook* notebook = nullptr;
   Cgroup group;    // g<generation>, new
   Cgroup steward;  // below it
   const CgroupTree* cgroups = nullptr;
@@ -60,10 +67,30 @@ struct SandboxOrder {
   WorkerTimes times;
 };
 
+// What an earlier supervisor has left of one.
+struct LeftWorker {
+  WorkerNote note;
+  NoteRow<WorkerNote> row;
+  UniqueFd lifeline;
+  UniqueFd process;  // invalid: not born yet
+};
+struct LeftSandbox {
+  SandboxNote note;
+  NoteRow<SandboxNote> row;
+  std::optional<LeftChild> steward;
+  UniqueFd control;
+  std::vector<LeftWorker> workers;
+};
+
 class Sandbox final : public Mortal, public WorkerListener {
  public:
   // Launches the jail.
   static Result<std::unique_ptr<Sandbox>> start(SandboxOrder order, SandboxListener& listener);
+  // Takes over one with an open control socket; its groups exist.  Nothing happens before carry_on().
+  static Result<std::unique_ptr<Sandbox>> adopt(SandboxOrder order, SandboxListener& listener, LeftSandbox left);
+  // One that was half made is killed; one that was being closed is closed on; one that stands is asked what it
+  // has (on_sandbox_resynced).
+  void carry_on();
 
   // REQUIRES: standing.
   Status spawn_worker();
@@ -80,7 +107,10 @@ class Sandbox final : public Mortal, public WorkerListener {
 
   [[nodiscard]] std::uint64_t steward_child() const { return steward_process_.child; }
   [[nodiscard]] std::uint32_t generation() const { return order_.generation; }
-  [[nodiscard]] bool standing() const { return phase_ == Phase::kStanding; }
+  // Ready for new workers.
+  [[nodiscard]] bool standing() const { return phase_ == Phase::kStanding && !resyncing_; }
+  [[nodiscard]] bool closing() const { return phase_ >= Phase::kClosing || closing_cause_ != proto::Cause::kNone; }
+  [[nodiscard]] bool half_made() const { return phase_ == Phase::kBuilding; }
   [[nodiscard]] std::uint32_t missing_walls() const { return missing_walls_; }
   [[nodiscard]] const std::map<std::uint32_t, std::unique_ptr<Worker>>& workers() const { return workers_; }
   [[nodiscard]] Worker* find_worker(std::uint32_t id) const;
@@ -93,9 +123,17 @@ class Sandbox final : public Mortal, public WorkerListener {
   [[nodiscard]] LeafCounters counters() const;
 
  private:
-  enum class Phase : std::uint8_t { kBuilding, kStanding, kClosing, kClosed };
+  using Phase = SandboxPhase;
 
   Sandbox(SandboxOrder order, SandboxListener& listener, LaunchedProcess steward, UniqueFd control);
+  void adopt_worker(LeftWorker left);
+  void on_resynced();
+  void start_deadline(std::chrono::milliseconds time);
+  void stop_deadline();
+  void write_note();
+  [[nodiscard]] proto::KeptRecord record(proto::KeptKind kind, std::uint32_t worker = 0) const {
+    return {kind, order_.app_number, order_.generation, worker};
+  }
   void send_setup();
   void on_message(proto::IncomingMessage& message);
   void on_worker_exited(const proto::IncomingMessage& message);
@@ -118,6 +156,11 @@ class Sandbox final : public Mortal, public WorkerListener {
   SandboxListener& listener_;
   Phase phase_ = Phase::kBuilding;
   LaunchedProcess steward_process_;
+  Kept kept_control_;
+  NoteRow<SandboxNote> note_;
+  std::int64_t deadline_us_ = 0;          // monotonic; 0: none
+  bool resyncing_ = false;                // taken over, and the steward has not said yet what it has
+  std::set<std::uint32_t> said_workers_;  // while resyncing
   bool steward_reaped_ = false;
   std::uint32_t missing_walls_ = 0;
   proto::JailStep failed_step_ = proto::JailStep::kNone;  // of what could not even be asked for

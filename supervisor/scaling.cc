@@ -56,7 +56,8 @@ std::uint64_t Scaling::remember(const AppLook& app, Instant now) {
   });
   for (const WorkerLook& worker : app.workers) {
     if (worker.state != WorkerState::kReady) continue;
-    const auto [entry, is_new] = known_.try_emplace(worker.id, Known{worker.requests, now, now});
+    const Instant ready_at = worker.ready_at == Instant{} ? now : worker.ready_at;
+    const auto [entry, is_new] = known_.try_emplace(worker.id, Known{worker.requests, ready_at, now});
     if (worker.in_flight > 0 || worker.requests != entry->second.requests) entry->second.active_at = now;
     sent += worker.requests > entry->second.requests ? worker.requests - entry->second.requests : 0;
     entry->second.requests = worker.requests;

@@ -40,6 +40,7 @@ struct WorkerLook {
   std::uint64_t requests = 0;      // sent to it so far
   std::uint64_t memory_bytes = 0;  // 0: not looked at this time
   std::uint32_t random = 0;        // of its own, never changing: its jitter
+  Instant ready_at{};              // zero: since the first look at it
 };
 
 struct AppLook {

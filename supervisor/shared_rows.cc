@@ -2,7 +2,11 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <set>
 
 namespace rowhouse::supervisor {
 namespace {
@@ -19,6 +23,16 @@ Result<std::uint32_t> take(std::vector<std::uint32_t>& free, std::uint32_t& next
   return next++;
 }
 
+// The first row beyond all that are in use; those below it that are not are free.
+std::uint32_t mark(const std::vector<std::uint32_t>& used, std::uint32_t cap, std::vector<std::uint32_t>& free) {
+  const std::set<std::uint32_t> rows(used.begin(), used.end());
+  const std::uint32_t next = rows.empty() ? 0 : std::min(*rows.rbegin() + 1, cap);
+  for (std::uint32_t row = 0; row < next; ++row) {
+    if (!rows.contains(row)) free.push_back(row);
+  }
+  return next;
+}
+
 void clear(proto::AppCell& cell) {
   cell.in_flight.store(0, kRelaxed);
   cell.queued.store(0, kRelaxed);
@@ -30,13 +44,31 @@ void clear(proto::AppCell& cell) {
 }  // namespace
 
 Result<std::unique_ptr<SharedRows>> SharedRows::create() {
-  std::unique_ptr<SharedRows> rows(new SharedRows);
-  rows->memory_.reset(::memfd_create("rowhouse-table", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  if (!rows->memory_.valid()) return system_error("memfd_create");
-  if (::ftruncate(rows->memory_.get(), sizeof(proto::SharedTable)) != 0) return system_error("ftruncate");
-  if (::fcntl(rows->memory_.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+  UniqueFd memory(::memfd_create("rowhouse-table", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!memory.valid()) return system_error("memfd_create");
+  if (::ftruncate(memory.get(), sizeof(proto::SharedTable)) != 0) return system_error("ftruncate");
+  if (::fcntl(memory.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
     return system_error("fcntl F_ADD_SEALS");
   }
+  return map(std::move(memory));
+}
+
+Result<std::unique_ptr<SharedRows>> SharedRows::adopt(UniqueFd memory, const std::vector<std::uint32_t>& apps,
+                                                      const std::vector<std::uint32_t>& workers) {
+  struct stat status {};
+  if (::fstat(memory.get(), &status) != 0) return system_error("fstat shared table");
+  if (static_cast<std::size_t>(status.st_size) != sizeof(proto::SharedTable)) {
+    return make_error(ErrorCode::kInvalid, "shared table");
+  }
+  RH_ASSIGN(std::unique_ptr<SharedRows> rows, map(std::move(memory)));
+  rows->next_app_ = mark(apps, proto::kMaxApps, rows->free_apps_);
+  rows->next_worker_ = mark(workers, proto::kMaxWorkers, rows->free_workers_);
+  return rows;
+}
+
+Result<std::unique_ptr<SharedRows>> SharedRows::map(UniqueFd memory) {
+  std::unique_ptr<SharedRows> rows(new SharedRows);
+  rows->memory_ = std::move(memory);
   void* mapped = ::mmap(nullptr, sizeof(proto::SharedTable), PROT_READ | PROT_WRITE, MAP_SHARED,
                         rows->memory_.get(), 0);
   if (mapped == MAP_FAILED) return system_error("mmap");

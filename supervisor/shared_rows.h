@@ -15,6 +15,9 @@ namespace rowhouse::supervisor {
 class SharedRows {
  public:
   static Result<std::unique_ptr<SharedRows>> create();
+  // The table of an earlier supervisor; the rows that are in use, in any order.
+  static Result<std::unique_ptr<SharedRows>> adopt(UniqueFd memory, const std::vector<std::uint32_t>& apps,
+                                                   const std::vector<std::uint32_t>& workers);
   ~SharedRows();
   SharedRows(const SharedRows&) = delete;
   SharedRows& operator=(const SharedRows&) = delete;
@@ -36,6 +39,7 @@ class SharedRows {
 
  private:
   SharedRows() = default;
+  static Result<std::unique_ptr<SharedRows>> map(UniqueFd memory);
 
   UniqueFd memory_;
   proto::SharedTable* table_ = nullptr;

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "proto/common_messages.h"
 #include "proto/keeper_messages.h"
 #include "proto/lifeline.h"
 
@@ -27,7 +28,8 @@ Supervisor::Supervisor(std::string config_path, RunMode mode)
     : config_path_(std::move(config_path)),
       mode_(mode),
       graveyard_(loop_.get()),
-      launcher_(proto::kControlFd),
+      keeper_link_(proto::kControlFd),
+      launcher_(keeper_link_),
       configuration_(loop_.get(), launcher_, graveyard_) {}
 
 Supervisor::~Supervisor() = default;
@@ -43,14 +45,25 @@ int Supervisor::run() {
   std::vector<std::string> built;
   for (const PythonProgram& python : programs_.pythons) built.push_back(python.version);
   configuration_.set_programs(programs_.loader.get(), std::move(built));
-  const int keeper = ::fcntl(proto::kControlFd, F_DUPFD_CLOEXEC, 10);
   ::fcntl(proto::kControlFd, F_SETFD, FD_CLOEXEC);
+  auto estate = keeper_link_.fetch();
+  if (!estate.ok()) {
+    log_error("cannot start", {{"reason", estate.error()}});
+    return 1;
+  }
+  const int keeper = ::fcntl(proto::kControlFd, F_DUPFD_CLOEXEC, 10);
   keeper_ = std::make_unique<PeerLink>(
       loop_.get(), UniqueFd(keeper), proto::Peer::kKeeper,
       PeerLink::Events{[this](proto::IncomingMessage& message) { on_keeper_message(message); },
                        // Without the keeper nobody reaps: everything ends.
                        [this](const char*) { exit_status_ = 2, finish(); }});
-  configuration_.load_host(config_path_, [this](ProblemText refused) { on_host_loaded(std::move(refused)); });
+  std::vector<proto::IncomingMessage> messages = std::move(estate.value().messages);
+  if (estate.value().serving && mode_ == RunMode::kServe) {
+    take_over(std::move(estate).value());
+  } else {
+    configuration_.load_host(config_path_, [this](ProblemText refused) { on_host_loaded(std::move(refused)); });
+  }
+  for (proto::IncomingMessage& message : messages) on_keeper_message(message);
   loop_.run();
   return exit_status_;
 }
@@ -81,11 +94,27 @@ void Supervisor::take_routes(std::uint32_t number, const AppSpec& spec) {
   for (const Route& route : spec.routes) routes_[route] = number;
 }
 
+AppSurroundings Supervisor::surroundings() {
+  AppSurroundings around;
+  around.loop = loop_.get();
+  around.clock = &clock_;
+  around.launcher = &launcher_;
+  around.programs = &programs_;
+  around.graveyard = &graveyard_;
+  around.cgroups = cgroups_.get();
+  around.limits = limits_.get();
+  around.store = &*store_;
+  around.rows = rows_.get();
+  around.notebook = notebook_.get();
+  around.gateways = gateways_.get();
+  around.control = control_.get();
+  around.host = &configuration_.host();
+  around.starts = &*starts_;
+  return around;
+}
+
 void Supervisor::create_app(const TenantEntry& tenant, AppSpec spec) {
-  AppSurroundings around{loop_.get(),           &clock_,  &launcher_,  &programs_,      &graveyard_,
-                         cgroups_.get(), limits_.get(), &*store_, rows_.get(), gateways_.get(), control_.get(),
-                         &configuration_.host(), &*starts_};
-  auto app = App::create(around, tenant, std::move(spec));
+  auto app = App::create(surroundings(), tenant, std::move(spec));
   if (!app.ok()) {
     return set_problem(tenant.name, problem_text(tenant.name + ": too many apps on this host"));
   }
@@ -151,11 +180,18 @@ void Supervisor::answer(std::uint32_t request, const CommandResult& result) {
 void Supervisor::on_command(const proto::Command& command) {
   App* app = find_app(command.app);
   if (app == nullptr || app->leaving()) return answer(command.request, {CommandOutcome::kNotFound, {}, 0, 0});
+  const CommandId id{control_->start_number(), command.request};
+  if (app->last_command() == id) {
+    // Repeated to a supervisor that took it over: it goes on, or only its answer was lost.
+    if (app->last_result()) answer(command.request, *app->last_result());
+    return;
+  }
   const auto on_done = [this, request = command.request](const CommandResult& result) {
     answer(request, result);
   };
   if (command.kind == proto::CommandKind::kStop && !app->stopping() && stage_ <= Stage::kServing) {
     loading_.erase(command.app);  // a stop overtakes the start or restart that is under way
+    app->expect(id);
     return app->stop(on_done);
   }
   if (app->busy() || loading_.contains(command.app) || stage_ > Stage::kServing) {
@@ -200,6 +236,7 @@ void Supervisor::apply_command(const proto::Command& command, Configuration::App
     answer(request, result);
   };
   take_routes(app->number(), found->second);
+  app->expect({control_->start_number(), command.request});
   if (command.kind == proto::CommandKind::kRestart) return app->restart(std::move(found->second), on_done);
   if (command.kind == proto::CommandKind::kRestartHard) {
     return app->restart_hard(std::move(found->second), on_done);
@@ -244,13 +281,28 @@ void Supervisor::on_control_started() {
 void Supervisor::on_keeper_message(proto::IncomingMessage& message) {
   if (message.type == proto::MessageType::kShutdown) return shut_down();
   if (message.type == proto::MessageType::kReload) return on_reload_signal();
-  on_child_exited(message);
+  if (message.type == proto::MessageType::kPing) {
+    const auto ping = proto::decode_message<proto::Ping>(message);
+    if (ping.ok()) keeper_link_.tell(proto::Pong{ping.value().nonce});
+    return;
+  }
+  if (message.type == proto::MessageType::kUpgraded) {
+    const auto upgraded = proto::decode_message<proto::Upgraded>(message);
+    if (upgraded.ok()) on_upgraded(upgraded.value());
+    return;
+  }
+  if (message.type == proto::MessageType::kChildExited) on_child_exited(message);
 }
 
 void Supervisor::on_child_exited(const proto::IncomingMessage& message) {
   const auto exited = proto::decode_message<proto::ChildExited>(message);
   if (!exited.ok()) return;
   const auto [child, code, status] = exited.value();
+  settle_exit(child, code, status);
+  keeper_link_.tell(proto::ExitSeen{child});
+}
+
+void Supervisor::settle_exit(std::uint64_t child, int code, int status) {
   if (gateways_ != nullptr && gateways_->on_child_exit(child, code, status)) return;
   if (control_ != nullptr && control_->on_child_exit(child, code, status)) {
     if (stage_ == Stage::kClosingControl) finish();

@@ -25,6 +25,7 @@
 #include "supervisor/directories.h"
 #include "supervisor/gateways.h"
 #include "supervisor/graveyard.h"
+#include "supervisor/keeper_link.h"
 #include "supervisor/launcher.h"
 #include "supervisor/leftovers.h"
 #include "supervisor/manifest_looks.h"
@@ -59,6 +60,13 @@ enum class RunMode : std::uint8_t {
   kCheck,  // --check: read everything, say what is wrong, change nothing
 };
 
+// What every gateway is given beside its own sockets; the keeper's store holds them too.
+struct GatewayDescriptors {
+  std::vector<UniqueFd> listeners;  // as in the host file's `listen`
+  UniqueFd empty_root, spool;
+  UniqueFd acme_directory;  // invalid: none
+};
+
 class Supervisor final : public GatewaysListener, public ControlListener {
  public:
   Supervisor(std::string config_path, RunMode mode);
@@ -72,22 +80,51 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   // --- start, in this order
   void on_host_loaded(ProblemText problem);
   Status prepare_host(std::string& problem);
+  void open_start_gate();
   Status open_control(std::string& problem);
   Status open_gateways(std::string& problem);
+  Status make_control(UniqueFd listener);
+  Status make_gateways(GatewayDescriptors descriptors);
   Status open_tombstones(std::string& problem);
   void load_tenants(int directory, const std::vector<std::string>& names);
   void on_tenant_loaded(const std::string& name, ProblemText problem);
   void on_tenants_loaded();
+  void make_files();
+  void make_looks();
   void begin_looking();
   // False, with a problem set, when the tenant's ids could not be written down: nothing runs as it then.
   bool is_remembered(const TenantEntry& tenant);
   void on_manifest_loaded(const TenantEntry& tenant, Configuration::Apps apps, ProblemText problem);
   void finish_check_if_done();
   void report_ready_if_done();
+  void watch_confinement();
   void check_confinement();
   void refuse_start(const std::string& sentence);
 
+  // --- across supervisors
+  Status keep(const proto::KeptRecord& record, int descriptor);
+  // What is in force now, in place of what was.
+  Status keep_host();
+  Status keep_tenant(const TenantEntry& tenant);
+  void store_tenant(const TenantEntry& tenant);
+  // Or ends the process.
+  void take_over(Estate estate);
+  Status take_over_host(Estate& estate);
+  std::vector<LeftApp> collect_apps(Estate& estate);
+  bool take_over_spec(Estate& estate, LeftApp& app);
+  std::optional<AppSpec> take_spec(Estate& estate, std::uint32_t app, std::uint32_t reading, KeptSpec& kept);
+  Status take_over_table(Estate& estate, const std::vector<LeftApp>& apps);
+  Status take_over_sockets(Estate& estate);
+  void take_over_app(LeftApp left, std::set<std::string>& groups);
+  void attach_command(App& app);
+  // What has changed in files meanwhile is found by a first round and a first look at each manifest.
+  void watch_files_again();
+  // Generations that nobody knows: half made when a supervisor died.
+  void sweep_unknown_groups(const std::set<std::string>& known);
+  void sweep_groups();
+
   // --- apps
+  [[nodiscard]] AppSurroundings surroundings();
   // A sentence when another tenant's app has one of the routes.
   [[nodiscard]] std::optional<std::string> find_route_conflict(const TenantEntry& tenant,
                                                                const AppSpec& spec) const;
@@ -159,6 +196,14 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   void apply_plan(const TenantEntry& tenant, std::vector<ConfigChange>& changes);
   void tell_usage(std::uint32_t request, const std::set<std::string>& tenants);
 
+  // --- upgrade
+  void on_upgraded(const proto::Upgraded& upgraded);
+  void replace_gateways();
+  void finish_upgrade();
+  void answer_upgrade();
+  void resume_upgrade();
+  void write_host_note();
+
   // --- end
   void shut_down();
   void set_patience(std::chrono::milliseconds time, std::function<void()> on_end);
@@ -167,9 +212,12 @@ class Supervisor final : public GatewaysListener, public ControlListener {
 
   void on_keeper_message(proto::IncomingMessage& message);
   void on_child_exited(const proto::IncomingMessage& message);
+  void settle_exit(std::uint64_t child, int code, int status);
 
   // GatewaysListener
   void on_gateway_started(Gateway& gateway) override;
+  void on_gateway_resynced(Gateway& gateway, const GatewaySaid& said) override;
+  void on_gateways_settled() override;
   void on_worker_fault(const proto::WorkerFault& fault) override;
   void on_app_wanted(std::uint32_t app) override;
   void on_probed(const proto::Probed& answer) override;
@@ -183,6 +231,7 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   void on_command(const proto::Command& command) override;
   void on_reload_order(const proto::ReloadOrder& order) override;
   void on_reload_tenant_order(const proto::ReloadTenantOrder& order) override;
+  void on_upgrade_order(const proto::UpgradeOrder& order) override;
 
   enum class Stage : std::uint8_t {
     kStarting,
@@ -200,8 +249,14 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   SystemClock clock_;
   Loop loop_;
   Graveyard graveyard_;
+  KeeperLink keeper_link_;
   Launcher launcher_;
   Programs programs_;
+  std::map<proto::KeptRecord, Kept> kept_;  // of the host: until the end
+  std::unique_ptr<Notebook> notebook_;
+  HostNote host_note_;
+  NoteRow<HostNote> host_row_;
+  std::unique_ptr<Timer> upgrade_timer_;
   Configuration configuration_;
   HostDirectories directories_;
   std::unique_ptr<CgroupTree> cgroups_;
@@ -240,6 +295,8 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   std::unique_ptr<Timer> confinement_;  // the next look whether everything is in its cgroup
   std::unique_ptr<Timer> patience_;  // the deadline of the present stage of the end
   std::unique_ptr<Timer> pulse_;  // of all apps
+  std::vector<Cgroup> unknown_groups_;
+  std::unique_ptr<Timer> sweep_;
   std::unique_ptr<PeerLink> keeper_;
 };
 

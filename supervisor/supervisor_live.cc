@@ -110,9 +110,12 @@ void Supervisor::on_pass_done() {
     round_.outcome.news.push_back({name, "", TenantChangeKind::kTenantRefused});
     log_warning("tenant file refused; nothing has changed", {{"tenant", name}});
     set_file_problem(name, std::move(problem));
+    // What is in force is looked after like any other.
+    if (configuration_.tenants().contains(name)) looks_->look(name, ManifestLooks::Depth::kIfChanged);
   }
   for (const auto& [name, former] : round_.accepted) {
     const TenantEntry& tenant = configuration_.tenants().at(name);
+    if (!former || *former != tenant) store_tenant(tenant);
     clear_file_problem(name);
     if (is_remembered(tenant)) apply_tenant(tenant, former);
   }
@@ -195,6 +198,9 @@ void Supervisor::finish_tenant_if_gone(const std::string& name) {
     [[maybe_unused]] const Status removed = group.value().remove();
   }
   control_->send(proto::TenantInfo{proto::Name::cut(name), proto::kTenantGone});
+  if (const auto tenant = configuration_.tenants().find(name); tenant != configuration_.tenants().end()) {
+    keeper_link_.discard({proto::KeptKind::kTenantRecords, tenant->second.uid, 0, 0});
+  }
   configuration_.remove_tenant(name);
   if (files_ != nullptr) files_->remind(TenantFiles::kSettle);  // its file may be there again
 }

@@ -49,6 +49,7 @@ void Supervisor::apply_plans(std::map<std::string, Plan> plans, std::vector<Conf
     if (change.effect == ReloadEffect::kAppliedLive) changed.insert(change.plan);
   }
   configuration_.set_plans(std::move(plans));
+  if (const Status kept = keep_host(); !kept.ok()) log_error("cannot store the host file", {{"reason", kept.error()}});
   for (const auto& [name, tenant] : configuration_.tenants()) {
     if (changed.contains(tenant.plan)) apply_plan(tenant, changes);
   }

@@ -16,24 +16,22 @@
 namespace rowhouse::supervisor {
 namespace {
 
+using proto::KeptKind;
+
 Status add_group(const CgroupTree& cgroups, const char* name, Cgroup& group) {
   RH_ASSIGN(group, cgroups.create(name));
   return {};
 }
 
 // The owner may be whoever gets the certificates; whoever may rename the directory's parents is trusted.
-Status open_acme_directory(const std::string& path, Gateways::Order& order, std::string& problem) {
-  if (path.empty()) return {};
-  RH_ASSIGN(const UniqueFd above, open_trusted_directory(path.substr(0, std::max<std::size_t>(path.rfind('/'), 1)), problem));
-  order.acme_directory.reset(
-      ::openat(above.get(), path.c_str() + path.rfind('/') + 1, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  struct stat status {};
-  if (!order.acme_directory.valid() || ::fstat(order.acme_directory.get(), &status) != 0) {
-    problem = "gateway.acme_challenge \"" + path + "\" cannot be opened as a directory: " + std::strerror(errno);
-    return system_error("openat acme_challenge");
-  }
-  order.acme_uid = status.st_uid;
-  return {};
+Result<UniqueFd> open_acme_directory(const std::string& path, std::string& problem) {
+  const std::size_t slash = path.rfind('/');
+  RH_ASSIGN(const UniqueFd above, open_trusted_directory(path.substr(0, std::max<std::size_t>(slash, 1)), problem));
+  UniqueFd directory(
+      ::openat(above.get(), path.c_str() + slash + 1, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (directory.valid()) return directory;
+  problem = "gateway.acme_challenge \"" + path + "\" cannot be opened as a directory: " + std::strerror(errno);
+  return system_error("openat acme_challenge");
 }
 
 }  // namespace
@@ -55,7 +53,7 @@ void Supervisor::on_host_loaded(ProblemText problem) {
   const auto names = list_tenant_files(directory.value().get());
   if (!names.ok()) return refuse_start(tenants + ": " + describe(names.error()));
   if (mode_ == RunMode::kServe) {
-    files_ = std::make_unique<TenantFiles>(loop_.get(), tenants, [this] { on_files_event(); });
+    make_files();
     if (auto listing = files_->list(sentence); listing.ok()) files_known_ = std::move(listing).value();
     if (const Status ready = prepare_host(sentence); !ready.ok()) {
       return refuse_start(sentence.empty() ? describe(ready.error()) : sentence);
@@ -88,14 +86,35 @@ Status Supervisor::prepare_host(std::string& problem) {
   RH_ASSIGN(store_, AppStore::open(std::move(state)));
   problem.clear();
   RH_ASSIGN(rows_, SharedRows::create());
-  // A start costs about half a second of one core: so many keep the host busy and not under water.
-  const std::uint32_t cores = std::max(std::thread::hardware_concurrency(), 1U);
-  starts_.emplace(loop_.get(), clock_, StartBucket::Size{8 * cores, 4 * cores, 4 * cores});
+  open_start_gate();
+  RH_ASSIGN(notebook_, Notebook::create());
+  RH_ASSIGN(host_row_, notebook_->take<HostNote>());
+  write_host_note();
+  RH_TRY(keep({KeptKind::kNotebook, 0, 0, 0}, notebook_->memory()));
+  RH_TRY(keep({KeptKind::kSharedTable, 0, 0, 0}, rows_->memory()));
+  RH_TRY(keep({KeptKind::kRunDirectory, 0, 0, 0}, directories_.run.get()));
+  RH_TRY(keep({KeptKind::kLogDirectory, 0, 0, 0}, directories_.logs.get()));
+  RH_TRY(keep({KeptKind::kSpoolDirectory, 0, 0, 0}, directories_.spool.get()));
+  RH_TRY(keep({KeptKind::kEmptyRoot, 0, 0, 0}, directories_.empty.get()));
+  RH_TRY(keep_host());
   RH_TRY(open_control(problem));
   return open_gateways(problem);
 }
 
+// A start costs about half a second of one core: so many keep the host busy and not under water.
+void Supervisor::open_start_gate() {
+  const std::uint32_t cores = std::max(std::thread::hardware_concurrency(), 1U);
+  starts_.emplace(loop_.get(), clock_, StartBucket::Size{8 * cores, 4 * cores, 4 * cores});
+}
+
 Status Supervisor::open_control(std::string& problem) {
+  RH_ASSIGN(UniqueFd listener, open_control_socket(configuration_.host().host.control_socket.str(), problem));
+  problem.clear();
+  RH_TRY(keep({KeptKind::kApiSocket, 0, 0, 0}, listener.get()));
+  return make_control(std::move(listener));
+}
+
+Status Supervisor::make_control(UniqueFd listener) {
   const proto::HostRecord& host = configuration_.host().host;
   ControlLink::Order order;
   order.loop = loop_.get();
@@ -105,14 +124,32 @@ Status Supervisor::open_control(std::string& problem) {
   order.program = programs_.control.get();
   order.user = {host.control_uid, host.control_gid};
   RH_TRY(add_group(*cgroups_, "control", order.cgroup));
-  RH_ASSIGN(order.listener, open_control_socket(host.control_socket.str(), problem));
+  order.listener = std::move(listener);
   order.logs = std::move(directories_.logs);
-  problem.clear();
   control_ = std::make_unique<ControlLink>(std::move(order), *this);
   return {};
 }
 
 Status Supervisor::open_gateways(std::string& problem) {
+  GatewayDescriptors descriptors;
+  for (const proto::ListenRecord& listen : configuration_.host().listen) {
+    RH_ASSIGN(UniqueFd listener, open_listener(listen, problem));
+    const auto number = static_cast<std::uint32_t>(descriptors.listeners.size());
+    RH_TRY(keep({KeptKind::kListener, 0, 0, number}, listener.get()));
+    descriptors.listeners.push_back(std::move(listener));
+  }
+  const std::string acme = configuration_.host().gateway.acme_challenge.str();
+  if (!acme.empty()) {
+    RH_ASSIGN(descriptors.acme_directory, open_acme_directory(acme, problem));
+    RH_TRY(keep({KeptKind::kAcmeDirectory, 0, 0, 0}, descriptors.acme_directory.get()));
+  }
+  descriptors.empty_root = std::move(directories_.empty);
+  descriptors.spool = std::move(directories_.spool);
+  problem.clear();
+  return make_gateways(std::move(descriptors));
+}
+
+Status Supervisor::make_gateways(GatewayDescriptors descriptors) {
   const HostConfiguration& host = configuration_.host();
   Gateways::Order order;
   order.loop = loop_.get();
@@ -121,23 +158,26 @@ Status Supervisor::open_gateways(std::string& problem) {
   order.graveyard = &graveyard_;
   order.rows = rows_.get();
   order.program = programs_.gateway.get();
-  order.empty_root = std::move(directories_.empty);
-  order.spool = std::move(directories_.spool);
+  order.empty_root = std::move(descriptors.empty_root);
+  order.spool = std::move(descriptors.spool);
   order.user = {host.host.gateway_uid, host.host.gateway_gid};
   RH_TRY(add_group(*cgroups_, "gateway", order.cgroup));
   const std::uint32_t cores = std::clamp(std::thread::hardware_concurrency(), 1u, proto::kMaxGateways);
   order.connections_per_address = host.host.connections_per_address;
   order.count = host.host.gateway_processes != 0 ? host.host.gateway_processes : cores;
-  for (const proto::ListenRecord& listen : host.listen) {
-    RH_ASSIGN(UniqueFd listener, open_listener(listen, problem));
-    order.listeners.push_back({std::move(listener), listen.proxy_protocol});
+  for (std::size_t i = 0; i < descriptors.listeners.size(); ++i) {
+    order.listeners.push_back({std::move(descriptors.listeners[i]), host.listen.at(i).proxy_protocol});
   }
   order.options = {host.gateway.default_site, host.gateway.penalties, host.gateway.forwarded};
   for (const proto::TrustedProxyRecord& proxy : host.trusted_proxies) {
     order.trusted_proxies.push_back({proxy.local, proxy.ipv6, proxy.address, proxy.bits});
   }
-  RH_TRY(open_acme_directory(host.gateway.acme_challenge.str(), order, problem));
-  problem.clear();
+  if (descriptors.acme_directory.valid()) {
+    struct stat status {};
+    if (::fstat(descriptors.acme_directory.get(), &status) != 0) return system_error("fstat acme_challenge");
+    order.acme_uid = status.st_uid;
+    order.acme_directory = std::move(descriptors.acme_directory);
+  }
   gateways_ = std::make_unique<Gateways>(std::move(order), *this);
   return {};
 }
@@ -179,6 +219,7 @@ void Supervisor::on_tenants_loaded() {
         tombstones_->settle(configuration_.tenants(), tenant_files_,
                             [this](const Trace& trace) { return leftovers_->find(trace); });
     if (!settled.ok()) log_error("cannot write down who has which uid", {{"reason", settled.error()}});
+    for (const auto& [name, tenant] : configuration_.tenants()) store_tenant(tenant);
     control_->start();
     gateways_->start();
     start_pulse();
@@ -194,11 +235,20 @@ void Supervisor::on_tenants_loaded() {
   finish_check_if_done();
 }
 
-void Supervisor::begin_looking() {
+void Supervisor::make_files() {
+  const std::string tenants = configuration_.host().host.tenants.str();
+  files_ = std::make_unique<TenantFiles>(loop_.get(), tenants, [this] { on_files_event(); });
+}
+
+void Supervisor::make_looks() {
   looks_ = std::make_unique<ManifestLooks>(
       loop_.get(), clock_, configuration_, [this](const std::string& tenant, ManifestAnswer answer) {
         on_manifest_answer(tenant, std::move(answer));
       });
+}
+
+void Supervisor::begin_looking() {
+  make_looks();
   for (const auto& [name, tenant] : configuration_.tenants()) {
     if (!is_remembered(tenant)) continue;
     first_looks_.insert(name);
@@ -245,7 +295,11 @@ void Supervisor::report_ready_if_done() {
   log_info("serving", {{"tenants", configuration_.tenants().size()},
                        {"apps", apps_.size()},
                        {"cgroups", cgroups_->description()}});
-  keeper_->send(proto::SupervisorReady{});
+  keeper_link_.tell(proto::SupervisorReady{});
+  watch_confinement();
+}
+
+void Supervisor::watch_confinement() {
   confinement_ = std::make_unique<Timer>(loop_.get(), [this] { check_confinement(); });
   confinement_->repeat(kConfinementPeriod);
 }

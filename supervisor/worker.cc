@@ -3,6 +3,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 
 #include "base/foreign_files.h"
@@ -18,11 +19,21 @@ using proto::WorkerState;
 constexpr std::chrono::milliseconds kKillPause{5};
 constexpr int kRecordsPerTurn = 16;
 
+// Instants are the kernel's monotonic time, which is one for all supervisors.
+std::int64_t in_us(Instant instant) {
+  return instant.time_since_epoch().count();
+}
+Instant from_us(std::int64_t us) {
+  return Instant(Duration(us));
+}
+
 }  // namespace
 
 Worker::Worker(uv_loop_t* loop, WorkerOrder order, WorkerListener& listener)
     : loop_(loop),
       listener_(listener),
+      app_(order.app),
+      generation_(order.generation),
       id_(order.id),
       uid_(order.uid),
       steward_(order.steward),
@@ -31,7 +42,10 @@ Worker::Worker(uv_loop_t* loop, WorkerOrder order, WorkerListener& listener)
       times_(order.times),
       clock_(order.clock),
       life_(new_worker_life(times_, clock_->now())),
-      ordered_at_ms_(uv_now(loop)),
+      ordered_at_(clock_->now()),
+      keeper_(order.keeper),
+      kept_lifeline_(std::move(order.kept_lifeline)),
+      note_(std::move(order.note)),
       kill_again_(loop, [this] { kill_leaf(); }),
       deadline_(loop,
                 [this] {
@@ -42,20 +56,108 @@ Worker::Worker(uv_loop_t* loop, WorkerOrder order, WorkerListener& listener)
                 }),
       lifeline_poll_(std::make_unique<Poll>(loop, lifeline_.get(), [this](int) { on_lifeline(); })) {
   lifeline_poll_->watch(UV_READABLE);
-  deadline_.start(std::chrono::ceil<std::chrono::milliseconds>(times_.startup));
+  follow_deadline(clock_->now());
+  write_note();
 }
 
-// The timer follows the deadline, then things are done: the last may be the end of this worker.
+void Worker::write_note() {
+  WorkerNote note;
+  note.app = app_;
+  note.generation = generation_;
+  note.worker = id_;
+  note.pid = pid_;
+  note.deadline_us = life_.deadline ? in_us(*life_.deadline) : 0;
+  note.stacks_at_us = life_.stacks_at ? in_us(*life_.stacks_at) : 0;
+  note.ready_at_us = in_us(ready_at_);
+  note.pressure = static_cast<std::uint8_t>(life_.pressure);
+  note.proved = proved_;
+  note.random = notes.random;
+  note.row = row_ ? *row_ + 1 : 0;
+  note.state = life_.state;
+  note.wait_status = facts_.wait_status.value_or(0);
+  note.has_wait_status = facts_.wait_status.has_value();
+  note.seccomp = facts_.seccomp.value_or(0);
+  note.has_seccomp = facts_.seccomp.has_value();
+  note.drained = facts_.drained;
+  note.killed = killed_;
+  note.ended = ended_;
+  note.decided = facts_.decided;
+  note.decided_argument = facts_.decided_argument;
+  note.failed_step = facts_.failed_step ? static_cast<std::uint16_t>(*facts_.failed_step) : 0;
+  note.runs_event_loop = runs_event_loop_;
+  note.was_ready = was_ready_;
+  note.ordered_at_us = in_us(ordered_at_);
+  note_.write(note);
+}
+
+void Worker::resume(const WorkerNote& note, UniqueFd pidfd) {
+  life_.state = note.state;
+  life_.pressure = static_cast<Pressure>(std::min(note.pressure, static_cast<std::uint8_t>(Pressure::kKill)));
+  life_.deadline.reset();
+  if (note.deadline_us != 0) life_.deadline = from_us(note.deadline_us);
+  if (note.stacks_at_us != 0) life_.stacks_at = from_us(note.stacks_at_us);
+  ready_at_ = from_us(note.ready_at_us);
+  proved_ = note.proved != 0;
+  runs_event_loop_ = note.runs_event_loop != 0;
+  was_ready_ = note.was_ready != 0;
+  ordered_at_ = from_us(note.ordered_at_us);
+  notes.random = note.random;
+  pid_ = note.pid;
+  facts_.decided = note.decided;
+  facts_.decided_argument = note.decided_argument;
+  facts_.drained = note.drained != 0;
+  if (note.has_wait_status != 0) facts_.wait_status = note.wait_status;
+  if (note.has_seccomp != 0) facts_.seccomp = note.seccomp;
+  if (note.failed_step != 0) facts_.failed_step = static_cast<proto::StartStep>(note.failed_step);
+  const bool serves = life_.state == WorkerState::kReady || life_.state == WorkerState::kDraining;
+  if (note.row != 0 && serves) row_ = note.row - 1;
+  follow_deadline(clock_->now());
+  if (pidfd.valid()) {
+    pidfd_ = std::move(pidfd);
+    kept_process_ = Kept::take_over(*keeper_, {proto::KeptKind::kWorkerProcess, app_, generation_, id_});
+    // Twice says no more than once: the word may have been on its way when the one before us died.
+    if (life_.state == WorkerState::kSpawning) life_.state = WorkerState::kLoading;
+    const bool drains = life_.state == WorkerState::kDraining && life_.pressure == Pressure::kDrain;
+    [[maybe_unused]] Status sent;
+    if (life_.state == WorkerState::kLoading) sent = proto::send_lifeline(lifeline_.get(), {LifelineType::kGo, 0});
+    if (drains) sent = proto::send_lifeline(lifeline_.get(), {LifelineType::kDrain, 0});
+    watch_process();
+  }
+  const bool was_killed = note.killed != 0 || life_.pressure == Pressure::kKill;
+  if (was_killed || (note.ended != 0 && !pidfd_.valid())) kill(facts_.decided);
+  write_note();
+}
+
+void Worker::set_row(std::optional<std::uint32_t> row) {
+  row_ = row;
+  write_note();
+}
+
+void Worker::set_proved() {
+  proved_ = true;
+  write_note();
+}
+
+void Worker::watch_process() {
+  pidfd_poll_ = std::make_unique<Poll>(loop_, pidfd_.get(), [this](int) { on_process_end(); });
+  pidfd_poll_->watch(UV_READABLE);
+}
+
+void Worker::follow_deadline(Instant now) {
+  if (!life_.deadline) return deadline_.stop();
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(*life_.deadline - now);
+  deadline_.start(std::max(left, std::chrono::milliseconds(0)));
+}
+
+// The timer follows the deadline, then it is written down, then things are done: the last may be the end of this
+// worker.
 void Worker::on_event(WorkerEvent event) {
   const std::optional<Instant> before = life_.deadline;
   const Instant now = clock_->now();
   const WorkerActions actions = step(life_, event, times_, now);
-  if (!life_.deadline) {
-    deadline_.stop();
-  } else if (life_.deadline != before || event == WorkerEvent::kTimeOver) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(*life_.deadline - now);
-    deadline_.start(std::max(left, std::chrono::milliseconds(0)));
-  }
+  if (!life_.deadline || life_.deadline != before || event == WorkerEvent::kTimeOver) follow_deadline(now);
+  if (actions.announce) ready_at_ = now;
+  write_note();
   act(actions);
 }
 
@@ -101,10 +203,13 @@ void Worker::decide(Cause cause, std::int32_t argument) {
   if (facts_.decided != Cause::kNone || ended_) return;
   facts_.decided = cause;
   facts_.decided_argument = argument;
+  write_note();
 }
 
 void Worker::kill(Cause cause, std::int32_t argument) {
   decide(cause, argument);
+  killed_ = true;
+  write_note();
   kill_leaf();
   signal_process(pidfd_, SIGKILL);
   if (pidfd_.valid() || ended_) return;
@@ -112,6 +217,7 @@ void Worker::kill(Cause cause, std::int32_t argument) {
   lifeline_poll_.reset();
   close_foreign_socket(std::move(lifeline_));
   ended_ = true;
+  write_note();
   deadline_.start(std::chrono::duration_cast<std::chrono::milliseconds>(kStatusTime));
 }
 
@@ -131,15 +237,20 @@ void Worker::kill_leaf() {
 void Worker::on_lifeline() {
   std::array<std::uint8_t, proto::kLifelineRecordBytes> buffer;
   for (int i = 0; i < kRecordsPerTurn && lifeline_poll_ != nullptr; ++i) {
-    const auto message = receive_message(lifeline_.get(), buffer);
-    if (!message.ok() && message.error().code == ErrorCode::kTooLarge) continue;  // as little a record as any other
-    if (!message.ok()) {
+    const auto message = peek_message(lifeline_.get(), buffer);
+    // One that is too large is as little a record as any other.
+    const bool too_large = !message.ok() && message.error().code == ErrorCode::kTooLarge;
+    if (!message.ok() && !too_large) {
       // End of file: the lifeline is over, the pidfd tells the rest.
       if (message.error().code != ErrorCode::kWouldBlock) lifeline_poll_->stop();
       return;
     }
-    const auto record = proto::decode_lifeline(ByteSpan(buffer).first(message.value().size));
-    if (record.ok() && message.value().descriptors.empty()) on_record(record.value(), message.value());
+    if (!too_large) {
+      const auto record = proto::decode_lifeline(ByteSpan(buffer).first(message.value().size));
+      if (record.ok() && message.value().descriptors.empty()) on_record(record.value(), message.value());
+    }
+    // Only what has been dealt with is taken: whoever comes after us finds the rest.
+    if (lifeline_.valid()) drop_message(lifeline_.get());
   }
 }
 
@@ -160,13 +271,13 @@ void Worker::on_record(const proto::LifelineRecord& record, const ReceivedMessag
       if (record.number > 0 && record.number <= static_cast<std::uint32_t>(last_value(proto::StartStep{}))) {
         facts_.failed_step = static_cast<proto::StartStep>(record.number);
       }
-      return;
+      return write_note();
     case LifelineType::kSeccomp:
       if (!facts_.seccomp) facts_.seccomp = record.number;
-      return;
+      return write_note();
     case LifelineType::kDrained:
       if (life_.state == WorkerState::kDraining) facts_.drained = true;
-      return;
+      return write_note();
     case LifelineType::kGo:
     case LifelineType::kChannel:
     case LifelineType::kDrain: return;  // ours to send
@@ -188,10 +299,15 @@ void Worker::on_born(const ReceivedMessage& message) {
     signal_process(pidfd, SIGKILL);
     return kill(Cause::kSpawn);
   }
+  auto kept = Kept::keep(*keeper_, {proto::KeptKind::kWorkerProcess, app_, generation_, id_}, pidfd.get());
+  if (!kept.ok()) {
+    signal_process(pidfd, SIGKILL);
+    return kill(Cause::kSpawn);
+  }
+  kept_process_ = std::move(kept).value();
   pid_ = pid;
   pidfd_ = std::move(pidfd);
-  pidfd_poll_ = std::make_unique<Poll>(loop_, pidfd_.get(), [this](int) { on_process_end(); });
-  pidfd_poll_->watch(UV_READABLE);
+  watch_process();
   on_event(WorkerEvent::kBorn);
 }
 
@@ -208,6 +324,7 @@ void Worker::on_process_end() {
 
 void Worker::on_exit_status(int wait_status) {
   if (!facts_.wait_status) facts_.wait_status = wait_status;
+  write_note();
   if (!pidfd_.valid() || ended_) {
     ended_ = true;
     return finish();
@@ -235,7 +352,8 @@ void Worker::finish() {
   if (facts_.oom_killed) facts_.memory_bytes = leaf_.peak_memory_bytes();
   kill_again_.stop();  // its sandbox goes on with what is left
   proto::Ending ending = classify_ending(facts_);
-  ending.process = {static_cast<std::uint32_t>(pid_), static_cast<std::uint32_t>(uv_now(loop_) - ordered_at_ms_), was_ready_};
+  const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(clock_->now() - ordered_at_);
+  ending.process = {static_cast<std::uint32_t>(pid_), static_cast<std::uint32_t>(age.count()), was_ready_};
   listener_.on_worker_gone(*this, ending);
 }
 

@@ -16,7 +16,9 @@
 #include "supervisor/cgroups.h"
 #include "supervisor/ending.h"
 #include "supervisor/graveyard.h"
+#include "supervisor/keeper_link.h"
 #include "supervisor/launcher.h"
+#include "supervisor/notebook.h"
 #include "supervisor/worker_life.h"
 
 namespace rowhouse::supervisor {
@@ -36,6 +38,8 @@ class WorkerListener {
 };
 
 struct WorkerOrder {
+  std::uint32_t app = 0;
+  std::uint32_t generation = 0;
   std::uint32_t id = 0;
   uid_t uid = 0;                    // that BORN must come from
   const Cgroup* steward = nullptr;  // where BORN must come from; outlives the worker
@@ -43,22 +47,25 @@ struct WorkerOrder {
   UniqueFd lifeline;  // our end, SO_PASSCRED set
   WorkerTimes times;
   const Clock* clock = nullptr;
+  KeeperLink* keeper = nullptr;  // outlives the worker
+  Kept kept_lifeline;
+  NoteRow<WorkerNote> note;
 };
 
 // What the owner of a worker remembers of it.
 struct WorkerNotes {
-  std::optional<std::uint32_t> row;  // in the shared table, while it is ready
-  std::uint32_t random = 0;          // its jitter
-  bool proved = false;               // ready, and healthy where the app has a health check
-  std::uint32_t probe = 0;           // under way; 0: none
-  std::uint32_t failed_probes = 0;   // in a row
-  Instant next_probe_at{};           // or, while one is under way, when it is given up
+  std::uint32_t random = 0;         // its jitter
+  std::uint32_t probe = 0;          // under way; 0: none
+  std::uint32_t failed_probes = 0;  // in a row
+  Instant next_probe_at{};          // or, while one is under way, when it is given up
 };
 
 class Worker final : public Mortal {
  public:
   Worker(uv_loop_t* loop, WorkerOrder order, WorkerListener& listener);
   ~Worker() override;
+  // Goes on where an earlier supervisor stopped; once, first.  Without a pidfd it was not born yet.
+  void resume(const WorkerNote& note, UniqueFd pidfd);
 
   [[nodiscard]] std::uint32_t id() const { return id_; }
   [[nodiscard]] proto::WorkerState state() const { return life_.state; }
@@ -91,12 +98,24 @@ class Worker final : public Mortal {
   // The sandbox is dead: no status will come.
   void on_steward_lost();
 
+  // In the shared table, while it is ready; the owner's.
+  [[nodiscard]] const std::optional<std::uint32_t>& row() const { return row_; }
+  void set_row(std::optional<std::uint32_t> row);
+  // Ready, and healthy where the app has a health check.
+  [[nodiscard]] bool proved() const { return proved_; }
+  void set_proved();
+  // When it was.
+  [[nodiscard]] Instant ready_at() const { return ready_at_; }
+
   WorkerNotes notes;
 
  private:
   void decide(proto::Cause cause, std::int32_t argument);
   void on_event(WorkerEvent event);
   void act(const WorkerActions& actions);
+  void follow_deadline(Instant now);
+  void write_note();
+  void watch_process();
   void on_lifeline();
   void on_record(const proto::LifelineRecord& record, const ReceivedMessage& message);
   void on_born(const ReceivedMessage& message);
@@ -106,6 +125,7 @@ class Worker final : public Mortal {
 
   uv_loop_t* loop_;
   WorkerListener& listener_;
+  std::uint32_t app_, generation_;
   std::uint32_t id_;
   uid_t uid_;
   const Cgroup* steward_;
@@ -119,10 +139,17 @@ class Worker final : public Mortal {
   WorkerFacts facts_;
   bool runs_event_loop_ = false;
   unsigned missed_looks_ = 0;  // in a row, at which it was not in its leaf
-  std::uint64_t ordered_at_ms_;  // in the loop's time
+  Instant ordered_at_;
   bool was_ready_ = false;
+  std::optional<std::uint32_t> row_;
+  bool proved_ = false;
+  bool killed_ = false;
+  Instant ready_at_{};
   bool ended_ = false;  // the process has ended, or never was
   bool finished_ = false;
+  KeeperLink* keeper_;
+  Kept kept_lifeline_, kept_process_;
+  NoteRow<WorkerNote> note_;
   Timer kill_again_;  // while the leaf is being frozen for its kill
   Timer deadline_;    // of life_
   std::unique_ptr<Poll> lifeline_poll_;

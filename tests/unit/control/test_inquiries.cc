@@ -13,8 +13,10 @@ struct Sent final : InquirySender {
   void send_command(const proto::Command& command) override { commands.push_back(command); }
   void send_reload(const proto::ReloadOrder& order) override { reloads.push_back(order); }
   void send_reload_tenant(const proto::ReloadTenantOrder& order) override { tenant_reloads.push_back(order); }
+  void send_upgrade(const proto::UpgradeOrder& order) override { upgrades.push_back(order); }
   std::vector<proto::ReloadOrder> reloads;
   std::vector<proto::ReloadTenantOrder> tenant_reloads;
+  std::vector<proto::UpgradeOrder> upgrades;
   std::vector<proto::Query> queries;
   std::vector<proto::Command> commands;
 };
@@ -78,6 +80,19 @@ TEST_CASE("a reload of one tenant is collected with what became of its apps") {
   REQUIRE(answers.size() == 1);
   REQUIRE(answers[0].tenants.size() == 1);
   CHECK(answers[0].tenants[0].kind == proto::TenantChangeKind::kAppRestarts);
+}
+
+TEST_CASE("what one tenant asked for is asked again of a new supervisor for that tenant alone") {
+  Sent sent;
+  ManualClock clock;
+  Inquiries inquiries(sent, clock);
+  inquiries.reload_tenant("acme", Inquiries::TenantScope::kManifest, [](const auto&) {});
+  inquiries.repeat();
+  CHECK(sent.reloads.empty());
+  REQUIRE(sent.tenant_reloads.size() == 2);
+  CHECK(sent.tenant_reloads[1].request == sent.tenant_reloads[0].request);
+  CHECK(sent.tenant_reloads[1].tenant.view() == "acme");
+  CHECK_FALSE(sent.tenant_reloads[1].with_file);
 }
 
 TEST_CASE("a reload is collected and answered once, with its changes or its sentences") {
@@ -160,4 +175,37 @@ TEST_CASE("an answer may ask the next question") {
   inquiries.query(1, "", "", [&](auto) { inquiries.command(1, proto::CommandKind::kStart, [](auto) {}); });
   inquiries.on_query_end({sent.queries[0].request, 0});
   CHECK(sent.commands.size() == 1);
+}
+
+TEST_CASE("what is not answered is asked again under its number, and answered once") {
+  Sent sent;
+  ManualClock clock;
+  Inquiries inquiries(sent, clock);
+  std::vector<AppStatus> found;
+  int commands = 0, upgrades = 0;
+  inquiries.query(1, "acme", "", [&](const auto& answer) { found = answer.value().apps; });
+  inquiries.command(7, proto::CommandKind::kRestart, [&](const auto&) { ++commands; });
+  inquiries.upgrade([&](const auto&) { ++upgrades; });
+  inquiries.on_app_info(app_info(sent.queries[0].request, 3));
+
+  inquiries.repeat();
+  REQUIRE(sent.queries.size() == 2);
+  CHECK(sent.queries[1].request == sent.queries[0].request);
+  REQUIRE(sent.commands.size() == 2);
+  CHECK(sent.commands[1].request == sent.commands[0].request);
+  CHECK(sent.commands[1].app == 7);
+  REQUIRE(sent.upgrades.size() == 2);
+
+  // The first page of the former answer counts for nothing.
+  inquiries.on_app_info(app_info(sent.queries[1].request, 3));
+  inquiries.on_query_end({sent.queries[1].request, 0});
+  CHECK(found.size() == 1);
+  for (int i = 0; i < 2; ++i) {
+    inquiries.on_command_done({.request = sent.commands[0].request});
+    inquiries.on_upgrade_done({.request = sent.upgrades[0].request});
+  }
+  CHECK(commands == 1);
+  CHECK(upgrades == 1);
+  inquiries.repeat();
+  CHECK(sent.commands.size() == 2);
 }

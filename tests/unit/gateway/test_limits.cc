@@ -244,6 +244,27 @@ TEST_CASE("a gateway that retires finishes what runs and exits 0") {
   CHECK(gateway.wait_exit() == 0);
 }
 
+TEST_CASE("a request that is on its way to a gateway that retires is answered, and told that it was the last") {
+  GatewayProcess gateway;
+  gateway.add_app();
+  FakeWorker worker = gateway.add_worker(1);
+  HttpClient fresh = gateway.connect();
+  HttpClient kept = gateway.connect();
+  kept.send(kGet);
+  worker.respond(worker.next_request()->stream, 200, "one", {{"Content-Length", "3"}});
+  CHECK(kept.read_answer().field("Connection") != "close");
+  gateway.send(proto::Retire{5000});
+  for (HttpClient* client : {&fresh, &kept}) {
+    client->send(kGet);
+    worker.respond(worker.next_request()->stream, 200, "two", {{"Content-Length", "3"}});
+    const HttpAnswer answer = client->read_answer();
+    CHECK(answer.body == "two");
+    CHECK(answer.field("Connection") == "close");
+    CHECK(client->is_closed_by_gateway());
+  }
+  CHECK(gateway.wait_exit() == 0);
+}
+
 TEST_CASE("a gateway that retires waits no longer than it was told") {
   GatewayProcess gateway;
   gateway.add_app();

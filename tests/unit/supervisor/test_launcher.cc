@@ -50,7 +50,8 @@ bool launch_and_wait(const char* script) {
   const SocketPair keeper = create_seqpacket_pair().value();
   const SocketPair control = create_seqpacket_pair().value();
   const UniqueFd program(::open("/bin/sh", O_RDONLY | O_CLOEXEC));
-  Launcher launcher(keeper.ours.get());
+  KeeperLink link(keeper.ours.get());
+  Launcher launcher(link);
   LaunchOrder order;
   order.program = program.get();
   order.arguments = {"sh", "-c", script};
