@@ -43,7 +43,6 @@ Http1Connection::~Http1Connection() {
 void Http1Connection::retire() {
   retiring_ = true;
   retired_at_ = bench_.turn.now();
-  if (state_ == State::kPreface) return close();
   if (!answering_) after_ = AfterAnswer::kClose;
   settle();
 }
