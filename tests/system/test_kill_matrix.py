@@ -1,5 +1,5 @@
 """Every process of Rowhouse dies, is broken or hangs, whatever is going on: no request runs twice, what was
-acknowledged has run, bodies are whole, and everything comes back.  Here a sample; tests/chaos/run has the whole."""
+acknowledged has run, bodies are whole, and everything comes back.  Here a sample; tests/chaos/kills has the whole."""
 import itertools
 import os
 import signal
