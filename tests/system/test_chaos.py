@@ -160,7 +160,7 @@ def is_settled(host):
     status = host.cli("status", "--json", timeout=120)
     if status.code != 0:
         return False
-    apps = {f"{a['tenant']}/{a['name']}": a for a in status.json["apps"]}
+    apps = {f"{a['tenant']}/{a['app']}": a for a in status.json["apps"]}
     names = {f"{name}/site" for name in host.tenants}
     good = set(apps) == names and all(a["state"] == "running" and [w["state"] for w in a["workers"]] == ["ready"]
                                       for name, a in apps.items() if name != "acme/site")
