@@ -15,6 +15,7 @@ std::string_view event_type(proto::NoticeKind kind) {
     case proto::NoticeKind::kRestarting: return "restarting";
     case proto::NoticeKind::kStopped: return "stopped";
     case proto::NoticeKind::kBackoff: return "backoff";
+    case proto::NoticeKind::kScaled: return "scaled";
   }
   return "unknown";
 }
@@ -109,6 +110,7 @@ void Chronicle::add_host_death(const proto::HostDeath& death) {
 void Chronicle::add_notice(const AppName& app, const proto::AppNotice& notice) {
   Json fields{{"generation", notice.generation}};
   if (notice.kind == proto::NoticeKind::kBackoff) fields["retry_in_ms"] = notice.number;
+  if (notice.kind == proto::NoticeKind::kScaled) fields["workers"] = notice.number;
   events_.add(event_type(notice.kind), app, std::move(fields), notice.at_ms);
   if (notice.kind == proto::NoticeKind::kReady) stories_.add_start(app, notice.generation, notice.at_ms);
 }

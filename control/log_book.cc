@@ -21,6 +21,7 @@ std::string notice_line(const proto::AppNotice& notice) {
     case proto::NoticeKind::kRestarting: return "restarting as " + generation;
     case proto::NoticeKind::kStopped: return "stopped";
     case proto::NoticeKind::kBackoff: return "next start in " + std::to_string(notice.number) + " ms";
+    case proto::NoticeKind::kScaled: return "workers wanted: " + std::to_string(notice.number);
   }
   return "unknown notice";
 }

@@ -271,8 +271,8 @@ struct CommandDone {
   }
 };
 
-enum class NoticeKind : std::uint8_t { kStarting = 0, kReady, kRestarting, kStopped, kBackoff };
-inline constexpr NoticeKind last_value(NoticeKind) { return NoticeKind::kBackoff; }
+enum class NoticeKind : std::uint8_t { kStarting = 0, kReady, kRestarting, kStopped, kBackoff, kScaled };
+inline constexpr NoticeKind last_value(NoticeKind) { return NoticeKind::kScaled; }
 
 // supervisor -> control: a step in an app's life, for its log.
 struct AppNotice {
@@ -283,7 +283,7 @@ struct AppNotice {
   Name name;
   NoticeKind kind = NoticeKind::kStarting;
   std::uint32_t generation = 0;
-  std::uint32_t number = 0;  // kBackoff: milliseconds until the next start
+  std::uint32_t number = 0;  // kBackoff: milliseconds until the next start; kScaled: how many workers it shall have
   std::int64_t at_ms = 0;
   static constexpr void fields(auto& m, auto& visit) {
     visit(m.app, m.tenant, m.name, m.kind, m.generation, m.number, m.at_ms);

@@ -45,7 +45,10 @@ void App::scale() {
   if (serving_ == nullptr || next_ != nullptr || stopped_ || shutting_down_ || !serving_->standing()) return;
   const std::uint32_t before = scaling_.wanted();
   const std::vector<Leaving> leaving_now = scaling_.look(look_at_workers(), scaling_rules(), around_.clock->now());
-  if (scaling_.wanted() != before) remember();
+  if (scaling_.wanted() != before) {
+    remember();
+    notice(proto::NoticeKind::kScaled, serving_->generation(), scaling_.wanted());
+  }
   for (const Leaving& leaving : leaving_now) {
     if (scaling_.wanted() == 0) return fall_asleep();
     if (Worker* worker = serving_->find_worker(leaving.worker)) worker->leave(leaving.cause);

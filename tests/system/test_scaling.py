@@ -99,6 +99,10 @@ def test_workers_are_added_while_requests_wait_and_leave_when_they_are_idle(host
     assert set(load.counts) == {200} and load.wrong == []
     assert sampler.most == 3
     assert host.status("acme/site")["last_exit"] is None
+    told = [e["workers"] for e in host.cli("events", "acme/site", "--json", "-n", "1000").json["events"]
+            if e["type"] == "scaled"]
+    assert told[:2] == [2, 3] and told[-1] == 1, told
+    assert "workers wanted: 3" in host.cli("logs", "acme/site").out
 
 
 def test_a_quick_app_stays_at_one_worker_under_load(host):
