@@ -246,10 +246,10 @@ Status Channel::deliver(Stream& stream, const proto::Frame& frame) {
       if (listener != nullptr) listener->on_data(as_text(frame.payload));
       return {};
     case FrameType::kEnd: {
-      RH_ASSIGN(const std::uint16_t service_us, proto::parse_end(frame.payload));
+      RH_ASSIGN(const proto::End end, proto::parse_end(frame.payload));
       close_stream(stream);
-      if (listener != nullptr) listener->on_end();
-      listener_.on_stream_closed(service_us);
+      if (listener != nullptr) listener->on_end(end);
+      listener_.on_stream_closed(static_cast<std::uint16_t>(end.service_us));
       return {};
     }
     case FrameType::kAbort: {

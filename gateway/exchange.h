@@ -108,7 +108,7 @@ class Exchange final : private StreamListener {
   void on_response(const proto::ResponseHead& head) override;
   void on_tunnel(const proto::ResponseHead& head) override;
   void on_data(std::string_view bytes) override;
-  void on_end() override;
+  void on_end(const proto::End& end) override;
   void on_abort(proto::AbortReason reason) override;
   void on_lost(StreamLoss loss, StreamPhase phase) override;
   void on_body_room() override;

@@ -39,7 +39,7 @@ class Probe final : public Mortal, private StreamListener {
   void on_response(const proto::ResponseHead& head) override;
   void on_tunnel(const proto::ResponseHead&) override { stop(proto::ProbeOutcome::kFailed); }
   void on_data(std::string_view bytes) override;
-  void on_end() override { finish(proto::ProbeOutcome::kAnswered); }
+  void on_end(const proto::End&) override { finish(proto::ProbeOutcome::kAnswered); }
   void on_abort(proto::AbortReason) override { finish(proto::ProbeOutcome::kFailed); }
   void on_lost(StreamLoss, StreamPhase) override { finish(proto::ProbeOutcome::kFailed); }
   void on_body_room() override {}

@@ -33,7 +33,7 @@ class StreamListener {
   // In the place of on_response: from now on the stream carries the connection's bytes.
   virtual void on_tunnel(const proto::ResponseHead& head) = 0;
   virtual void on_data(std::string_view bytes) = 0;
-  virtual void on_end() = 0;
+  virtual void on_end(const proto::End& end) = 0;
   virtual void on_abort(proto::AbortReason reason) = 0;
   virtual void on_lost(StreamLoss loss, StreamPhase phase) = 0;
   // More of the request body may be sent.

@@ -86,12 +86,14 @@ Result<Hello> parse_hello(ByteSpan payload) {
   return hello;
 }
 
-Result<std::uint16_t> parse_end(ByteSpan payload) {
+Result<End> parse_end(ByteSpan payload) {
   ByteReader reader(payload);
-  const std::uint16_t service_us = reader.u16();
-  const std::uint16_t reserved = reader.u16();
-  if (!reader.done() || reserved != 0) return invalid("END");
-  return service_us;
+  End end;
+  end.service_us = reader.u16();
+  end.cpu = reader.u8();
+  end.gil_wait = reader.u8();
+  if (!reader.done() || end.cpu > kMaxEndShare || end.gil_wait > kMaxEndShare) return invalid("END");
+  return end;
 }
 
 Result<AbortReason> parse_abort(ByteSpan payload) {
@@ -167,10 +169,11 @@ void append_data(std::string& out, std::uint32_t stream, std::string_view bytes)
   }
 }
 
-void append_end(std::string& out, std::uint32_t stream, std::uint64_t service_us) {
+void append_end(std::string& out, std::uint32_t stream, const End& end) {
   const std::size_t frame = begin_frame(out, FrameType::kEnd, 0, stream);
-  append_integer(out, static_cast<std::uint16_t>(std::min<std::uint64_t>(service_us, 0xffff)));
-  append_integer(out, std::uint16_t{0});
+  append_integer(out, static_cast<std::uint16_t>(std::min<std::uint64_t>(end.service_us, 0xffff)));
+  append_integer(out, end.cpu);
+  append_integer(out, end.gil_wait);
   finish_frame(out, frame);
 }
 

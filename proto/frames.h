@@ -69,7 +69,16 @@ struct Hello {
   std::uint32_t window_bytes = 0;
 };
 [[nodiscard]] Result<Hello> parse_hello(ByteSpan payload);
-[[nodiscard]] Result<std::uint16_t> parse_end(ByteSpan payload);        // service time, microseconds
+
+// What END says of a request: the worker's own word.
+struct End {
+  std::uint64_t service_us = 0;  // at most 65,535 on the wire
+  // Shares of the service time: 0: not known, else 1 and the share in 200ths.
+  std::uint8_t cpu = 0;
+  std::uint8_t gil_wait = 0;
+};
+inline constexpr std::uint8_t kMaxEndShare = 201;
+[[nodiscard]] Result<End> parse_end(ByteSpan payload);
 [[nodiscard]] Result<AbortReason> parse_abort(ByteSpan payload);
 [[nodiscard]] Result<std::uint32_t> parse_credit(ByteSpan payload);     // bytes, at least 1
 [[nodiscard]] Result<std::uint32_t> parse_drain(ByteSpan payload);      // last stream
@@ -81,7 +90,7 @@ void append_body(std::string& out, std::uint32_t stream, std::string_view bytes,
 void append_start(std::string& out, std::uint32_t stream);
 // Cut into frames of kMaxDataBytes; nothing for no bytes.
 void append_data(std::string& out, std::uint32_t stream, std::string_view bytes);
-void append_end(std::string& out, std::uint32_t stream, std::uint64_t service_us);
+void append_end(std::string& out, std::uint32_t stream, const End& end);
 void append_abort(std::string& out, std::uint32_t stream, AbortReason reason);
 void append_credit(std::string& out, std::uint32_t stream, std::uint32_t bytes);
 void append_drain(std::string& out, std::uint32_t last_stream);

@@ -240,8 +240,8 @@ std::size_t Channel::append_data(Stream& stream, std::string_view bytes) {
   return count;
 }
 
-void Channel::append_end(Stream& stream, std::uint64_t service_us) {
-  if (!is_closed()) proto::append_end(output_, stream.id, service_us);
+void Channel::append_end(Stream& stream, const proto::End& end) {
+  if (!is_closed()) proto::append_end(output_, stream.id, end);
   close_stream(stream);
 }
 

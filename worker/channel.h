@@ -73,7 +73,7 @@ class Channel {
   // As much of `bytes` as credit and kMaxOutputBytes allow; returns how much.
   std::size_t append_data(Stream& stream, std::string_view bytes);
   // Close the stream; it must not be used afterwards.
-  void append_end(Stream& stream, std::uint64_t service_us);
+  void append_end(Stream& stream, const proto::End& end);
   void append_abort(Stream& stream, proto::AbortReason reason);
   // Copies body bytes that are here already, up to the end of `room` or through the first line feed, and
   // gives credit back.

@@ -59,7 +59,7 @@ void Scheduler::finish_event(Stream& stream) {
   Channel& channel = *stream.channel;
   const auto service_us = (now() - stream.begun).count();
   forget_change(stream);
-  channel.append_end(stream, static_cast<std::uint64_t>(std::max<Duration::rep>(service_us, 0)));
+  channel.append_end(stream, {.service_us = static_cast<std::uint64_t>(std::max<Duration::rep>(service_us, 0))});
   note_output(channel);
   --running_;
 }

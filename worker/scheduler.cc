@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "worker/call_cost.h"
+
 namespace rowhouse::worker {
 namespace {
 
@@ -69,6 +71,7 @@ Stream* Scheduler::pop_request(Waiter& waiter) {
   ++running_;
   waiter.alarmed = false;
   waiter.call_begun = now();
+  CallCost::mine().begin(waiter.call_begun);
   waiter.runs_as_leader = leader_ == &waiter && runs_inline();
   if (waiter.runs_as_leader) {
     phase_ = Phase::kRunning;
@@ -171,7 +174,7 @@ void Scheduler::on_stream_changed(Stream& stream) {
   if (stream.state == StreamState::kQueued && stream.gone) {
     erase(queue_, &stream);
     Channel& channel = *stream.channel;
-    channel.append_end(stream, 0);
+    channel.append_end(stream, {});
     note_output(channel);
     return;
   }
@@ -270,9 +273,8 @@ void Scheduler::finish(Stream& stream) {
   Lock lock(mutex_);
   const Instant time = now();
   Channel& channel = *stream.channel;
-  const auto service_us = (time - waiter.call_begun).count();
   if (stream.users != 0) wake_blocked_on(stream);
-  channel.append_end(stream, static_cast<std::uint64_t>(std::max<Duration::rep>(service_us, 0)));
+  channel.append_end(stream, CallCost::mine().end(time));
   note_output(channel);
   end_call(waiter, time);
 }

@@ -9,6 +9,9 @@
 #include <string_view>
 #include <utility>
 
+#include "base/clock.h"
+#include "worker/call_cost.h"
+
 namespace rowhouse::worker {
 
 class PyBorrowed {
@@ -54,7 +57,12 @@ class PyOwned {
 class GilReleased {
  public:
   GilReleased() : state_(PyEval_SaveThread()) {}
-  ~GilReleased() { PyEval_RestoreThread(state_); }
+  ~GilReleased() {
+    const SystemClock clock;
+    const Instant asked = clock.now();
+    PyEval_RestoreThread(state_);
+    CallCost::mine().add_gil_wait(clock.now() - asked);
+  }
   GilReleased(const GilReleased&) = delete;
   GilReleased& operator=(const GilReleased&) = delete;
 

@@ -46,7 +46,7 @@ namespace {
       if (frame.type != proto::FrameType::kRequest) continue;
       proto::append_response(out, frame.stream, {200, {}, fields});
       proto::append_data(out, frame.stream, body);
-      proto::append_end(out, frame.stream, 3);
+      proto::append_end(out, frame.stream, {.service_us = 3});
     }
     input.erase(0, input.size() - rest.size());
   }

@@ -115,7 +115,7 @@ void FakeWorker::respond(std::uint32_t stream, std::uint16_t status, std::string
   std::string out;
   proto::append_response(out, stream, {status, {}, list});
   proto::append_data(out, stream, body);
-  proto::append_end(out, stream, service_us);
+  proto::append_end(out, stream, {.service_us = service_us});
   send(out);
 }
 
@@ -133,7 +133,7 @@ void FakeWorker::data(std::uint32_t stream, std::string_view bytes) {
 
 void FakeWorker::end(std::uint32_t stream, std::uint64_t service_us) {
   std::string out;
-  proto::append_end(out, stream, service_us);
+  proto::append_end(out, stream, {.service_us = service_us});
   send(out);
 }
 

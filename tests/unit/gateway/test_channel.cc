@@ -19,7 +19,7 @@ struct Heard final : StreamListener {
   void on_response(const proto::ResponseHead& head) override { log += std::to_string(head.status) + " "; }
   void on_tunnel(const proto::ResponseHead& head) override { log += "tunnel " + std::to_string(head.status) + " "; }
   void on_data(std::string_view bytes) override { data += bytes; }
-  void on_end() override { log += "end "; }
+  void on_end(const proto::End&) override { log += "end "; }
   void on_abort(proto::AbortReason) override { log += "abort "; }
   void on_lost(StreamLoss loss, StreamPhase) override {
     log += loss == StreamLoss::kDrained ? "drained " : loss == StreamLoss::kUnsent ? "unsent " : "gone ";
@@ -156,10 +156,10 @@ std::vector<Row> violations() {
       {"START after RESPONSE", response(1) + made(proto::append_start, 1U)},
       {"DATA before RESPONSE", data(1)},
       {"second RESPONSE", response(1) + response(1)},
-      {"END before RESPONSE", made(proto::append_end, 1U, std::uint64_t{1})},
-      {"END twice", response(1) + made(proto::append_end, 1U, std::uint64_t{1}) +
-                        made(proto::append_end, 1U, std::uint64_t{1})},
-      {"DATA after END", response(1) + made(proto::append_end, 1U, std::uint64_t{1}) + data(1)},
+      {"END before RESPONSE", made(proto::append_end, 1U, proto::End{.service_us = 1})},
+      {"END twice", response(1) + made(proto::append_end, 1U, proto::End{.service_us = 1}) +
+                        made(proto::append_end, 1U, proto::End{.service_us = 1})},
+      {"DATA after END", response(1) + made(proto::append_end, 1U, proto::End{.service_us = 1}) + data(1)},
       {"DATA beyond its credit", response(1) + data(proto::kStreamWindowBytes + 1)},
       {"CREDIT of nothing", made(proto::append_credit, 1U, 0U)},
       {"CREDIT beyond the largest window", made(proto::append_credit, 1U, proto::kMaxWindowBytes)},
@@ -186,7 +186,7 @@ TEST_CASE("a stream goes its way: START, RESPONSE, DATA, END") {
   CHECK(stream.id == 1);
   std::string out =
       made(proto::append_start, 1U) + response(1) + made(proto::append_data, 1U, std::string_view("hi"));
-  proto::append_end(out, 1, 7);
+  proto::append_end(out, 1, {.service_us = 7});
   bench.say(out);
   CHECK(heard.log == "started 200 end ");
   CHECK(heard.data == "hi");
@@ -202,7 +202,7 @@ TEST_CASE("frames that arrive byte by byte are the same frames") {
   bench.open(heard);
   std::string out =
       made(proto::append_start, 1U) + response(1) + made(proto::append_data, 1U, std::string_view("hello"));
-  proto::append_end(out, 1, 7);
+  proto::append_end(out, 1, {.service_us = 7});
   for (const char byte : out) bench.say(std::string_view(&byte, 1));
   CHECK(heard.log == "started 200 end ");
   CHECK(heard.data == "hello");
@@ -315,9 +315,9 @@ TEST_CASE("a worker that is lost with a stream that nobody hears is told once") 
 
 TEST_CASE("a stream that was given up hears nothing, and its worker may still end it in any way") {
   for (const std::string& rest :
-       {made(proto::append_end, 1U, std::uint64_t{1}),
+       {made(proto::append_end, 1U, proto::End{.service_us = 1}),
         made(proto::append_abort, 1U, proto::AbortReason::kAppFailedBeforeHead),
-        made(proto::append_start, 1U) + response(1) + made(proto::append_end, 1U, std::uint64_t{1})}) {
+        made(proto::append_start, 1U) + response(1) + made(proto::append_end, 1U, proto::End{.service_us = 1})}) {
     Bench bench;
     bench.hello();
     Heard heard;
@@ -337,7 +337,7 @@ TEST_CASE("CREDIT that crossed the END of its stream is discarded") {
   bench.hello();
   Heard heard;
   bench.open(heard);
-  bench.say(response(1) + made(proto::append_end, 1U, std::uint64_t{1}) + made(proto::append_credit, 1U, 5U));
+  bench.say(response(1) + made(proto::append_end, 1U, proto::End{.service_us = 1}) + made(proto::append_credit, 1U, 5U));
   CHECK_FALSE(bench.owner.end);
 }
 
@@ -353,7 +353,7 @@ TEST_CASE("DRAIN gives back later streams, the last first, and stops new ones") 
   CHECK(heard[2].log == "drained ");
   CHECK(heard[3].log == "drained ");
   CHECK(bench.channel->open_streams() == 2);
-  bench.say(response(1) + made(proto::append_end, 1U, std::uint64_t{1}));
+  bench.say(response(1) + made(proto::append_end, 1U, proto::End{.service_us = 1}));
   CHECK(heard[0].log == "200 end ");
   CHECK_FALSE(bench.owner.end);
   bench.say(made(proto::append_start, 3U));

@@ -213,7 +213,7 @@ TEST_CASE("a worker that breaks the protocol is reported, its channel closed, it
       {"END before RESPONSE",
        [](std::uint32_t stream) {
          std::string out;
-         proto::append_end(out, stream, 1);
+         proto::append_end(out, stream, {.service_us = 1});
          return out;
        }},
       {"a stream that was never opened",

@@ -49,7 +49,7 @@ TEST_CASE("BODY, START, DATA, END, ABORT, CREDIT and DRAIN have the page's bytes
       {"body_last", [](std::string& out) { append_body(out, 2, "hello", BodyPart::kLast); }},
       {"start", [](std::string& out) { append_start(out, 2); }},
       {"data", [](std::string& out) { append_data(out, 1, "ok"); }},
-      {"end", [](std::string& out) { append_end(out, 1, 350); }},
+      {"end", [](std::string& out) { append_end(out, 1, {.service_us = 350, .cpu = 101, .gil_wait = 1}); }},
       {"abort", [](std::string& out) { append_abort(out, 3, AbortReason::kClientGone); }},
       {"credit", [](std::string& out) { append_credit(out, 3, 65536); }},
       {"drain", [](std::string& out) { append_drain(out, 9); }},
@@ -69,7 +69,10 @@ TEST_CASE("the page's small frames parse to the values that the page tells") {
   CHECK(last.stream == 2);
   CHECK(as_text(last.payload) == "hello");
   const std::string end = golden(kPage, "end");
-  CHECK(parse_end(parsed(end, FrameSender::kWorker).payload).value() == 350);
+  const End told = parse_end(parsed(end, FrameSender::kWorker).payload).value();
+  CHECK(told.service_us == 350);
+  CHECK(told.cpu == 101);
+  CHECK(told.gil_wait == 1);
   const std::string abort = golden(kPage, "abort");
   CHECK(parse_abort(parsed(abort, FrameSender::kGateway).payload).value() == AbortReason::kClientGone);
   const std::string credit = golden(kPage, "credit");
@@ -216,8 +219,16 @@ TEST_CASE("data longer than one frame is cut, and joins to the same bytes") {
 
 TEST_CASE("a service time that does not fit is told as the largest") {
   std::string out;
-  append_end(out, 1, 1'000'000);
-  CHECK(parse_end(parsed(out, FrameSender::kWorker).payload).value() == 65535);
+  append_end(out, 1, {.service_us = 1'000'000});
+  CHECK(parse_end(parsed(out, FrameSender::kWorker).payload).value().service_us == 65535);
+}
+
+TEST_CASE("a share above the whole is refused") {
+  for (const bool cpu : {true, false}) {
+    std::string out;
+    append_end(out, 1, {.service_us = 1, .cpu = std::uint8_t(cpu ? 202 : 0), .gil_wait = std::uint8_t(cpu ? 0 : 202)});
+    CHECK_FALSE(parse_end(parsed(out, FrameSender::kWorker).payload).ok());
+  }
 }
 
 TEST_CASE("stream ids are ordered across their wrap") {

@@ -95,7 +95,7 @@ struct ChannelPair : ChannelListener {
   void on_request(Stream& stream) override { requests.push_back(&stream); }
   void on_stream_changed(Stream& stream) override {
     ++changes;
-    if (stream.state == StreamState::kQueued && stream.gone) channel.append_end(stream, 0);
+    if (stream.state == StreamState::kQueued && stream.gone) channel.append_end(stream, {});
   }
   // Sends to the worker and lets it process.
   Status feed(const std::string& bytes) {

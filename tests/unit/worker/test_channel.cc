@@ -136,7 +136,7 @@ TEST_CASE("frames that crossed the end of their stream are discarded") {
   ChannelPair pair;
   REQUIRE(pair.feed(hello() + request(1, proto::RequestBody::kFollows, 3)).ok());
   pair.requests[0]->state = StreamState::kRunning;
-  pair.channel.append_end(*pair.requests[0], 5);
+  pair.channel.append_end(*pair.requests[0], {.service_us = 5});
   std::string late = body(1, "abc", proto::BodyPart::kLast);
   proto::append_credit(late, 1, 10);
   proto::append_abort(late, 1, proto::AbortReason::kClientGone);
@@ -174,7 +174,7 @@ TEST_CASE("a stream that a thread still waits on is not reused") {
   REQUIRE(pair.feed(hello() + request(1)).ok());
   Stream& stream = *pair.requests[0];
   stream.users = 1;
-  pair.channel.append_end(stream, 0);
+  pair.channel.append_end(stream, {});
   CHECK(pair.channel.has_streams());
   REQUIRE(pair.feed(request(2)).ok());
   CHECK(pair.requests[1] != &stream);
@@ -194,6 +194,6 @@ TEST_CASE("the end of the channel makes every open stream gone") {
   pair.channel.close();
   CHECK(pair.requests[0]->gone);
   CHECK(pair.channel.has_streams());
-  pair.channel.append_end(*pair.requests[0], 1);
+  pair.channel.append_end(*pair.requests[0], {.service_us = 1});
   CHECK_FALSE(pair.channel.has_streams());
 }

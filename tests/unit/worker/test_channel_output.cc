@@ -73,13 +73,13 @@ TEST_CASE("frames of several streams leave in one write") {
   for (Stream* stream : {pair.requests[0], pair.requests[1]}) {
     pair.channel.append_response(*stream, {200, "OK", {}});
     CHECK(pair.channel.append_data(*stream, "ok") == 2);
-    pair.channel.append_end(*stream, 7);
+    pair.channel.append_end(*stream, {.service_us = 7});
   }
   const auto frames = pair.flushed();
   REQUIRE(frames.size() == 7);
   CHECK(frames[3].stream == 1);
   CHECK(frames[6].stream == 2);
-  CHECK(proto::parse_end(as_bytes(frames[6].payload)).value() == 7);
+  CHECK(proto::parse_end(as_bytes(frames[6].payload)).value().service_us == 7);
 }
 
 TEST_CASE("a gateway that has gone is a closed channel, not a signal") {
