@@ -176,7 +176,7 @@ void Exchange::note_unsent(std::size_t unsent) {
   held_since_.reset();
 }
 
-void Exchange::on_end(const proto::End& end) {
+void Exchange::on_end(const proto::End&) {
   stream_ = nullptr;
   if (has_length_ && length_left_ > 0) {
     cut(Cause::kBadResponse);
