@@ -231,7 +231,12 @@ void App::top_up() {
 void App::promote_next() {
   // Gateways that were taken over say first what they have.
   if (!around_.gateways->settled()) return;
-  if (switching_ || next_ == nullptr || next_->proved_workers() < next_workers()) return;
+  if (switching_ || next_ == nullptr) return;
+  if (next_->proved_workers() < next_workers()) {
+    // What serves may have got stronger since the first workers were started.
+    if (next_->staying_workers() < next_workers()) top_up();
+    return;
+  }
   switching_ = true;
   if (next_spec_) set_spec(*std::exchange(next_spec_, std::nullopt), std::exchange(kept_next_spec_, KeptSpec()));
   configure_all();

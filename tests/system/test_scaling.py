@@ -1,4 +1,6 @@
 """How many workers an app has: none while it sleeps, one for its first request, more while requests wait."""
+import os
+import signal
 import threading
 import time
 
@@ -123,6 +125,28 @@ def test_a_restart_keeps_the_strength_that_was_needed(host):
         assert len(host.worker_pids("acme/site")) == 2
         load.wait_for(10)
     assert set(load.counts) == {200} and load.wrong == []
+
+
+def test_a_restart_ends_also_when_the_old_generation_gets_stronger_meanwhile(host):
+    acme = host.add_probe("acme", workers="{ min: 1, max: 2 }", wsgi="late:application", timeouts=TIMES % "1h")
+    acme.put("probe/late.py", "import pathlib, time\n"
+                              "time.sleep(float(pathlib.Path(__file__).with_name('delay').read_text()))\n"
+                              "from probe import application\n")
+    acme.put("probe/delay", "0")
+    host.start("acme/site")
+    with Load(host.port, acme.domain, 6, slow_ms=100) as load:
+        host.wait_status("acme/site", lambda s: [w["state"] for w in s["workers"]] == ["ready", "ready"])
+        # One is replaced and comes back while the first worker of the next generation is still importing.
+        acme.put("probe/delay", "3")
+        os.kill(host.worker_pids("acme/site")[0], signal.SIGKILL)
+        host.wait_status("acme/site", lambda s: "loading" in [w["state"] for w in s["workers"]])
+        time.sleep(0.5)  # it has read its delay
+        acme.put("probe/delay", "6")
+        answer = host.cli("restart", "acme/site", timeout=60)
+        assert answer.code == 0, answer
+        assert len(host.worker_pids("acme/site")) == 2
+        load.wait_for(10)
+    assert load.wrong == []
 
 
 def test_a_sleeping_app_that_cannot_start_is_backed_off_and_not_tried_for_nobody(host):
