@@ -39,7 +39,7 @@ def test_a_supervisor_that_dies_idle_costs_nothing(host, acme, number):
     assert host.status("acme/site")["state"] == "running"
     assert host.cli("restart", "acme/site").code == 0
     assert not set(workers(host)) & set(before)
-    assert len(groups_of(host)) == 1
+    wait_until(lambda: len(groups_of(host)) == 1, 20, lambda: f"the former generation has gone: {groups_of(host)}")
 
 
 def test_a_supervisor_that_dies_under_load_fails_no_request(host, acme):
