@@ -75,7 +75,7 @@ KILLS = (
     cut("kill.freezer", "cgroup_files.cc", "for (const pid_t pid : read_pids(directory)) ::kill(pid, SIGKILL);", "", {DAEMON},
         needs="cgroup1"),
     cut("kill.thaw", "cgroups.cc", "if (tree_ != nullptr) tree_->thaw_above(path_);", "", {FROZEN}, needs="cgroup1"),
-    cut("kill.start-timeout", "worker.cc", "  lifeline_poll_->watch(UV_READABLE);\n  deadline_.start(std::chrono::ceil<std::chrono::milliseconds>(times_.startup));\n",
+    cut("kill.start-timeout", "worker.cc", "  lifeline_poll_->watch(UV_READABLE);\n  follow_deadline(clock_->now());\n",
         "  lifeline_poll_->watch(UV_READABLE);\n", {"S11"}),
     cut("backoff", "backoff.cc", "return delay * (75 + random % 51) / 100;", "return Duration::zero();",
         {"S12", "W30/less_and_less"}),
