@@ -148,8 +148,7 @@ void Http1Connection::flush() {
   if (state_ == State::kClosed || state_ == State::kLingering || warming_) return;
   const std::uint64_t before = socket_.output().size() + file_left_;
   if (compressing_) flush_compressed();
-  Flow flow = socket_.flush();
-  if (flow == Flow::kDone && has_file_left()) flow = flush_file();
+  const Flow flow = flush_paced();
   if (flow == Flow::kBroken) {
     on_client_gone();
     return;

@@ -87,9 +87,11 @@ struct AppBegin {
   std::uint32_t concurrency = 0;  // in flight, all gateways together
   std::uint32_t queue = 0;        // waiting, all gateways together
   std::uint32_t rate = 0;         // requests of the tenant in each second, all gateways together; 0: no limit
+  std::uint32_t connections = 0;  // of clients with the tenant, all gateways together; 0: no limit
+  std::uint64_t bytes_out = 0;    // to clients of the tenant in each second, all gateways together; 0: no limit
   static constexpr void fields(auto& m, auto& visit) {
     visit(m.app, m.slot, m.revision, m.tenant, m.name, m.uid, m.body_bytes, m.request_ms, m.queue_ms,
-          m.concurrency, m.queue, m.rate);
+          m.concurrency, m.queue, m.rate, m.connections, m.bytes_out);
   }
 };
 

@@ -57,6 +57,8 @@ void compare_plan(const Plan& now, const Plan& fresh, std::vector<ConfigChange>&
   plan.compare(ConfigKey::kConcurrency, kLive, &Plan::concurrency);
   plan.compare(ConfigKey::kQueue, kLive, &Plan::queue);
   plan.compare(ConfigKey::kRate, kLive, &Plan::rate);
+  plan.compare(ConfigKey::kConnections, kLive, &Plan::connections);
+  plan.compare(ConfigKey::kBytesOut, kLive, &Plan::bytes_out);
   plan.compare(ConfigKey::kWorkers, kRestart, &Plan::workers);
   plan.compare(ConfigKey::kThreads, kRestart, &Plan::threads);
   plan.compare_rest(kRestart);

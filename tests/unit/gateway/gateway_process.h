@@ -29,6 +29,8 @@ struct AppOptions {
   std::string static_prefix;
   std::string static_directory;
   proto::RetryPolicy retry = proto::RetryPolicy::kUnstarted;
+  std::uint32_t connections = 0;  // of the tenant; 0: no limit
+  std::uint64_t bytes_out = 0;
   bool buffering = false;  // most tests look at how bodies flow
 };
 
