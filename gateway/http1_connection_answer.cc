@@ -235,6 +235,7 @@ void Http1Connection::record(Outcome outcome) {
   record.user_agent = request.user_agent;
   record.request_id = request.id();
   record.version = request.version;
+  if (tally.app != 0) record.format = place_.sites.access_format(tally.app);
   place_.access_log.record(record);
 }
 

@@ -56,6 +56,8 @@ bool is_content_type(std::string_view text) {
 AppOptions options_of(proto::GatewayPart& part) {
   AppOptions options;
   options.buffering = part.buffering;
+  options.buffer_responses = part.buffer_responses;
+  if (part.json_access_log) options.access_format = proto::AccessFormat::kJson;
   for (proto::GatewayPart::Page& page : part.pages) {
     if (page.first_status < 400 || page.last_status > 599) continue;
     options.pages.push_back({page.first_status, page.last_status, std::move(page.html)});
@@ -220,6 +222,11 @@ void Sites::on_remove(const proto::AppRemove& message) {
 const std::string* Sites::page(std::uint32_t app, std::uint16_t status) const {
   const auto found = sites_.find(app);
   return found == sites_.end() ? nullptr : found->second.app->options().page(status);
+}
+
+proto::AccessFormat Sites::access_format(std::uint32_t app) const {
+  const auto found = sites_.find(app);
+  return found == sites_.end() ? proto::AccessFormat::kCombined : found->second.app->options().access_format;
 }
 
 void Sites::set_acme_directory(UniqueFd root, std::uint32_t owner) {

@@ -68,6 +68,11 @@ class Sites {
   [[nodiscard]] SiteMatch find_app(std::string_view host, std::string_view path) const;
   // The tenant's page in place of ours; null: none.
   [[nodiscard]] const std::string* page(std::uint32_t app, std::uint16_t status) const;
+  // How the app's access log is written; 0: of no app.
+  [[nodiscard]] proto::AccessFormat access_format(std::uint32_t app) const;
+
+  // A connection that had entered the tenant (TenantTraffic::enter) leaves it.
+  void leave(Tenant& tenant);
 
   // Answers for hosts that nobody has; empty: nobody does.
   void set_default_site(std::string host) { default_site_ = std::move(host); }
