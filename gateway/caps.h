@@ -51,6 +51,13 @@ inline constexpr std::uint64_t kMaxBodyMemoryOfTenant = 32 * 1024 * 1024;    // 
 inline constexpr std::uint64_t kMaxBodyDiskOfTenant = 1024 * 1024 * 1024;    // body goes to a worker as it comes
 
 // --- workers ---------------------------------------------------------------------------------------------
+// --- answers that slow clients have not taken yet (the caps of a tenant above count them, too) --------------
+inline constexpr std::size_t kAnswerMemoryBytes = 256 * 1024;  // of one answer beside the socket's output; twice while
+                                                               // the disk is slow, and a stream's window at most beyond
+inline constexpr std::uint64_t kMaxAnswerBytes = 64 * 1024 * 1024;  // of one answer; then the client sets the pace
+inline constexpr std::size_t kOutputLowBytes = 64 * 1024;   // unsent: what was kept may follow
+inline constexpr std::size_t kAnswerPartBytes = 64 * 1024;  // of it at once
+
 inline constexpr std::size_t kReceiveBufferBytes = 256 * 1024;  // the one buffer that everything is read into
 inline constexpr std::size_t kChannelHighWaterBytes = 256 * 1024;   // unsent: no more requests and bodies
 inline constexpr std::size_t kMaxBatchBytes = 64 * 1024;            // unsent: no more prefetch

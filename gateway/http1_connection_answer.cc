@@ -158,7 +158,8 @@ void Http1Connection::flush() {
   if (unsent != before) writer_.on_output_taken();
   blocked_ = flow == Flow::kBlocked;
   exchange_.note_unsent(socket_.output().size());
-  if (flow == Flow::kDone && state_ == State::kFlushing) on_answered();
+  // What was kept may have followed just now.
+  if (flow == Flow::kDone && state_ == State::kFlushing && socket_.output().empty()) on_answered();
   settle();
 }
 

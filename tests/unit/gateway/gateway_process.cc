@@ -137,6 +137,7 @@ void GatewayProcess::add_app(const AppOptions& options) {
   }
   proto::GatewayPart part;
   part.buffering = options.buffering;
+  part.buffer_responses = options.buffer_responses;
   const auto bytes = proto::encode_gateway_part(part);
   require(bytes.ok(), "a gateway part");
   const auto memory = create_sealed_memory("part", as_bytes(bytes.value()));

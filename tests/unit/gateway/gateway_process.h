@@ -31,6 +31,7 @@ struct AppOptions {
   proto::RetryPolicy retry = proto::RetryPolicy::kUnstarted;
   std::uint32_t connections = 0;  // of the tenant; 0: no limit
   std::uint64_t bytes_out = 0;
+  bool buffer_responses = false;
   bool buffering = false;  // most tests look at how bodies flow
 };
 
