@@ -32,7 +32,8 @@ inline constexpr std::string_view kCgroup[] = {"parent"};
 inline constexpr std::string_view kIsolation[] = {"strict", "network"};
 inline constexpr std::string_view kNetwork[] = {"mode", "sockets", "connect"};
 inline constexpr std::string_view kPlan[] = {"memory",  "cpu",         "pids", "workers",
-                                             "threads", "concurrency", "queue", "memory_high", "cpu_weight", "io_weight", "io", "network", "rate"};
+                                             "threads", "concurrency", "queue", "memory_high", "cpu_weight", "io_weight", "io", "network", "rate",
+                                             "connections", "bytes_out"};
 inline constexpr std::string_view kIo[] = {"read", "write"};
 
 inline constexpr std::string_view kTenant[] = {"user", "uid", "gid", "home", "plan", "domains", "manifest", "network"};
@@ -46,7 +47,7 @@ inline constexpr std::string_view kApp[] = {"routes",        "wsgi",         "as
                                             "threads",       "concurrency",  "static",      "limits", "timeouts",
                                             "health",        "max_requests", "max_lifetime", "max_memory",
                                             "retry",         "cache_control", "redirect",    "error_pages", "compress",
-                                            "buffering"};
+                                            "buffering", "buffer_responses", "access_log"};
 inline constexpr std::string_view kAppLater[] = {"preload", "reload", "share"};
 inline constexpr std::string_view kRedirect[] = {"to", "status", "keep_path"};
 inline constexpr std::string_view kCompress[] = {"types", "min", "with_cookies"};

@@ -151,6 +151,7 @@ std::string_view cause_sentence(Cause cause) {
     case Cause::kFileMode: return "The static file, or a directory on the way to it, is closed to others: chmod o+r, o+x.";
     case Cause::kFileOwner: return "The static file belongs to another user; copy it.";
     case Cause::kFileLinks: return "The static file has several hard links; copy it.";
+    case Cause::kConnections: return "The tenant had as many client connections as its plan allows.";
     case Cause::kSpool: return "The disk of the gateway's spool directory did not give back a request's body.";
   }
   return "";

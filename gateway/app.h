@@ -40,6 +40,8 @@ struct AppOptions {
   std::vector<Page> pages;  // in place of ours
   CompressRules compress;
   bool buffering = true;  // a request's body is kept whole before a worker gets it
+  bool buffer_responses = true;
+  proto::AccessFormat access_format = proto::AccessFormat::kCombined;
   // Null when there is none for this status.
   [[nodiscard]] const std::string* page(std::uint16_t status) const;
 };

@@ -50,6 +50,7 @@ constexpr auto kSentences = std::to_array<Sentence>({
     {Cause::kFileMode, 0, "This file is not public."},
     {Cause::kFileOwner, 0, "This file is not public."},
     {Cause::kFileLinks, 0, "This file is not public."},
+    {Cause::kConnections, 0, "There are too many visitors at the moment. Please try again soon."},
     {Cause::kSpool, 0, "The server could not read back what you sent. Please try again."},
     {Cause::kForbidden, 0, "This file is not public."},
     {Cause::kNone, 500, "The application failed while it worked on this request."},

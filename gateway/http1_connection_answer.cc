@@ -148,8 +148,7 @@ void Http1Connection::flush() {
   if (state_ == State::kClosed || state_ == State::kLingering || warming_) return;
   const std::uint64_t before = socket_.output().size() + file_left_;
   if (compressing_) flush_compressed();
-  Flow flow = socket_.flush();
-  if (flow == Flow::kDone && has_file_left()) flow = flush_file();
+  const Flow flow = flush_paced();
   if (flow == Flow::kBroken) {
     on_client_gone();
     return;
@@ -159,7 +158,8 @@ void Http1Connection::flush() {
   if (unsent != before) writer_.on_output_taken();
   blocked_ = flow == Flow::kBlocked;
   exchange_.note_unsent(socket_.output().size());
-  if (flow == Flow::kDone && state_ == State::kFlushing) on_answered();
+  // What was kept may have followed just now.
+  if (flow == Flow::kDone && state_ == State::kFlushing && socket_.output().empty()) on_answered();
   settle();
 }
 
@@ -236,6 +236,7 @@ void Http1Connection::record(Outcome outcome) {
   record.user_agent = request.user_agent;
   record.request_id = request.id();
   record.version = request.version;
+  if (tally.app != 0) record.format = place_.sites.access_format(tally.app);
   place_.access_log.record(record);
 }
 

@@ -1,6 +1,6 @@
 // The access record: what a gateway tells rowhouse-control about one answered request, one message on a
 // non-blocking seqpacket socket.  A record that does not fit the socket is dropped and counted; the next one
-// that is sent carries the count.  Layout: u16 version (1), the numbers in the order of the struct, then
+// that is sent carries the count.  Layout: u16 version (3), the numbers in the order of the struct, then
 // text16 in its order; texts are cut to 1,024 bytes by the sender.
 #pragma once
 
@@ -16,6 +16,10 @@ namespace rowhouse::proto {
 
 inline constexpr std::size_t kMaxAccessTextBytes = 1024;
 inline constexpr std::size_t kMaxAccessRecordBytes = 8 * 1024;
+
+// How control writes the line: the app's choice.
+enum class AccessFormat : std::uint8_t { kCombined = 0, kJson = 1 };
+inline constexpr AccessFormat last_value(AccessFormat) { return AccessFormat::kJson; }
 
 struct AccessRecord {
   std::uint32_t app = 0;          // 0: no route
@@ -33,6 +37,7 @@ struct AccessRecord {
   std::uint64_t dropped = 0;      // records lost before this one
   std::string_view method, target, host, remote_address, referer, user_agent, request_id;
   std::uint8_t version = 11;      // 10 or 11
+  AccessFormat format = AccessFormat::kCombined;
 };
 
 // Writes the record into `out` (cleared first).

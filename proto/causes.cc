@@ -44,6 +44,7 @@ std::string_view cause_name(Cause cause) {
     case Cause::kFileOwner: return "RH-FILE-OWNER";
     case Cause::kFileLinks: return "RH-FILE-LINKS";
     case Cause::kSpool: return "RH-SPOOL";
+    case Cause::kConnections: return "RH-CONNECTIONS";
   }
   return "RH-NONE";
 }

@@ -51,6 +51,7 @@ enum class Cause : std::uint16_t {
   kFileOwner = 87,       // 403: a static file of somebody else
   kFileLinks = 88,       // 403: a static file with several hard links
   kSpool = 89,           // 503: the disk did not give back a request's body
+  kConnections = 94,     // 503: the tenant has as many client connections as its plan allows
 };
 
 // "RH-EXIT"; "RH-NONE" for kNone and for numbers that are no cause.

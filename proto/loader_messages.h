@@ -168,9 +168,12 @@ struct PlanRecord {
   std::uint32_t io_weight = 0;  // 0: the kernel's default
   std::uint64_t io_read_bytes = 0, io_write_bytes = 0;  // of each second, on the home's disk; 0: no limit
   std::uint32_t rate = 0;  // requests of the tenant in each second; 0: no limit
+  std::uint32_t connections = 0;    // of clients with the tenant; 0: no limit
+  std::uint64_t bytes_out = 0;      // to clients of the tenant in each second; 0: no limit
   static constexpr void fields(auto& m, auto& visit) {
     visit(m.name, m.memory_bytes, m.cpu_percent, m.pids, m.workers, m.threads, m.concurrency, m.queue,
-          m.memory_high_bytes, m.cpu_weight, m.io_weight, m.io_read_bytes, m.io_write_bytes, m.rate);
+          m.memory_high_bytes, m.cpu_weight, m.io_weight, m.io_read_bytes, m.io_write_bytes, m.rate, m.connections,
+          m.bytes_out);
   }
 };
 

@@ -41,7 +41,7 @@ bool supervisor_may_ask_keeper(MessageType type) {
 bool supervisor_may_send(MessageType type) {
   if (supervisor_may_ask_keeper(type)) return true;
   if (type == kJailPort || type == kAppPart || type == kAppRetry || type == kHostDeath) return true;
-  if (type >= kGatewayOptions && type <= kSpoolDirectory) return true;
+  if (type >= kGatewayOptions && type <= kListenerGone) return true;
   if (type >= kJailMount && type <= kSpawn) return type != kJailFailed && type != kStewardReady;
   if ((type >= kLoadHost && type <= kLoadManifest) || type == kLookAtManifest) return true;
   if (type >= kGatewaySetup && type <= kRetire) {

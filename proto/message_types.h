@@ -120,6 +120,7 @@ enum class MessageType : std::uint16_t {
   kAcmeDirectory = 153,
   kTrustedProxy = 154,
   kSpoolDirectory = 155,
+  kListenerGone = 156,
   kDeathStored = 143,
   kHostDeath = 144,
 };

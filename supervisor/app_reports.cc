@@ -28,6 +28,8 @@ void App::configure(Gateway& gateway) {
   begin.concurrency = plan.concurrency;
   begin.queue = plan.queue;
   begin.rate = plan.rate;
+  begin.connections = plan.connections;
+  begin.bytes_out = plan.bytes_out;
   link.send(begin);
   for (const Route& route : spec_.routes) {
     link.send(proto::AppRoute{number_, proto::Host::cut(route.host), proto::Prefix::cut(route.prefix)});

@@ -60,6 +60,8 @@ class Configuration {
   using HostCallback = std::function<void(ProblemText, HostConfiguration)>;
   void read_host_again(std::string path, HostCallback on_done);
   // The plans of a newer host file are in force from now on.  REQUIRES: every tenant's plan is among them.
+  // In force from now on, in the order of the doors.
+  void set_listen(std::vector<proto::ListenRecord> listen) { host_.listen = std::move(listen); }
   void set_plans(std::map<std::string, Plan> plans) { host_.plans = std::move(plans); }
   // Loads tenants one after the other: `on_tenant` for each, with a problem or an accepted entry, which then takes
   // the place of the former one; then `on_done`.  REQUIRES: nothing is being read by this one or the two above.

@@ -62,7 +62,8 @@ enum class RunMode : std::uint8_t {
 
 // What every gateway is given beside its own sockets; the keeper's store holds them too.
 struct GatewayDescriptors {
-  std::vector<UniqueFd> listeners;  // as in the host file's `listen`
+  std::vector<Door> doors;
+  std::vector<std::uint32_t> doors_gone;  // that gateways may still have
   UniqueFd empty_root, spool;
   UniqueFd acme_directory;  // invalid: none
 };
@@ -85,6 +86,13 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   Status open_gateways(std::string& problem);
   Status make_control(UniqueFd listener);
   Status make_gateways(GatewayDescriptors descriptors);
+  // --- listening sockets (supervisor_doors.cc)
+  Status open_doors(const std::vector<proto::ListenRecord>& listen, std::vector<Door>& doors, std::string& problem);
+  void close_doors(const std::vector<Door>& doors);
+  [[nodiscard]] std::optional<std::string> open_new_doors(const std::vector<proto::ListenRecord>& wanted,
+                                                          std::vector<Door>& fresh);
+  void change_doors(const std::vector<proto::ListenRecord>& wanted, std::vector<Door> fresh);
+  Status take_over_doors(Estate& estate, std::vector<Door>& doors, std::vector<std::uint32_t>& gone);
   Status open_tombstones(std::string& problem);
   void load_tenants(int directory, const std::vector<std::string>& names);
   void on_tenant_loaded(const std::string& name, ProblemText problem);

@@ -266,12 +266,8 @@ Status Supervisor::take_over_table(Estate& estate, const std::vector<LeftApp>& a
 Status Supervisor::take_over_sockets(Estate& estate) {
   UniqueFd api = estate.take({KeptKind::kApiSocket, 0, 0, 0});
   GatewayDescriptors descriptors;
-  for (const KeptRecord& record : records_of(estate, KeptKind::kListener)) {
-    descriptors.listeners.push_back(estate.take(record));
-  }
-  if (!api.valid() || descriptors.listeners.size() != configuration_.host().listen.size()) {
-    return missing("sockets in the keeper's store");
-  }
+  if (!api.valid()) return missing("the API's socket in the keeper's store");
+  RH_TRY(take_over_doors(estate, descriptors.doors, descriptors.doors_gone));
   descriptors.empty_root = estate.take({KeptKind::kEmptyRoot, 0, 0, 0});
   descriptors.spool = estate.take({KeptKind::kSpoolDirectory, 0, 0, 0});
   descriptors.acme_directory = estate.take({KeptKind::kAcmeDirectory, 0, 0, 0});

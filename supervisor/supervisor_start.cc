@@ -132,12 +132,7 @@ Status Supervisor::make_control(UniqueFd listener) {
 
 Status Supervisor::open_gateways(std::string& problem) {
   GatewayDescriptors descriptors;
-  for (const proto::ListenRecord& listen : configuration_.host().listen) {
-    RH_ASSIGN(UniqueFd listener, open_listener(listen, problem));
-    const auto number = static_cast<std::uint32_t>(descriptors.listeners.size());
-    RH_TRY(keep({KeptKind::kListener, 0, 0, number}, listener.get()));
-    descriptors.listeners.push_back(std::move(listener));
-  }
+  RH_TRY(open_doors(configuration_.host().listen, descriptors.doors, problem));
   const std::string acme = configuration_.host().gateway.acme_challenge.str();
   if (!acme.empty()) {
     RH_ASSIGN(descriptors.acme_directory, open_acme_directory(acme, problem));
@@ -165,9 +160,8 @@ Status Supervisor::make_gateways(GatewayDescriptors descriptors) {
   const std::uint32_t cores = std::clamp(std::thread::hardware_concurrency(), 1u, proto::kMaxGateways);
   order.connections_per_address = host.host.connections_per_address;
   order.count = host.host.gateway_processes != 0 ? host.host.gateway_processes : cores;
-  for (std::size_t i = 0; i < descriptors.listeners.size(); ++i) {
-    order.listeners.push_back({std::move(descriptors.listeners[i]), host.listen.at(i).proxy_protocol});
-  }
+  order.doors = std::move(descriptors.doors);
+  order.doors_gone = std::move(descriptors.doors_gone);
   order.options = {host.gateway.default_site, host.gateway.penalties, host.gateway.forwarded};
   for (const proto::TrustedProxyRecord& proxy : host.trusted_proxies) {
     order.trusted_proxies.push_back({proxy.local, proxy.ipv6, proxy.address, proxy.bits});

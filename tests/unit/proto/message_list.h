@@ -25,7 +25,7 @@ using AllMessages =
                HostRecord, ListenRecord, AdminRecord, PythonRecord, PlanRecord, TenantRecord, DomainRecord,
                AppRecord, RouteRecord, StaticRecord, Loaded, LoadError, PrivilegedGroupRecord, NetworkRecord, SocketRecord,
                PortRecord, GatewayPartRecord, GatewayRecord, TrustedProxyRecord, AppPart,
-               GatewayOptions, AcmeDirectory, TrustedProxy, SpoolDirectory, JailMount, JailPort, JailSetup, JailFailed,
+               GatewayOptions, AcmeDirectory, TrustedProxy, SpoolDirectory, ListenerGone, JailMount, JailPort, JailSetup, JailFailed,
                StewardReady, Spawn, SpawnFailed, WorkerExited, GatewaySetup, Listener, GatewayReady, AppBegin,
                AppRoute, AppStatic, AppRetry, AppCommit, AppCommitted, AppRemove, AppConditionChange, WorkerAdd, WorkerGone,
                Switch, Switched, WorkerFault, Retire, AppWanted, Probe, Probed, WorkerLeaving, ControlSetup, ControlReady, ControlAdmin, TenantInfo,

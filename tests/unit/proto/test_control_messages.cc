@@ -55,7 +55,9 @@ TEST_CASE("loader messages have the page's bytes") {
                                          .queue = 50,
                                          .cpu_weight = 200,
                                          .io_write_bytes = 10 * 1024 * 1024,
-                                         .rate = 50});
+                                         .rate = 50,
+                                         .connections = 500,
+                                         .bytes_out = 2 * 1024 * 1024});
   check_golden("route_record", RouteRecord{Host::cut("acme.example"), Prefix::cut("/blog")});
   check_golden("loaded", Loaded{.records = 3});
   constexpr std::int64_t kAtNs = 1'790'856'000'250'000'000;
