@@ -44,6 +44,11 @@ void append_number(std::string& line, std::string_view name, std::uint64_t numbe
   line += std::to_string(number);
 }
 
+void append_time_if_known(std::string& line, std::string_view name, std::uint32_t us) {
+  append_name(line, name);
+  line += us == proto::kUnknownUs ? "null" : std::to_string(us);
+}
+
 void append_target(std::string& line, std::string_view target) {
   const std::size_t mark = target.find('?');
   append_text(line, "path", target.substr(0, mark));
@@ -62,6 +67,8 @@ void append_times(std::string& line, const proto::AccessRecord& record) {
   append_number(line, "queue_us", record.queue_us);
   append_number(line, "app_us", record.app_us);
   append_number(line, "write_us", record.total_us - std::min<std::uint64_t>(before, record.total_us));
+  append_time_if_known(line, "worker_cpu_us", record.cpu_us);
+  append_time_if_known(line, "worker_gil_wait_us", record.gil_wait_us);
 }
 
 void append_failure(std::string& line, const proto::AccessRecord& record) {

@@ -60,6 +60,8 @@ struct ExchangeTally {
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;
   std::uint64_t error_id = 0;
+  std::uint32_t cpu_us = proto::kUnknownUs;       // the worker's word, as in proto::AccessRecord
+  std::uint32_t gil_wait_us = proto::kUnknownUs;  // likewise
   Instant head_at{};    // the head was complete
   Instant queued_at{};  // submitted to the app
   Instant sent_at{};    // sent to a worker, the last time
@@ -132,6 +134,7 @@ class Exchange final : private StreamListener {
   void pass_kept_on();
   void credit_worker();
   void on_answer_progress();
+  void note_costs(const proto::End& end);
   void end_answer(AnswerEnd end);
   void tell_end(AnswerEnd end);
   void forget_answer();

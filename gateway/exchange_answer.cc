@@ -110,7 +110,8 @@ void Exchange::pass_kept_on() {
 
 // --- the end ---------------------------------------------------------------------------------------------
 
-void Exchange::on_end(const proto::End&) {
+void Exchange::on_end(const proto::End& end) {
+  note_costs(end);
   stream_ = nullptr;
   if (has_length_ && length_left_ > 0) {
     cut(Cause::kBadResponse);
@@ -118,6 +119,20 @@ void Exchange::on_end(const proto::End&) {
   }
   leave(Cause::kNone);
   end_answer(AnswerEnd::kWhole);
+}
+
+// Shares of the service time; where END could not say all of it, of the time since the request was sent.
+void Exchange::note_costs(const proto::End& end) {
+  constexpr std::uint64_t kLongest = 0xffff;
+  const auto since_sent = static_cast<std::uint64_t>((bench_.turn.now() - tally_.sent_at).count());
+  const std::uint64_t service_us = end.service_us < kLongest ? end.service_us : std::max(since_sent, kLongest);
+  const auto part = [&](std::uint8_t share) {
+    if (share == 0) return proto::kUnknownUs;
+    const std::uint64_t us = service_us * (share - 1U) / (proto::kMaxEndShare - 1U);
+    return static_cast<std::uint32_t>(std::min<std::uint64_t>(us, proto::kUnknownUs - 1));
+  };
+  tally_.cpu_us = part(end.cpu);
+  tally_.gil_wait_us = part(end.gil_wait);
 }
 
 void Exchange::cut(Cause cause) {

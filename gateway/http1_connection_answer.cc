@@ -226,6 +226,8 @@ void Http1Connection::record(Outcome outcome) {
   record.queue_us = us_between(tally.queued_at, sent_at);
   record.app_us = us_between(tally.sent_at, tally.ended_at);
   record.total_us = us_between(tally.head_at, now);
+  record.cpu_us = tally.cpu_us;
+  record.gil_wait_us = tally.gil_wait_us;
   record.error_id = tally.error_id;
   record.method = request.method;
   record.target = request.target;

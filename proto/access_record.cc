@@ -27,7 +27,8 @@ void encode_access_record(std::string& out, const AccessRecord& record) {
   append_integer(out, record.at_ms);
   append_integer(out, record.bytes_in);
   append_integer(out, record.bytes_out);
-  for (const std::uint32_t us : {record.gateway_us, record.queue_us, record.app_us, record.total_us}) {
+  for (const std::uint32_t us : {record.gateway_us, record.queue_us, record.app_us, record.total_us,
+                                 record.cpu_us, record.gil_wait_us}) {
     append_integer(out, us);
   }
   append_integer(out, record.error_id);
@@ -48,7 +49,8 @@ Result<AccessRecord> parse_access_record(ByteSpan bytes) {
   record.at_ms = reader.integer<std::int64_t>();
   record.bytes_in = reader.u64();
   record.bytes_out = reader.u64();
-  for (std::uint32_t* us : {&record.gateway_us, &record.queue_us, &record.app_us, &record.total_us}) {
+  for (std::uint32_t* us : {&record.gateway_us, &record.queue_us, &record.app_us, &record.total_us,
+                            &record.cpu_us, &record.gil_wait_us}) {
     *us = reader.u32();
   }
   record.error_id = reader.u64();

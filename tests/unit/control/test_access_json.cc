@@ -22,6 +22,7 @@ rowhouse::proto::AccessRecord record() {
   record.queue_us = 200;
   record.app_us = 11'900;
   record.total_us = 12'300;
+  record.cpu_us = 9'000;
   record.method = "GET";
   record.target = "/a?b=c?d";
   record.host = "acme.example";
@@ -37,7 +38,7 @@ TEST_CASE("an access line as JSON has every field, and null for what is absent")
   CHECK(nlohmann::json::parse(format_access_line(record())) ==
         nlohmann::json::parse(R"({"time":"2023-11-14T22:13:20.042Z","id":"r1","address":"192.0.2.1","method":"GET",
           "host":"acme.example","path":"/a","query":"b=c?d","protocol":"HTTP/1.1","status":200,"request_bytes":3,
-          "response_bytes":512,"total_us":12300,"gateway_us":50,"queue_us":200,"app_us":11900,"write_us":150,
+          "response_bytes":512,"total_us":12300,"gateway_us":50,"queue_us":200,"app_us":11900,"write_us":150,"worker_cpu_us":9000,"worker_gil_wait_us":null,
           "cause":null,"error_id":null,"user_agent":"curl/8","referer":null,"aborted":false})"));
   rowhouse::proto::AccessRecord failed;
   failed.format = rowhouse::proto::AccessFormat::kJson;

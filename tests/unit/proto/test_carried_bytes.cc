@@ -135,6 +135,7 @@ AccessRecord page_record() {
   record.queue_us = 10;
   record.app_us = 350;
   record.total_us = 400;
+  record.cpu_us = 175;
   record.method = "GET";
   record.target = "/";
   record.host = "acme.example";
