@@ -100,7 +100,7 @@ class Answer:
         self.kinds = []
         self.status = self.reason = self.abort = self.service_us = self.cpu = self.gil_wait = None
         self.headers = []
-        self.body = b''
+        self.body = bytearray()
 
     @property
     def ended(self):
@@ -121,7 +121,9 @@ class Answer:
         elif kind == DATA:
             assert {RESPONSE, TUNNEL} & set(self.kinds) and 1 <= len(payload) <= 32768
             self.body += payload
-        elif kind == END:
+        if kind in (END, ABORT):
+            self.body = bytes(self.body)
+        if kind == END:
             self.service_us, self.cpu, self.gil_wait = struct.unpack('<HBB', payload)
             assert self.cpu <= 201 and self.gil_wait <= 201
         elif kind == ABORT:
