@@ -161,10 +161,13 @@ class Host:
 
     # --- life ------------------------------------------------------------------------------------------------
     def start(self, *apps, environment=None):
-        """Starts rowhoused and waits until the CLI answers and every app named ("acme/site") is running."""
+        """Starts rowhoused and waits until it serves and every app named ("acme/site") is running."""
         self.write_config()
+        served_before = self.log.count("event=serving")
         self.daemon = self._launch(environment or {})
         wait_until(self.answers, PATIENCE_S, lambda: f"the control socket answers; log:\n{self.log}")
+        wait_until(lambda: self.log.count("event=serving") > served_before, PATIENCE_S,
+                   lambda: f"it serves; log:\n{self.log}")
         for app in apps:
             self.wait_running(app)
         self.note_processes()

@@ -113,6 +113,41 @@ def test_end_tells_the_service_time(start):
     assert channel.ask('/sleep', query='0.1').service_us == 65535
 
 
+COSTS = '''
+    import time
+    def application(environ, start_response):
+        start_response('200 OK', [])
+        ms = int(environ['QUERY_STRING'] or 0) / 1000
+        if environ['PATH_INFO'] == '/sleep':
+            time.sleep(ms)
+        end = time.thread_time() + (ms if environ['PATH_INFO'] == '/spin' else 0)
+        while time.thread_time() < end:
+            pass
+        return [b'x']
+'''
+
+
+def test_end_tells_which_part_of_the_time_was_spent_on_the_cpu_or_waiting_for_the_gil(start):
+    """Shares in 200ths, and one; 0 is not known."""
+    _, channel = start.ready(COSTS, threads=2)
+    asleep = channel.ask('/sleep', query='200')
+    assert 1 <= asleep.cpu <= 21 and asleep.gil_wait <= 21, (asleep.cpu, asleep.gil_wait)
+    at_work = channel.ask('/spin', query='200')
+    assert at_work.cpu >= 41, at_work.cpu  # the machine may be busy with others
+    assert at_work.cpu >= 2 * asleep.cpu
+    quick = [channel.ask('/quick') for _ in range(50)]
+    assert any(answer.cpu == 0 for answer in quick), "who is quick does not pay for a clock"
+
+
+def test_who_comes_while_another_request_has_the_gil_is_told_to_have_waited(start):
+    _, channel = start.ready(COSTS, threads=2)
+    channel.ask('/sleep', query='50')  # calls are long: a request gets a thread of its own
+    spins = channel.open(target='/spin', query='400')
+    waited = [channel.ask('/quick') for _ in range(10)]
+    channel.wait_closed(spins)
+    assert max(answer.gil_wait for answer in waited) >= 41, [answer.gil_wait for answer in waited]
+
+
 def test_a_queued_request_that_is_given_up_never_runs(start):
     _, channel = start.ready(SLOW)
     first = channel.open(target='/sleep', query='0.3')

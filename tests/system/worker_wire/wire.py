@@ -98,9 +98,9 @@ class Answer:
 
     def __init__(self):
         self.kinds = []
-        self.status = self.reason = self.abort = self.service_us = None
+        self.status = self.reason = self.abort = self.service_us = self.cpu = self.gil_wait = None
         self.headers = []
-        self.body = b''
+        self.body = bytearray()
 
     @property
     def ended(self):
@@ -121,9 +121,11 @@ class Answer:
         elif kind == DATA:
             assert {RESPONSE, TUNNEL} & set(self.kinds) and 1 <= len(payload) <= 32768
             self.body += payload
-        elif kind == END:
-            self.service_us, reserved = struct.unpack('<HH', payload)
-            assert {RESPONSE, TUNNEL} & set(self.kinds) or reserved == 0
+        if kind in (END, ABORT):
+            self.body = bytes(self.body)
+        if kind == END:
+            self.service_us, self.cpu, self.gil_wait = struct.unpack('<HBB', payload)
+            assert self.cpu <= 201 and self.gil_wait <= 201
         elif kind == ABORT:
             self.abort = struct.unpack('<HH', payload)[0]
 
