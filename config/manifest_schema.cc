@@ -208,6 +208,7 @@ App read_app(const Node& node, const ManifestOwner& owner, RoutesSeen& seen, Dia
   if (const Node* timeouts = reader.find("timeouts")) read_timeouts(*timeouts, app.record, diagnostics);
   if (const Node* health = reader.find("health")) read_health(*health, app.record, diagnostics);
   read_ends(reader, app.record);
+  reader.flag("preload", app.record.preload);
   if (const auto retry = reader.parsed("retry", parse_retry)) app.record.retry = *retry;
   app.part.threads = static_cast<std::uint16_t>(app.record.threads);
   app.part.python = app.record.python.str();

@@ -64,6 +64,7 @@ std::string_view start_step_name(StartStep step) {
     case StartStep::kCallable: return "find callable";
     case StartStep::kThreads: return "start threads";
     case StartStep::kStartup: return "start the app";
+    case StartStep::kPreloadThreads: return "preload without threads";
   }
   return "unknown";
 }

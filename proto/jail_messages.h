@@ -112,6 +112,25 @@ struct Spawn {
   static constexpr void fields(auto& m, auto& visit) { visit(m.worker); }
 };
 
+// As Spawn, for a template (preload): the program imports the app and forks workers.  A message of its own, so that a
+// steward of a build that knew no templates still understands every Spawn.
+struct SpawnTemplate {
+  static constexpr MessageType kType = MessageType::kSpawnTemplate;
+  static constexpr std::size_t kDescriptors = 3;
+  std::uint32_t worker = 0;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.worker); }
+};
+
+// supervisor -> steward, with a pidfd: this process, which a template has forked and the kernel has made a child of
+// yours, is a worker; report its end.  Said before its GO.  Answered at once by SpawnFailed (ECHILD) when it is no
+// child of the steward's, and not at all when the worker is known already.
+struct Reap {
+  static constexpr MessageType kType = MessageType::kReap;
+  static constexpr std::size_t kDescriptors = 1;
+  std::uint32_t worker = 0;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.worker); }
+};
+
 // steward -> supervisor: fork or exec of the worker failed.
 struct SpawnFailed {
   static constexpr MessageType kType = MessageType::kSpawnFailed;

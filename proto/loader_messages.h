@@ -240,11 +240,12 @@ struct AppRecord {
   std::uint32_t health_interval_ms = 0, health_ms = 0;
   std::uint32_t concurrency = 0;  // requests of one worker whose app is ASGI; 0: it is WSGI
   RetryPolicy retry = RetryPolicy::kUnstarted;
+  bool preload = false;  // workers are forked from a template that has imported the app
   static constexpr void fields(auto& m, auto& visit) {
     visit(m.name, m.python, m.workers_min, m.workers_max, m.threads, m.memory_bytes, m.body_bytes, m.startup_ms,
           m.request_ms, m.queue_ms, m.graceful_ms, m.shutdown_ms, m.cpu_percent, m.pids, m.idle_ms,
           m.max_requests, m.max_lifetime_ms, m.max_memory_bytes, m.health_path, m.health_interval_ms,
-          m.health_ms, m.concurrency, m.retry);
+          m.health_ms, m.concurrency, m.retry, m.preload);
   }
 };
 

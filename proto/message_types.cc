@@ -40,7 +40,7 @@ bool supervisor_may_ask_keeper(MessageType type) {
 // The supervisor is trusted by its peers; this catches mistakes of our own.
 bool supervisor_may_send(MessageType type) {
   if (supervisor_may_ask_keeper(type)) return true;
-  if (type == kJailPort || type == kAppPart || type == kAppRetry || type == kHostDeath) return true;
+  if (type == kJailPort || type == kReap || type == kSpawnTemplate || type == kAppPart || type == kAppRetry || type == kHostDeath) return true;
   if (type >= kGatewayOptions && type <= kListenerGone) return true;
   if (type >= kJailMount && type <= kSpawn) return type != kJailFailed && type != kStewardReady;
   if ((type >= kLoadHost && type <= kLoadManifest) || type == kLookAtManifest) return true;

@@ -64,6 +64,8 @@ enum class MessageType : std::uint16_t {
   kWorkerExited = 70,
   kJailPort = 71,
   kStewardWorker = 72,
+  kReap = 73,
+  kSpawnTemplate = 74,
   // supervisor <-> gateway
   kGatewaySetup = 80,
   kListener = 81,

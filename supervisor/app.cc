@@ -213,16 +213,27 @@ void App::top_up() {
   if (target == nullptr) return start_generation(StartKind::kDemanded);
   if (!target->standing()) return;
   tell_condition();
+  if (!target->prepared()) return prepare(*target);
   const std::size_t wanted = target == next_.get() ? next_workers() : scaling_.wanted();
   const std::size_t most = newest_spec().settings.workers_max;
   while (target->staying_workers() < wanted && target->workers().size() < most) {
-    // The first worker of a sandbox has its token.
+    // The first worker of a sandbox has its token; a fork of what is imported costs no more than a request.
     const bool first = target == next_.get() && target->workers().empty();
-    if (!first && !may_start(AwaitedStart::kWorkers, StartKind::kDemanded)) return;
+    if (!first && !target->has_template() && !may_start(AwaitedStart::kWorkers, StartKind::kDemanded)) return;
     if (const Status spawned = target->spawn_worker(); !spawned.ok()) {
       log_error("cannot spawn a worker", {{"app", tenant_.name + "/" + name_}, {"reason", spawned.error()}});
       return try_again_later();
     }
+  }
+}
+
+// Its template is started, or has been: workers come when it has imported the app.
+void App::prepare(Sandbox& sandbox) {
+  if (sandbox.preparing()) return;
+  if (&sandbox != next_.get() && !may_start(AwaitedStart::kWorkers, StartKind::kDemanded)) return;
+  if (const Status started = sandbox.start_template(); !started.ok()) {
+    log_error("cannot start a template", {{"app", tenant_.name + "/" + name_}, {"reason", started.error()}});
+    try_again_later();
   }
 }
 

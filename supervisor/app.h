@@ -200,6 +200,7 @@ class App final : public Mortal, public SandboxListener, public StartClient {
   [[nodiscard]] Result<KeptSpec> keep(const AppSpec& spec);
   void set_spec(AppSpec spec, KeptSpec kept);
   void top_up();
+  void prepare(Sandbox& sandbox);
   void promote_next();
   void retire(std::unique_ptr<Sandbox> sandbox, proto::Cause cause);
   void on_start_failed(proto::Ending ending, std::uint32_t worker);
@@ -234,6 +235,8 @@ class App final : public Mortal, public SandboxListener, public StartClient {
   // --- SandboxListener
   void on_sandbox_standing(Sandbox& sandbox) override;
   void on_worker_ready(Sandbox& sandbox, Worker& worker) override;
+  void on_sandbox_prepared(Sandbox& sandbox) override;
+  void on_template_gone(Sandbox& sandbox, std::uint32_t number, proto::Ending ending) override;
   void on_worker_leaving(Sandbox& sandbox, Worker& worker) override;
   void on_worker_lost(Sandbox& sandbox, Worker& worker) override;
   void on_worker_gone(Sandbox& sandbox, std::uint32_t worker, proto::Ending ending) override;

@@ -114,6 +114,7 @@ SandboxOrder App::order_of(std::uint32_t generation, const AppSpec& spec) const 
   order.tenant = &tenant_;
   order.app = name_;
   order.worker_part = spec.worker_part.get();
+  order.source = spec.settings.preload ? WorkerSource::kTemplate : WorkerSource::kSteward;
   order.network = network_of(tenant_, *around_.host);
   order.clock = around_.clock;
   order.times = {milliseconds(spec.settings.startup_ms), milliseconds(spec.settings.graceful_ms),

@@ -3,7 +3,8 @@
 // reports the workers' ends. It reads nothing but the supervisor's messages and never calls exec.
 //
 // Every Spawn gets exactly one answer, when its process is gone: SpawnFailed (no fork or no exec) or
-// WorkerExited. When the supervisor is gone it keeps the workers and reaps on; the next one has the same
+// WorkerExited.  So does every Reap, which names a worker that a template has forked: its parent has ended, so that the
+// kernel has made it a child of pid 1. When the supervisor is gone it keeps the workers and reaps on; the next one has the same
 // socket and asks with Resync what there is.
 #pragma once
 
@@ -31,7 +32,9 @@ class Steward {
  private:
   Status serve_turn();
   Status on_control();
-  Status on_spawn(const proto::Spawn& spawn, const WorkerDescriptors& descriptors);
+  Status on_orders();
+  Status on_spawn(std::uint32_t worker, SpawnRole role, const WorkerDescriptors& descriptors);
+  void on_reap(const proto::Reap& reap, UniqueFd process);
   void on_children();
   Status send_reports();
   Status send_rows();

@@ -37,7 +37,7 @@ App good_app(std::string_view lines) {
 }
 
 // Every key of an app that the design names and this version does not have.
-constexpr std::string_view kLaterKeys[] = {"preload", "reload", "share"};
+constexpr std::string_view kLaterKeys[] = {"reload", "share"};
 
 using Environment = std::vector<std::pair<std::string, std::string>>;
 
@@ -214,6 +214,13 @@ TEST_CASE("variables have names and single values") {
   CHECK(refused_app("env: {A: ~}") == "5:11: \"A\" must be a single value; \"\" for an empty one");
   CHECK(refused_app("env: [A]") == "5:10: \"env\" must be a map: { name: value }");
   CHECK(refused_app("env: {A: \"\\0\"}") == "5:14: a text must not contain a NUL byte");
+}
+
+TEST_CASE("preload is a flag, and off where nothing is said") {
+  CHECK_FALSE(good_app("threads: 1").record.preload);
+  CHECK(good_app("preload: true").record.preload);
+  CHECK_FALSE(good_app("preload: false").record.preload);
+  CHECK(refused_app("preload: maybe") != "");
 }
 
 TEST_CASE("retry has two values") {

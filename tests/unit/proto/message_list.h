@@ -26,7 +26,7 @@ using AllMessages =
                AppRecord, RouteRecord, StaticRecord, Loaded, LoadError, PrivilegedGroupRecord, NetworkRecord, SocketRecord,
                PortRecord, GatewayPartRecord, GatewayRecord, TrustedProxyRecord, AppPart,
                GatewayOptions, AcmeDirectory, TrustedProxy, SpoolDirectory, ListenerGone, JailMount, JailPort, JailSetup, JailFailed,
-               StewardReady, Spawn, SpawnFailed, WorkerExited, GatewaySetup, Listener, GatewayReady, AppBegin,
+               StewardReady, Spawn, SpawnTemplate, Reap, SpawnFailed, WorkerExited, GatewaySetup, Listener, GatewayReady, AppBegin,
                AppRoute, AppStatic, AppRetry, AppCommit, AppCommitted, AppRemove, AppConditionChange, WorkerAdd, WorkerGone,
                Switch, Switched, WorkerFault, Retire, AppWanted, Probe, Probed, WorkerLeaving, ControlSetup, ControlReady, ControlAdmin, TenantInfo,
                TenantProblem, LogSource, AccessSource, Death, HostDeath, DeathStored, Query, AppInfo, WorkerInfo, QueryEnd, Command,

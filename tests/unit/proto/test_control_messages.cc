@@ -70,6 +70,8 @@ TEST_CASE("jail and steward messages have the page's bytes") {
                StewardReady{static_cast<std::uint32_t>(Wall::kPrivateNetwork) |
                             static_cast<std::uint32_t>(Wall::kSwapLimit)});
   check_golden("spawn", Spawn{.worker = 1});
+  check_golden("spawn_template", SpawnTemplate{.worker = 1});
+  check_golden("reap", Reap{.worker = 3});
 }
 
 TEST_CASE("gateway messages have the page's bytes") {
