@@ -61,6 +61,7 @@ Status answer_tenant(const proto::LoadTenant& request, int fd, int socket, const
     return sender.status();
   }
   sender.send(file.tenant);
+  if (file.suspension) sender.send(*file.suspension);
   if (file.network) send_network(*file.network, sender);
   for (const auto& record : file.domains) sender.send(record);
   sender.finish();

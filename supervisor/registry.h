@@ -57,6 +57,7 @@ struct TenantEntry {
   std::string manifest;
   std::vector<Domain> domains;
   std::optional<NetworkAccess> network;  // of its own
+  std::optional<std::string> suspension;  // why it is suspended, "" without a reason; nothing: it is not
   bool operator==(const TenantEntry&) const = default;
 };
 

@@ -185,6 +185,8 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   void set_file_problem(const std::string& tenant, ProblemText problem);
   void clear_file_problem(const std::string& tenant);
   void tell_problem(const std::string& tenant);
+  void apply_suspension(const TenantEntry& tenant);
+  void tell_suspension(const TenantEntry& tenant);
 
   // --- reload: what the host file's plans say now
   using ReloadCallback = std::function<void(proto::CommandOutcome, ProblemText, const std::vector<ConfigChange>& changes,

@@ -122,6 +122,7 @@ void Supervisor::watch_files_again() {
   for (const auto& [name, tenant] : configuration_.tenants()) {
     files_known_[name] = proto::FileIdentity{};
     tell_problem(name);  // none, before they are read
+    tell_suspension(tenant);
   }
   on_files_event();
 }

@@ -152,6 +152,8 @@ void Supervisor::apply_tenant(const TenantEntry& tenant, const std::optional<Ten
   round_.outcome.news.push_back(
       {tenant.name, "", former ? TenantChangeKind::kTenantChanged : TenantChangeKind::kTenantAdded});
   control_->send(proto::TenantInfo{proto::Name::cut(tenant.name), tenant.uid});
+  const bool was_suspended = former && former->suspension;
+  if (was_suspended || tenant.suspension) apply_suspension(tenant);
   if (former) {
     const HostConfiguration& host = configuration_.host();
     if (network_of(*former, host) != network_of(tenant, host)) renewed_tenants_.insert(tenant.name);
@@ -368,30 +370,6 @@ void Supervisor::finish_reload(std::uint32_t request, CommandOutcome outcome, Pr
                                std::uint32_t changes) {
   if (!problem.valid()) problem = problem_text("");
   control_->send(proto::ReloadDone{request, outcome, changes}, {problem.get()});
-}
-
-// --- problems: of a tenant's file before those of its manifest ---------------------------------------------
-
-void Supervisor::set_file_problem(const std::string& tenant, ProblemText problem) {
-  file_problems_[tenant] = std::move(problem);
-  tell_problem(tenant);
-}
-
-void Supervisor::clear_file_problem(const std::string& tenant) {
-  if (file_problems_.erase(tenant) > 0) tell_problem(tenant);
-}
-
-void Supervisor::tell_problem(const std::string& tenant) {
-  if (control_ == nullptr) return;
-  const auto of_file = file_problems_.find(tenant), of_manifest = problems_.find(tenant);
-  const proto::Name name = proto::Name::cut(tenant);
-  if (of_file != file_problems_.end()) {
-    control_->send(proto::TenantProblem{name, false}, {of_file->second.get()});
-  } else if (of_manifest != problems_.end()) {
-    control_->send(proto::TenantProblem{name, false}, {of_manifest->second.get()});
-  } else {
-    control_->send(proto::TenantProblem{name, true}, {problem_text("").get()});
-  }
 }
 
 }  // namespace rowhouse::supervisor

@@ -59,6 +59,6 @@ TEST_CASE("an unknown key gets the nearest known one, else the list") {
 
 TEST_CASE("a key that the design names is refused as not supported yet") {
   CHECK(unknown_key_sentence("share", kAppTable) == "\"share\" is not supported yet");
-  CHECK(unknown_key_sentence("suspended", kTenantTable) == "\"suspended\" is not supported yet");
+  CHECK(unknown_key_sentence("owner", kTenantTable) == "\"owner\" is not supported yet");
   CHECK(unknown_key_sentence("https", kListenTable) == "\"https\" is not supported yet");
 }

@@ -216,6 +216,18 @@ TEST_CASE("shapes that a loader of ours never sends are refused") {
   }
 }
 
+TEST_CASE("a tenant file may say once that the tenant is suspended") {
+  const proto::SuspensionRecord unpaid{proto::SuspensionReason::cut("unpaid")};
+  std::vector<proto::IncomingMessage> records;
+  records.push_back(record(tenant_record(3000, 3000)));
+  records.push_back(record(unpaid));
+  const auto once = read_tenant_records("acme", records, host(), {});
+  REQUIRE(std::holds_alternative<TenantEntry>(once));
+  CHECK(std::get<TenantEntry>(once).suspension == "unpaid");
+  records.push_back(record(unpaid));
+  CHECK(std::holds_alternative<Problem>(read_tenant_records("acme", records, host(), {})));
+}
+
 TEST_CASE("names, hosts and prefixes have one shape") {
   CHECK(is_name("acme-2"));
   for (const char* name : {"", "-a", "A", "a.b", "a/b", "..", "tasks\n"}) CHECK_FALSE(is_name(name));
