@@ -47,8 +47,8 @@ inline constexpr std::string_view kApp[] = {"routes",        "wsgi",         "as
                                             "threads",       "concurrency",  "static",      "limits", "timeouts",
                                             "health",        "max_requests", "max_lifetime", "max_memory",
                                             "retry",         "cache_control", "redirect",    "error_pages", "compress",
-                                            "buffering"};
-inline constexpr std::string_view kAppLater[] = {"preload", "reload", "share"};
+                                            "buffering",     "reload"};
+inline constexpr std::string_view kAppLater[] = {"preload", "share"};
 inline constexpr std::string_view kRedirect[] = {"to", "status", "keep_path"};
 inline constexpr std::string_view kCompress[] = {"types", "min", "with_cookies"};
 inline constexpr std::string_view kStatic[] = {"directory", "cache_control", "index", "fallback"};

@@ -120,6 +120,7 @@ void send_app(const App& app, const Home& home, RecordSender& sender, Diagnostic
   for (std::size_t i = 0; i < statics.size(); ++i) {
     sender.send(proto::StaticRecord{app.statics[i].prefix}, {statics[i].get()});
   }
+  for (const proto::TouchRecord& touch : app.touches) sender.send(touch);
   send_gateway_part(app, sender, diagnostics);
 }
 

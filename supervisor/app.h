@@ -38,6 +38,7 @@
 #include "supervisor/spec_change.h"
 #include "supervisor/start_gate.h"
 #include "supervisor/tenant_limits.h"
+#include "supervisor/touch_schedule.h"
 
 namespace rowhouse::supervisor {
 
@@ -192,8 +193,9 @@ class App final : public Mortal, public SandboxListener, public StartClient {
   App(const AppSurroundings& around, const TenantEntry& tenant, AppSpec spec, std::uint32_t number,
       std::uint32_t row);
 
-  // --- suspended
+  // --- suspended and touched
   void suspend();
+  void restart_if_touched();
   // Somebody says that nothing of it may run.
   [[nodiscard]] bool held() const { return stopped_ || suspended_; }
 
@@ -251,6 +253,7 @@ class App final : public Mortal, public SandboxListener, public StartClient {
   void on_sandbox_closed(Sandbox& sandbox) override;
   void on_log_pipe(Sandbox& sandbox, std::uint32_t worker, UniqueFd pipe, Kept kept) override;
   void on_sandbox_resynced(Sandbox& sandbox) override;
+  void on_sandbox_touched(Sandbox& sandbox) override;
 
   // --- telling
   void configure(Gateway& gateway);
@@ -297,6 +300,7 @@ class App final : public Mortal, public SandboxListener, public StartClient {
   std::uint32_t last_generation_ = 0;
   bool stopped_ = false;    // by an operator or its tenant
   bool suspended_ = false;  // its tenant, as far as it was told
+  TouchSchedule touches_;
   bool shutting_down_ = false;
   bool leaving_ = false;
   bool restart_failed_ = false;  // since the serving generation was switched to

@@ -113,6 +113,7 @@ SandboxOrder App::order_of(std::uint32_t generation, const AppSpec& spec) const 
   order.cgroups = around_.cgroups;
   order.tenant = &tenant_;
   order.app = name_;
+  for (const std::string& path : spec.touches) order.touches.push_back(tenant_.home + "/" + path);
   order.worker_part = spec.worker_part.get();
   order.network = network_of(tenant_, *around_.host);
   order.clock = around_.clock;

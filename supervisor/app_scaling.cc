@@ -28,6 +28,7 @@ void App::on_pulse() {
   }
   check_health();
   scale();
+  restart_if_touched();
 }
 
 void App::on_wanted() {

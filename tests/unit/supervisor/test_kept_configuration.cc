@@ -90,6 +90,7 @@ TEST_CASE("an app is read back with room for its descriptors") {
   spec.settings.health_ms = 9;
   spec.routes.push_back({"*.acme.example", "/blog"});
   spec.statics.push_back({"/static/", UniqueFd()});
+  spec.touches = {"blog/tmp/restart.txt", "blog/wsgi.py"};
   const std::string bytes = encode_app(spec);
   const auto read = decode_app(as_bytes(bytes));
   REQUIRE(read);
@@ -105,6 +106,7 @@ TEST_CASE("an app is read back with room for its descriptors") {
   CHECK(compare_specs(spec, *read) == SpecChange::kLive);  // for its static directories alone
   CHECK(read->routes == spec.routes);
   CHECK(read->statics.size() == 1);
+  CHECK(read->touches == spec.touches);
   CHECK(encode_app(*read) == bytes);
 }
 
