@@ -366,6 +366,7 @@ void Supervisor::on_apps_quiet() {
 void Supervisor::finish() {
   if (stage_ == Stage::kDone) return;
   stage_ = Stage::kDone;
+  if (last_good_ != nullptr) last_good_->finish();
   configuration_.cancel();
   if (cgroups_ != nullptr) {
     Status cleared = cgroups_->clear(kClearPatienceMs);

@@ -4,6 +4,13 @@
 
 namespace rowhouse::supervisor {
 
+void Supervisor::log_news(const std::vector<TenantNews>& news) {
+  for (const TenantNews& each : news) {
+    log_info("configuration changed",
+             {{"tenant", each.tenant}, {"app", each.app}, {"change", proto::tenant_change_name(each.kind)}});
+  }
+}
+
 // --- suspension: the tenant file's word, in force for all its apps -------------------------------------------------
 
 void Supervisor::apply_suspension(const TenantEntry& tenant) {
