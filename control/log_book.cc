@@ -22,6 +22,9 @@ std::string notice_line(const proto::AppNotice& notice) {
     case proto::NoticeKind::kStopped: return "stopped";
     case proto::NoticeKind::kBackoff: return "next start in " + std::to_string(notice.number) + " ms";
     case proto::NoticeKind::kScaled: return "workers wanted: " + std::to_string(notice.number);
+    case proto::NoticeKind::kSuspended: return "suspended by the operator";
+    case proto::NoticeKind::kUnsuspended: return "not suspended any more";
+    case proto::NoticeKind::kTouched: return "one of its files was touched";
   }
   return "unknown notice";
 }

@@ -84,6 +84,9 @@ class App final : public Mortal, public WorkerListener {
   // Refuses what waits and drops all workers.
   void remove();
 
+  // Nothing of it is served, also what needs no worker.
+  [[nodiscard]] bool is_suspended() const { return condition_ == proto::AppCondition::kSuspended; }
+
   // --- from exchanges ---
   // Whether a request may come at all; each is to be admitted once.
   [[nodiscard]] std::optional<Refusal> admit();

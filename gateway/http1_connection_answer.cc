@@ -117,7 +117,9 @@ void Http1Connection::on_refused(const Refusal& refusal) {
   answer.head_only = request.is_head();
   answer.json = prefers_json(request.accept);
   answer.date = bench_.turn.date();
-  if (tally.app != 0 && !answer.json) answer.page = place_.sites.page(tally.app, refusal.status);
+  // Nothing of a suspended tenant is shown, its pages included.
+  const bool own_page = tally.app != 0 && !answer.json && refusal.cause != Cause::kSuspended;
+  if (own_page) answer.page = place_.sites.page(tally.app, refusal.status);
   if (refusal.status == 400 && refusal.cause == Cause::kBadRequest) place_.listener.on_fault(address_);
   append_error_answer(socket_.output().tail(), answer);
   finish_answer();

@@ -98,7 +98,8 @@ std::variant<Sites::Place, RedirectMatch, Refusal> Sites::find_place(std::string
     case RouteMatch::Kind::kFound: break;
   }
   const Site& site = sites_.at(route.app);
-  if (route.route < site.redirects.size() && site.redirects[route.route].status != 0) {
+  const bool redirects = route.route < site.redirects.size() && site.redirects[route.route].status != 0;
+  if (redirects && !site.app->is_suspended()) {
     return RedirectMatch{route.app, &site.redirects[route.route], route.prefix_bytes, site.tenant};
   }
   return Place{&site, route};
@@ -112,6 +113,8 @@ SiteMatch Sites::find(std::string_view host, std::string_view path) const {
   if (const auto* refusal = std::get_if<Refusal>(&found)) return *refusal;
   if (const auto* redirect = std::get_if<RedirectMatch>(&found)) return *redirect;
   const auto& [site, route] = *std::get_if<Place>(&found);
+  // The app refuses for its files too.
+  if (site->app->is_suspended()) return AppMatch{site->app.get(), route.prefix_bytes};
   const std::string_view below = path.substr(route.prefix_bytes);
   for (const StaticPrefix& known : site->statics) {
     if (below.starts_with(known.prefix)) {

@@ -170,8 +170,9 @@ enum class AppCondition : std::uint8_t {
   kServing = 0,   // or starting: requests wait in the queue
   kStopped = 1,   // 503 RH-STOPPED at once
   kBackoff = 2,   // 503 RH-BACKOFF with Retry-After at once, unless a worker is there
+  kSuspended = 3,  // 503 RH-SUSPENDED at once, for static files and redirects too
 };
-inline constexpr AppCondition last_value(AppCondition) { return AppCondition::kBackoff; }
+inline constexpr AppCondition last_value(AppCondition) { return AppCondition::kSuspended; }
 
 struct AppConditionChange {
   static constexpr MessageType kType = MessageType::kAppCondition;

@@ -68,7 +68,16 @@ struct JailPort {
   static constexpr void fields(auto& m, auto& visit) { visit(m.port); }
 };
 
-// supervisor -> jail, after the JailMounts and JailPorts: build the sandbox.
+// supervisor -> jail, at most kMaxTouchPathsPerApp: a file that the steward looks at, and says Touched when it is there
+// and is another one than before.
+struct JailWatch {
+  static constexpr MessageType kType = MessageType::kJailWatch;
+  static constexpr std::size_t kDescriptors = 0;
+  Path path;  // absolute, below the home
+  static constexpr void fields(auto& m, auto& visit) { visit(m.path); }
+};
+
+// supervisor -> jail, after the JailMounts, JailPorts and JailWatches: build the sandbox.
 struct JailSetup {
   static constexpr MessageType kType = MessageType::kJailSetup;
   static constexpr std::size_t kDescriptors = 0;
@@ -147,6 +156,13 @@ struct WorkerExited {
   std::uint32_t worker = 0;
   std::int32_t wait_status = 0;  // of waitpid(2)
   static constexpr void fields(auto& m, auto& visit) { visit(m.worker, m.wait_status); }
+};
+
+// steward -> supervisor: one of its JailWatch files was touched.  Said again after a Resync.
+struct Touched {
+  static constexpr MessageType kType = MessageType::kTouched;
+  static constexpr std::size_t kDescriptors = 0;
+  static constexpr void fields(auto&, auto&) {}
 };
 
 // steward -> supervisor, in the answer to Resync: a worker that lives, or whose end comes next.

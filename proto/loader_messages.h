@@ -16,6 +16,7 @@ using Name = Text<kMaxNameBytes>;
 using Host = Text<kMaxHostBytes>;
 using Prefix = Text<kMaxPrefixBytes>;
 using Path = Text<kMaxPathBytes>;
+using SuspensionReason = Text<kMaxReasonOfSuspensionBytes>;
 
 // supervisor -> loader, with the host file opened for reading.  `path` is for error messages only.
 struct LoadHost {
@@ -201,6 +202,14 @@ struct TenantRecord {
   }
 };
 
+// The tenant of this file is suspended.  Absent: it is not.
+struct SuspensionRecord {
+  static constexpr MessageType kType = MessageType::kSuspensionRecord;
+  static constexpr std::size_t kDescriptors = 0;
+  SuspensionReason reason;  // UTF-8 without control characters; empty: none was given
+  static constexpr void fields(auto& m, auto& visit) { visit(m.reason); }
+};
+
 // One of a tenant's `domains`: lower case, without a final dot; "*.acme.example" is host acme.example with
 // wildcard set.
 struct DomainRecord {
@@ -265,6 +274,15 @@ struct StaticRecord {
   static constexpr std::size_t kDescriptors = 1;
   Prefix prefix;
   static constexpr void fields(auto& m, auto& visit) { visit(m.prefix); }
+};
+
+// A file below the home whose change restarts the app before it (`reload: touch`).  The steward looks at it, as the
+// tenant; nobody else opens it.
+struct TouchRecord {
+  static constexpr MessageType kType = MessageType::kTouchRecord;
+  static constexpr std::size_t kDescriptors = 0;
+  Path path;  // relative to the home
+  static constexpr void fields(auto& m, auto& visit) { visit(m.path); }
 };
 
 // The gateway part (gateway_part.h) of the app before it, as a sealed memory file; absent: all defaults.

@@ -161,6 +161,7 @@ std::vector<Sandbox*> App::sandboxes() const {
 
 AppState App::state() const {
   AppFacts facts;
+  facts.suspended = suspended_;
   facts.stopped = stopped_;
   facts.serving = serving_ != nullptr;
   facts.next = next_ != nullptr || awaited_start_ == AwaitedStart::kGeneration;

@@ -108,6 +108,7 @@ void Sandbox::send_setup() {
     link_.send(proto::JailMount{proto::Path::cut(directory.path)}, {directory.mount.get()});
   }
   for (const std::uint16_t port : order_.network.ports) link_.send(proto::JailPort{port});
+  for (const std::string& path : order_.touches) link_.send(proto::JailWatch{proto::Path::cut(path)});
   proto::JailSetup setup;
   setup.uid = order_.tenant->uid;
   setup.gid = order_.tenant->gid;
@@ -177,6 +178,7 @@ void Sandbox::on_message(proto::IncomingMessage& message) {
     if (resynced.ok() && resynced.value().nonce == KeeperLink::resync_nonce()) return on_resynced();
     return said_workers_.clear();
   }
+  if (message.type == proto::MessageType::kTouched) return listener_.on_sandbox_touched(*this);
   if (message.type == proto::MessageType::kWorkerExited) return on_worker_exited(message);
   on_spawn_failed(message);
 }

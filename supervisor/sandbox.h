@@ -49,6 +49,8 @@ class SandboxListener {
   virtual void on_log_pipe(Sandbox& sandbox, std::uint32_t worker, UniqueFd pipe, Kept kept) = 0;
   // One that was taken over: what runs in it is known now, new workers may be started.
   virtual void on_sandbox_resynced(Sandbox& sandbox) = 0;
+  // A file was touched that the steward looks at.
+  virtual void on_sandbox_touched(Sandbox& sandbox) = 0;
 };
 
 // Where the workers of a sandbox come from (manifest: preload).
@@ -68,6 +70,7 @@ struct SandboxOrder {
   const CgroupTree* cgroups = nullptr;
   const TenantEntry* tenant = nullptr;
   std::string app;
+  std::vector<std::string> touches;  // absolute: files that the steward looks at
   int worker_part = -1;
   WorkerSource source = WorkerSource::kSteward;
   NetworkAccess network;

@@ -84,6 +84,12 @@ Status Supervisor::prepare_host(std::string& problem) {
   problem = "the file apps in directories.state cannot be read";
   RH_ASSIGN(UniqueFd state, open_trusted_directory(host.host.state.str(), problem));
   RH_ASSIGN(store_, AppStore::open(std::move(state)));
+  problem = host.host.state.str() + "/last-good, where the last good configuration is kept, cannot be used";
+  RH_ASSIGN(UniqueFd kept, open_trusted_directory(host.host.state.str(), problem));
+  if (const Status opened = open_last_good(std::move(kept)); !opened.ok()) {
+    problem += ": " + describe(opened.error());
+    return opened;
+  }
   problem.clear();
   RH_ASSIGN(rows_, SharedRows::create());
   open_start_gate();
@@ -195,14 +201,13 @@ void Supervisor::load_tenants(int directory, const std::vector<std::string>& nam
   tenant_files_.insert(names.begin(), names.end());
   configuration_.load_tenants(
       directory, names,
-      [this](const std::string& name, ProblemText problem, std::optional<TenantEntry>) {
-        on_tenant_loaded(name, std::move(problem));
-      },
-      [this] { on_tenants_loaded(); });
+      [this](const std::string& name, TenantAnswer answer) { on_tenant_loaded(name, std::move(answer)); },
+      [this] { load_kept_tenants(); });
 }
 
-void Supervisor::on_tenant_loaded(const std::string& name, ProblemText problem) {
-  if (problem.valid()) set_file_problem(name, std::move(problem));
+void Supervisor::on_tenant_loaded(const std::string& name, TenantAnswer answer) {
+  if (answer.problem.valid()) return set_file_problem(name, std::move(answer.problem));
+  round_.texts[name] = std::move(answer.text);
 }
 
 void Supervisor::on_tenants_loaded() {
@@ -213,7 +218,12 @@ void Supervisor::on_tenants_loaded() {
         tombstones_->settle(configuration_.tenants(), tenant_files_,
                             [this](const Trace& trace) { return leftovers_->find(trace); });
     if (!settled.ok()) log_error("cannot write down who has which uid", {{"reason", settled.error()}});
-    for (const auto& [name, tenant] : configuration_.tenants()) store_tenant(tenant);
+    if (!tenant_files_.empty()) last_good_->keep_only(tenant_files_);
+    for (const auto& [name, tenant] : configuration_.tenants()) {
+      store_tenant(tenant);
+      if (tombstones_->remembers(tenant)) keep_text(LastGood::Kind::kTenant, tenant, std::move(round_.texts[name]));
+    }
+    round_.texts.clear();
     control_->start();
     gateways_->start();
     start_pulse();

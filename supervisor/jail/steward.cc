@@ -18,6 +18,7 @@ Status Steward::prepare() {
   if (::sigprocmask(SIG_BLOCK, &child, nullptr) != 0) return system_error("sigprocmask");
   children_.reset(::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!children_.valid()) return system_error("signalfd");
+  files_.begin(clock_.now());
   return {};
 }
 
@@ -29,17 +30,20 @@ Error Steward::run() {
 }
 
 Status Steward::serve_turn() {
-  const bool has_news = supervised_ && (next_row_ || workers_.find_ended() != nullptr);
+  const bool has_news = supervised_ && (next_row_ || touch_unsaid_ || workers_.find_ended() != nullptr);
   pollfd waiting[] = {
       {children_.get(), POLLIN, 0},
-      {supervised_ ? control_ : -1, static_cast<short>(has_news ? POLLIN | POLLOUT : POLLIN), 0}};
-  if (::poll(waiting, 2, -1) < 0) {
+      {supervised_ ? control_ : -1, static_cast<short>(has_news ? POLLIN | POLLOUT : POLLIN), 0},
+      {files_.descriptor(), POLLIN, 0}};
+  if (::poll(waiting, 3, files_.timeout_ms(clock_.now())) < 0) {
     if (errno == EINTR) return {};
     return system_error("poll");
   }
   // Orders first: of a worker that a template has forked the supervisor speaks before it can end.
   if ((waiting[1].revents & (POLLIN | POLLHUP | POLLERR)) != 0) RH_TRY(on_orders());
   if (waiting[0].revents != 0) on_children();
+  if (waiting[2].revents != 0) files_.on_readable(clock_.now());
+  look_at_files();
   return send_reports();
 }
 
@@ -63,6 +67,7 @@ Status Steward::on_control() {
     RH_ASSIGN(const proto::Resync resync, proto::decode_message<proto::Resync>(incoming.value()));
     resync_nonce_ = resync.nonce;
     next_row_ = 0;
+    touch_unsaid_ = was_touched_;
     return {};
   }
   auto& descriptors = incoming.value().descriptors;
@@ -129,6 +134,12 @@ void Steward::on_children() {
   }
 }
 
+void Steward::look_at_files() {
+  const Instant now = clock_.now();
+  if (files_.timeout_ms(now) != 0 || !files_.look(now)) return;
+  was_touched_ = touch_unsaid_ = true;
+}
+
 // Everything that is not free, before the ends that are told next.
 Status Steward::send_rows() {
   while (next_row_) {
@@ -148,6 +159,11 @@ Status Steward::send_reports() {
     if (said.error().code != ErrorCode::kClosed) return said;
     next_row_.reset();
     supervised_ = false;
+  }
+  if (touch_unsaid_ && supervised_) {
+    const Status said = proto::send_control(control_, proto::Touched{});
+    if (!said.ok() && said.error().code != ErrorCode::kWouldBlock && said.error().code != ErrorCode::kClosed) return said;
+    if (said.ok()) touch_unsaid_ = false;
   }
   while (WorkerRow* row = workers_.find_ended()) {
     const std::int32_t error = workers_.start_error(*row).load(std::memory_order_relaxed);

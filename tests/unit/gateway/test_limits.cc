@@ -160,6 +160,12 @@ TEST_CASE("conditions of an app answer at once") {
   answer = waiting.read_answer();
   CHECK(answer.status == 503);
   CHECK(answer.field("Rowhouse-Cause") == "RH-STOPPED");
+  gateway.send(proto::AppConditionChange{7, proto::AppCondition::kSuspended, 0});
+  gateway.settle();
+  waiting.send(kGet);
+  answer = waiting.read_answer();
+  CHECK(answer.status == 503);
+  CHECK(answer.field("Rowhouse-Cause") == "RH-SUSPENDED");
   gateway.send(proto::AppRemove{7});
   gateway.settle();
   waiting.send(kGet);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/files.h"
+#include "proto/common_messages.h"
 #include "supervisor/jail/worker_table.h"
 #include "test_sandbox.h"
 
@@ -300,5 +301,20 @@ TEST_CASE_FIXTURE(Running, "a second steward costs less than 300 KiB of its own"
   CHECK(kilobytes("Private_Clean:") + kilobytes("Private_Dirty:") < 300);
 }
 #endif
+
+TEST_CASE("a steward says that a file was touched, and says it again to the next supervisor") {
+  TestHomes homes;
+  TestSandbox sandbox(homes);
+  const std::string path = homes.home() + "/restart.txt";
+  sandbox.touches = {path};
+  sandbox.start();
+  sandbox.wait_until_ready();
+  const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+  REQUIRE(file.valid());
+  CHECK(sandbox.next_message().type == proto::MessageType::kTouched);
+  REQUIRE(proto::send_control(sandbox.control(), proto::Resync{7}).ok());
+  std::set<proto::MessageType> said = {sandbox.next_message().type, sandbox.next_message().type};
+  CHECK(said == std::set<proto::MessageType>{proto::MessageType::kTouched, proto::MessageType::kResynced});
+}
 
 }  // namespace rowhouse::jail

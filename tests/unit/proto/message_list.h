@@ -33,7 +33,8 @@ using AllMessages =
                CommandDone, AppNotice, Reload, ReloadOrder, ReloadChange, ReloadDone, AppUsage, TenantUsage,
                ManifestIdentity, ManifestWatch, Unchanged, LookAtManifest, ReloadTenantOrder, TenantChange,
                Resync, Resynced, Keep, Discard, Fetch, Fetched, ExitSeen, Adopted, Upgrade, Upgraded,
-               StewardWorker, GatewayApp, GatewayWorker, UpgradeOrder, UpgradeDone, ControlRetire>;
+               StewardWorker, GatewayApp, GatewayWorker, UpgradeOrder, UpgradeDone, ControlRetire, SuspensionRecord, SourceText,
+               LoadKeptManifest, TouchRecord, JailWatch, Touched, TenantSuspension>;
 
 // Calls visit.operator()<M>() for every message type.
 template <typename Visit>
