@@ -51,23 +51,31 @@ Status allow(void* filter, const char* name, std::initializer_list<scmp_arg_cmp>
   return added == 0 ? Status() : failed(added, name);
 }
 
+// The header's own macros are C's.
+constexpr scmp_arg_cmp is(unsigned argument, std::uint64_t value) {
+  return {argument, SCMP_CMP_EQ, value, 0};
+}
+constexpr scmp_arg_cmp has_bits(unsigned argument, std::uint64_t mask, std::uint64_t bits) {
+  return {argument, SCMP_CMP_MASKED_EQ, mask, bits};
+}
+
 // Threads, and never a process.
 Status allow_threads(void* filter) {
-  return allow(filter, "clone", {SCMP_A0_64(SCMP_CMP_MASKED_EQ, CLONE_THREAD | CLONE_VM, CLONE_THREAD | CLONE_VM)});
+  return allow(filter, "clone", {has_bits(0, CLONE_THREAD | CLONE_VM, CLONE_THREAD | CLONE_VM)});
 }
 
 Status allow_data_memory(void* filter) {
-  RH_TRY(allow(filter, "mmap", {SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)}));
-  return allow(filter, "mprotect", {SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)});
+  RH_TRY(allow(filter, "mmap", {has_bits(2, PROT_EXEC, 0)}));
+  return allow(filter, "mprotect", {has_bits(2, PROT_EXEC, 0)});
 }
 
 Status allow_small_controls(void* filter) {
   for (const unsigned request : {FIONBIO, FIOCLEX}) {
-    RH_TRY(allow(filter, "ioctl", {SCMP_A1_32(SCMP_CMP_EQ, request)}));
+    RH_TRY(allow(filter, "ioctl", {is(1, request)}));
   }
   // A new thread asks for the limit of its stack.
-  RH_TRY(allow(filter, "prlimit64", {SCMP_A0_32(SCMP_CMP_EQ, 0), SCMP_A2_64(SCMP_CMP_EQ, 0)}));
-  return allow(filter, "prctl", {SCMP_A0_32(SCMP_CMP_EQ, PR_SET_NAME)});
+  RH_TRY(allow(filter, "prlimit64", {is(0, 0), is(2, 0)}));
+  return allow(filter, "prctl", {is(0, PR_SET_NAME)});
 }
 
 Status give_up_capabilities() {

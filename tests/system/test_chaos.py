@@ -209,6 +209,7 @@ def are_no_more(now, before):
         len(now["gateways"]) == len(before["gateways"]) and now["gateways"][-1] <= before["gateways"][-1] + FEW
 
 
+@pytest.mark.timeout(int(3 * CHAOS_S) + 600)
 def test_a_storm_leaves_nothing_behind_and_breaks_no_promise(host):
     host.plans = host.plans.replace("workers: 4", "workers: 8")
     acme, globex = add_ledger(host, "acme", f"{{ min: 1, max: {MAX} }}"), add_ledger(host, "globex", "{ min: 1, max: 1 }")
