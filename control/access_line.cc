@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <string_view>
 
-#include "control/access_json.h"
 #include "control/timestamp.h"
 
 namespace rowhouse::control {
@@ -55,7 +54,6 @@ void append_error(std::string& line, std::uint64_t error_id) {
 }  // namespace
 
 std::string format_access_line(const proto::AccessRecord& record) {
-  if (record.format == proto::AccessFormat::kJson) return format_access_json(record);
   std::string line;
   line.reserve(256 + record.target.size() + record.user_agent.size() + record.referer.size());
   append_escaped(line, record.remote_address, Where::kWord);

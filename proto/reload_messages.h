@@ -34,11 +34,9 @@ enum class ConfigKey : std::uint8_t {
   kNetwork,
   kOther,
   kRate,
-  kConnections,
-  kBytesOut,
 };
 inline constexpr ConfigKey last_value(ConfigKey) {
-  return ConfigKey::kBytesOut;
+  return ConfigKey::kRate;
 }
 [[nodiscard]] std::string_view config_key_name(ConfigKey key);  // "memory_high"
 

@@ -60,9 +60,8 @@ WorkerProgram::WorkerProgram(const proto::JailSetup& setup)
       user_("USER=" + setup.user.str()),
       logname_("LOGNAME=" + setup.user.str()) {}
 
-int WorkerProgram::exec(SpawnRole role) const {
-  const char* const last = role == SpawnRole::kTemplate ? proto::kTemplateArgument : nullptr;
-  const char* arguments[] = {"rowhouse-worker", name_.c_str(), last, nullptr};
+int WorkerProgram::exec() const {
+  const char* arguments[] = {"rowhouse-worker", name_.c_str(), nullptr};
   // No TZ: /etc/localtime is the host's.
   const char* environment[] = {home_.c_str(),    user_.c_str(),
                                logname_.c_str(), "PATH=/usr/local/bin:/usr/bin:/bin",
@@ -71,12 +70,11 @@ int WorkerProgram::exec(SpawnRole role) const {
   return errno;
 }
 
-void start_worker(const WorkerProgram& program, SpawnRole role, const WorkerDescriptors& descriptors,
-                  StartError& error) {
+void start_worker(const WorkerProgram& program, const WorkerDescriptors& descriptors, StartError& error) {
   int failure = become_leader();
   if (failure == 0) failure = arrange_descriptors(descriptors);
   if (failure == 0 && !is_sent_off(proto::kWorkerLifelineFd)) ::_exit(kExitNotStarted);
-  if (failure == 0) failure = program.exec(role);
+  if (failure == 0) failure = program.exec();
   error.store(failure, std::memory_order_relaxed);
   ::_exit(kExitNotStarted);
 }
