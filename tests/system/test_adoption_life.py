@@ -39,7 +39,9 @@ def test_an_app_that_sleeps_sleeps_on_and_wakes(host):
     host.wait_status("acme/site", lambda s: s["state"] == "idle")
     end_supervisor(host)
     assert host.status("acme/site")["state"] == "idle"
-    assert processes.processes_of_uids([acme.uid]) == []
+    # A loader may be reading its manifest.
+    wait_until(lambda: processes.processes_of_uids([acme.uid]) == [], PATIENCE_S, "nothing of it runs")
+    assert host.status("acme/site")["state"] == "idle"
     assert host.http(acme.domain).text == "hello"
     before = workers(host)
     end_supervisor(host)
