@@ -22,7 +22,8 @@ std::string write_again(const Frame& frame) {
     }
     case FrameType::kRequest: {
       const auto head = parse_request(frame.payload, room);
-      const RequestBody body = frame.last() ? RequestBody::kNone : RequestBody::kFollows;
+      const RequestBody whole = frame.upgrade() ? RequestBody::kUpgrade : RequestBody::kNone;
+      const RequestBody body = frame.last() ? whole : RequestBody::kFollows;
       if (head.ok()) append_request(out, frame.stream, head.value(), body);
       break;
     }
@@ -38,8 +39,8 @@ std::string write_again(const Frame& frame) {
     }
     case FrameType::kData: append_data(out, frame.stream, as_text(frame.payload)); break;
     case FrameType::kEnd: {
-      const auto service = parse_end(frame.payload);
-      if (service.ok()) append_end(out, frame.stream, service.value());
+      const auto end = parse_end(frame.payload);
+      if (end.ok()) append_end(out, frame.stream, end.value());
       break;
     }
     case FrameType::kAbort: {
