@@ -7,11 +7,11 @@ import select
 import signal
 import struct
 import subprocess
-import threading
 import time
 
 import http_client
 import processes
+from background import Background
 
 ATTACKER_APPS = pathlib.Path(__file__).resolve().parent / "apps"
 SECONDS = float(os.environ.get("ATTACK_SECONDS", "2"))  # how long a case that is a race goes on
@@ -155,28 +155,20 @@ class Opened:
                 opened, events = opened + 1, events[16 + size:]
 
 
-class Pulse:
+class Pulse(Background):
     """Asks one app again and again on one connection; seconds from question to answer, and what was not 200."""
 
+    END_S = 30
+
     def __init__(self, host, domain, path="/hello"):
+        super().__init__()
         self.host, self.domain, self.path = host, domain, path
         self.took, self.wrong = [], []
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._stop.set()
-        self._thread.join(30)
-        assert not self._thread.is_alive(), "an answer never came"
-
-    def _run(self):
+    def run(self, _number):
         with http_client.Connection(self.host.port, 20) as connection:
             for _ in range(900):  # the gateway ends a connection after 1,000 requests
-                if self._stop.is_set():
+                if self.stop.is_set():
                     return
                 began = time.monotonic()
                 try:
@@ -187,7 +179,7 @@ class Pulse:
                 self.took.append(time.monotonic() - began)
                 if status != 200:
                     self.wrong.append(status)
-                self._stop.wait(0.005)
+                self.stop.wait(0.005)
 
     def percentile(self, share):
         ordered = sorted(self.took)

@@ -9,6 +9,7 @@ import random
 import threading
 import time
 
+from background import Asking
 from http_client import Connection, CutResponse
 
 SIZES = (20, 64, 1000, 9000, 40_000, 200_000)
@@ -19,7 +20,7 @@ def expected_body(identity, size):
     return (line * (size // len(line) + 1))[:size]
 
 
-class Load:
+class Load(Asking):
     """`connections` threads that ask as fast as they are answered, until stopped.
 
     counts: 200, 502, ... for complete answers by status, "cut" for visibly aborted ones (also before their first
@@ -27,44 +28,20 @@ class Load:
     """
 
     def __init__(self, port, host, connections=16, slow_ms=0, seed=1):
+        super().__init__(connections)
         self.port, self.host, self.slow_ms, self.seed = port, host, slow_ms, seed
         self.counts, self.wrong = collections.Counter(), []
         self.answered_at = []
         self._lock = threading.Lock()
-        self._stop = threading.Event()
         self._numbers = itertools.count(1)
-        self._threads = [threading.Thread(target=self._run, args=(n,), daemon=True) for n in range(connections)]
-
-    def __enter__(self):
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(30)
-            assert not thread.is_alive(), "a load connection hangs"
 
     @property
     def total(self):
         return sum(self.counts.values())
 
-    def wait_for(self, answers, seconds=20):
-        """Until that many more requests have been answered with 200."""
-        goal, deadline = self.counts[200] + answers, time.monotonic() + seconds
-        while self.counts[200] < goal:
-            assert time.monotonic() < deadline, f"only {self.counts} after {seconds} s"
-            time.sleep(0.005)
-
-    def longest_silence(self):
-        """Seconds between two good answers, at most."""
-        times = sorted(self.answered_at)
-        return max((after - before for before, after in zip(times, times[1:])), default=0.0)
-
-    def _run(self, number):
+    def run(self, number):
         rng, connection = random.Random(self.seed * 1000 + number), None
-        while not self._stop.is_set():
+        while not self.stop.is_set():
             try:
                 connection = connection or Connection(self.port)
             except OSError:

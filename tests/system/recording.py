@@ -6,51 +6,33 @@ import random
 import threading
 import time
 
+from background import Asking
 from http_client import Connection, CutResponse
 
 
-class RecordingLoad:
+class RecordingLoad(Asking):
     """`connections` threads that together send about `rate` POSTs a second, until stopped.  outcomes: by id, 200 or
     another status, "cut" or "refused"."""
 
+    END_S = PATIENCE_S = 60
+
     def __init__(self, port, host, rate=300, connections=12):
+        super().__init__(connections)
         self.port, self.host = port, host
-        self.pause_s, self.connections = connections / rate, connections
+        self.pause_s = connections / rate
         self.outcomes, self.wrong, self.answered_at = {}, [], []
-        self._stop, self._lock = threading.Event(), threading.Lock()
-        self._threads = [threading.Thread(target=self._run, args=(n,), daemon=True) for n in range(connections)]
-
-    def __enter__(self):
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(60)
-            assert not thread.is_alive(), "a load connection hangs"
+        self._lock = threading.Lock()
 
     @property
     def counts(self):
         with self._lock:
             return collections.Counter(self.outcomes.values())
 
-    def wait_for(self, answers, seconds=60):
-        goal, deadline = self.counts[200] + answers, time.monotonic() + seconds
-        while self.counts[200] < goal:
-            assert time.monotonic() < deadline, f"only {self.counts} after {seconds} s"
-            time.sleep(0.01)
-
-    def longest_silence(self):
-        times = sorted(self.answered_at)
-        return max((after - before for before, after in zip(times, times[1:])), default=0.0)
-
-    def _run(self, number):
+    def run(self, number):
         rng, connection, count, due = random.Random(number), None, 0, time.monotonic()
-        while not self._stop.is_set():
+        while not self.stop.is_set():
             due = max(due + self.pause_s, time.monotonic())
-            self._stop.wait(due - time.monotonic())
+            self.stop.wait(due - time.monotonic())
             identity, count = f"{number}-{count}", count + 1
             body = rng.randbytes(rng.choice((0, 100, 5000, 70_000)))
             try:

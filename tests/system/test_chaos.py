@@ -7,11 +7,11 @@ import os
 import pathlib
 import random
 import subprocess
-import threading
 import time
 
 import processes
 import pytest
+from background import Peak
 from processes import wait_until
 from recording import RecordingLoad
 from rowhouse_host import APPS, PATIENCE_S, STOP_S
@@ -26,11 +26,15 @@ FEW = 4
 ALLOWED = {200, 502, 503, 504, "cut", "refused"}
 
 
+def set_ledger(host, tenant, workers):
+    host.set_probe(tenant, wsgi="ledger:application", directory="ledger", workers=workers, threads="4",
+                   timeouts="{ startup: 60s, graceful: 3s, shutdown: 1s, idle: 2s }")
+
+
 def add_ledger(host, name, workers):
     tenant = host.add_tenant(name)
     tenant.copy(APPS / "ledger", "ledger")
-    host.set_probe(tenant, wsgi="ledger:application", directory="ledger", workers=workers, threads="4",
-                   timeouts="{ startup: 60s, graceful: 3s, shutdown: 1s, idle: 2s }")
+    set_ledger(host, tenant, workers)
     return tenant
 
 
@@ -114,9 +118,7 @@ class Storm:
         self.command("reload")
 
     def change_manifest(self):
-        self.host.set_probe(self.host.tenants["globex"], wsgi="ledger:application", directory="ledger",
-                            workers=f"{{ min: 1, max: {self.random.randint(1, MAX)} }}", threads="4",
-                            timeouts="{ startup: 60s, graceful: 3s, shutdown: 1s, idle: 2s }")
+        set_ledger(self.host, self.host.tenants["globex"], f"{{ min: 1, max: {self.random.randint(1, MAX)} }}")
 
     def visit(self):
         name = self.random.choice(self.visitors)
@@ -126,42 +128,25 @@ class Storm:
             self.host.register(self.host.tenants[name])
         self.there ^= {name}
 
-    def bring_all_back(self):
+    def calm_down(self):
+        """Who has gone comes back, and the manifest is the first one again."""
+        set_ledger(self.host, self.host.tenants["globex"], "{ min: 1, max: 1 }")
         for name in self.visitors:
             self.host.register(self.host.tenants[name])
         self.there = set(self.visitors)
 
 
-class Census:
-    """Samples how many processes each generation of acme's app has, as its cgroups tell."""
+def workers_of_a_generation(host):
+    """Of acme's app, as its cgroups tell; of its generations the one that has most."""
+    groups = [group for root in tuple(host.cgroup_roots) for group in root.glob("tenants/t-acme/a-site/g*")]
+    return max((sum(has_process(leaf) for leaf in group.glob("w*/cgroup.procs")) for group in groups), default=0)
 
-    def __init__(self, host):
-        self.host, self.most, self._stop = host, 0, threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._stop.set()
-        self._thread.join(10)
-
-    def _run(self):
-        while not self._stop.wait(0.02):
-            for root in tuple(self.host.cgroup_roots):
-                for group in root.glob("tenants/t-acme/a-site/g*"):
-                    self.most = max(self.most, self._workers_of(group))
-
-    @staticmethod
-    def _workers_of(group):
-        count = 0
-        for leaf in group.glob("w*/cgroup.procs"):
-            try:
-                count += bool(leaf.read_text().split())
-            except OSError:
-                pass  # it has just been removed
-        return count
+def has_process(leaf):
+    try:
+        return bool(leaf.read_text().split())
+    except OSError:
+        return False  # it has just been removed
 
 
 def is_settled(host):
@@ -218,29 +203,28 @@ def test_a_storm_leaves_nothing_behind_and_breaks_no_promise(host):
         host.add_probe(name, timeouts="{ startup: 60s, graceful: 2s, shutdown: 1s }")
     host.start("acme/site", "globex/site", *(f"{name}/site" for name in visitors))
     # What a first stroke brings for good (buffers, tables) is not what strokes cost.
-    Storm(host, visitors).run(CHAOS_S / 4)
-    Storm(host, visitors).bring_all_back()
-    host.set_probe(globex, wsgi="ledger:application", directory="ledger", workers="{ min: 1, max: 1 }", threads="4")
+    first = Storm(host, visitors)
+    first.run(CHAOS_S / 4)
+    first.calm_down()
     wait_settled(host)
     descriptors_before, memory_before = house(host)
 
     storm = Storm(host, visitors)
-    with Census(host) as census, RecordingLoad(host.port, acme.domain, rate=200) as a, \
+    with Peak(lambda: workers_of_a_generation(host)) as peak, RecordingLoad(host.port, acme.domain, rate=200) as a, \
             RecordingLoad(host.port, globex.domain, rate=50, connections=4) as g:
         storm.run(CHAOS_S)
-        storm.bring_all_back()
-        host.set_probe(globex, wsgi="ledger:application", directory="ledger", workers="{ min: 1, max: 1 }", threads="4")
+        storm.calm_down()
         a.wait_for(20, 120)
         g.wait_for(5, 120)
     wait_settled(host)
     host.note_processes()
     print(f"seed {SEED}: {len(storm.strokes)} strokes; acme {dict(a.counts)}, globex {dict(g.counts)}, at most "
-          f"{census.most} workers of a generation")
+          f"{peak.most} workers of a generation")
     for load, tenant in ((a, acme), (g, globex)):
         assert load.broken_promises(tenant.home / "ledger") == [], storm.strokes
         assert set(load.counts) <= ALLOWED, load.counts
         assert load.counts[200] > 0
-    assert 1 <= census.most <= MAX
+    assert 1 <= peak.most <= MAX
     wait_until(lambda: are_no_more(house(host)[0], descriptors_before), PATIENCE_S,
                lambda: f"descriptors as before {descriptors_before}, now {house(host)[0]}; {storm.strokes}")
     memory = house(host)[1]

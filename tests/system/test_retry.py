@@ -3,9 +3,9 @@ import collections
 import itertools
 import os
 import signal
-import threading
 
 import pytest
+from background import Background
 from http_client import Connection, CutResponse
 from processes import wait_until
 from rowhouse_host import APPS, PATIENCE_S
@@ -126,26 +126,17 @@ def test_even_with_consent_an_answer_that_has_begun_is_cut_and_not_repeated(host
     assert site.lines("begin") == {"one": 1} and site.lines("end") == {}
 
 
-class Posts:
+class Posts(Background):
     """Threads that send POSTs with ids of their own; `answers`: id to status, or "cut"."""
 
+    END_S = 60
+
     def __init__(self, site, threads):
+        super().__init__(threads)
         self.site, self.answers, self.wrong = site, {}, []
-        self.numbers, self.stop = itertools.count(1), threading.Event()
-        self.threads = [threading.Thread(target=self.run, daemon=True) for _ in range(threads)]
+        self.numbers = itertools.count(1)
 
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop.set()
-        for thread in self.threads:
-            thread.join(60)
-            assert not thread.is_alive(), "a request hangs"
-
-    def run(self):
+    def run(self, number):
         connection = None
         while not self.stop.is_set():
             identity = f"n{next(self.numbers)}"

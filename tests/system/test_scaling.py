@@ -1,10 +1,10 @@
 """How many workers an app has: none while it sleeps, one for its first request, more while requests wait."""
 import os
 import signal
-import threading
 import time
 
 import processes
+from background import Peak
 from http_client import Connection
 from load import Load
 from processes import wait_until
@@ -19,26 +19,6 @@ def tenant_processes(tenant):
 def worker_processes(tenant):
     """As the kernel counts them, without the steward."""
     return [p for p in tenant_processes(tenant) if p.name.startswith("rowhouse-worker")]
-
-
-class Sampler:
-    """Counts a tenant's workers again and again, in a thread."""
-
-    def __init__(self, tenant):
-        self.tenant, self.most, self._stop = tenant, 0, threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._stop.set()
-        self._thread.join(10)
-
-    def _run(self):
-        while not self._stop.wait(0.02):
-            self.most = max(self.most, len(worker_processes(self.tenant)))
 
 
 def sleeper(host, idle="1h", workers="{ min: 0, max: 3 }", **keys):
@@ -61,7 +41,7 @@ def test_concurrent_first_requests_start_one_worker(host):
     host.gateways = 2
     acme = sleeper(host)
     connections = [Connection(host.port) for _ in range(24)]
-    with Sampler(acme) as sampler:
+    with Peak(lambda: len(worker_processes(acme))) as sampler:
         for number, connection in enumerate(connections):
             connection.send(acme.domain, f"/echo?id={number}")
         answers = [connection.read_response() for connection in connections]
@@ -93,7 +73,7 @@ def test_requests_that_come_while_it_falls_asleep_are_answered(host):
 def test_workers_are_added_while_requests_wait_and_leave_when_they_are_idle(host):
     acme = host.add_probe("acme", workers="{ min: 1, max: 3 }", timeouts=TIMES % "2s")
     host.start("acme/site")
-    with Sampler(acme) as sampler:
+    with Peak(lambda: len(worker_processes(acme))) as sampler:
         with Load(host.port, acme.domain, 8, slow_ms=100) as load:
             host.wait_status("acme/site", lambda s: len([w for w in s["workers"] if w["state"] == "ready"]) == 3)
             load.wait_for(20)
@@ -110,7 +90,7 @@ def test_workers_are_added_while_requests_wait_and_leave_when_they_are_idle(host
 def test_a_quick_app_stays_at_one_worker_under_load(host):
     acme = host.add_probe("acme", workers="{ min: 1, max: 4 }", threads=4)
     host.start("acme/site")
-    with Sampler(acme) as sampler, Load(host.port, acme.domain, 2) as load:
+    with Peak(lambda: len(worker_processes(acme))) as sampler, Load(host.port, acme.domain, 2) as load:
         load.wait_for(300, 60)
     assert set(load.counts) == {200} and load.wrong == []
     assert sampler.most == 1
