@@ -54,8 +54,7 @@ App::~App() {
   around_.rows->give_back_app(row_);
 }
 
-// --- orders
-// --------------------------------------------------------------------------------------------------
+// --- orders ---------------------------------------------------------------------------------------------
 
 // One without workers of its own waits for its first request.
 void App::begin() {
@@ -161,8 +160,7 @@ void App::give_up_next(Cause cause) {
   remember();
 }
 
-// --- a generation
-// --------------------------------------------------------------------------------------------
+// --- a generation ---------------------------------------------------------------------------------------
 
 void App::start_generation(StartKind kind) {
   if (shutting_down_ || stopped_) return;

@@ -16,17 +16,9 @@ using proto::Cause;
 using proto::KeptKind;
 using std::chrono::milliseconds;
 
-std::int64_t in_us(Instant instant) {
-  return instant.time_since_epoch().count();
-}
-Instant from_us(std::int64_t us) {
-  return Instant(Duration(us));
-}
-
 }  // namespace
 
-// --- as things happen
-// -----------------------------------------------------------------------------------------
+// --- as things happen -----------------------------------------------------------------------------------
 
 Result<KeptSpec> App::keep(const AppSpec& spec) {
   KeeperLink& keeper = around_.launcher->keeper();
@@ -121,8 +113,7 @@ SandboxOrder App::order_of(std::uint32_t generation, const AppSpec& spec) const 
   return order;
 }
 
-// --- taking over
-// ------------------------------------------------------------------------------------------------
+// --- taking over ----------------------------------------------------------------------------------------
 
 std::unique_ptr<App> App::adopt(const AppSurroundings& around, const TenantEntry& tenant, LeftApp left) {
   const AppNote& note = left.note;

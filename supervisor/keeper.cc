@@ -139,8 +139,7 @@ void Keeper::begin_stopping(Instant deadline) {
   manager_.tell_stopping();
 }
 
-// --- deaths
-// -----------------------------------------------------------------------------------------------------
+// --- deaths ---------------------------------------------------------------------------------------------
 
 void Keeper::on_child_exit(std::uint64_t child) {
   const auto found = children_.find(child);
@@ -237,8 +236,7 @@ void Keeper::reap_strangers() {
   }
 }
 
-// --- sending, time
-// ----------------------------------------------------------------------------------------------
+// --- sending, time --------------------------------------------------------------------------------------
 
 void Keeper::flush() {
   if (outbox_.empty()) return;

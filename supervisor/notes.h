@@ -5,10 +5,19 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "base/clock.h"
 #include "proto/control_messages.h"
 #include "proto/keeper_messages.h"
 
 namespace rowhouse::supervisor {
+
+// Instants are the kernel's monotonic time, which is one for all supervisors.
+inline std::int64_t in_us(Instant instant) {
+  return instant.time_since_epoch().count();
+}
+inline Instant from_us(std::int64_t us) {
+  return Instant(Duration(us));
+}
 
 // Which command of which control process; request 0: none.
 struct CommandId {

@@ -74,8 +74,7 @@ void Supervisor::refuse_start(const std::string& sentence) {
   finish();
 }
 
-// --- apps
-// ----------------------------------------------------------------------------------------------------
+// --- apps -----------------------------------------------------------------------------------------------
 
 std::optional<std::string> Supervisor::find_route_conflict(const TenantEntry& tenant,
                                                            const AppSpec& spec) const {
@@ -244,8 +243,7 @@ void Supervisor::apply_command(const proto::Command& command, Configuration::App
   app->start(std::move(found->second), on_done);
 }
 
-// --- events of the others
-// ------------------------------------------------------------------------------------
+// --- events of the others -------------------------------------------------------------------------------
 
 void Supervisor::on_gateway_started(Gateway& gateway) {
   for (const auto& [number, app] : apps_) app->introduce_to(gateway);
@@ -313,8 +311,7 @@ void Supervisor::settle_exit(std::uint64_t child, int code, int status) {
   }
 }
 
-// --- end
-// -----------------------------------------------------------------------------------------------------
+// --- end ------------------------------------------------------------------------------------------------
 
 void Supervisor::shut_down() {
   if (stage_ >= Stage::kRetiringGateways) return;

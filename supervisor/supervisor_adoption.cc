@@ -51,8 +51,7 @@ std::vector<KeptRecord> records_of(const Estate& estate, KeptKind kind) {
 
 }  // namespace
 
-// --- stored from the start on
-// ----------------------------------------------------------------------------------
+// --- stored from the start on ---------------------------------------------------------------------------
 
 Status Supervisor::keep(const KeptRecord& record, int descriptor) {
   RH_ASSIGN(Kept kept, Kept::keep(keeper_link_, record, descriptor));
@@ -76,8 +75,7 @@ void Supervisor::store_tenant(const TenantEntry& tenant) {
   if (!kept.ok()) log_error("cannot store a tenant", {{"tenant", tenant.name}, {"reason", kept.error()}});
 }
 
-// --- taking over
-// ------------------------------------------------------------------------------------------------
+// --- taking over ----------------------------------------------------------------------------------------
 
 void Supervisor::take_over(Estate estate) {
   auto notebook = Notebook::adopt(estate.take({KeptKind::kNotebook, 0, 0, 0}));
@@ -325,8 +323,7 @@ void Supervisor::sweep_groups() {
   sweep_->start(kSweepPause);
 }
 
-// --- gateways that were taken over
-// ------------------------------------------------------------------------------
+// --- gateways that were taken over ----------------------------------------------------------------------
 
 void Supervisor::on_gateway_resynced(Gateway& gateway, const GatewaySaid& said) {
   for (const auto& [number, app] : apps_) {

@@ -19,14 +19,6 @@ using proto::WorkerState;
 constexpr std::chrono::milliseconds kKillPause{5};
 constexpr int kRecordsPerTurn = 16;
 
-// Instants are the kernel's monotonic time, which is one for all supervisors.
-std::int64_t in_us(Instant instant) {
-  return instant.time_since_epoch().count();
-}
-Instant from_us(std::int64_t us) {
-  return Instant(Duration(us));
-}
-
 }  // namespace
 
 Worker::Worker(uv_loop_t* loop, WorkerOrder order, WorkerListener& listener)
