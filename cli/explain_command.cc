@@ -40,6 +40,10 @@ std::string render_state(const json& story, std::int64_t now_ms) {
   std::string text = fmt::format("{} is {}: {} of {} workers ready, generation {}.\n", app_of(story), state,
                                  number_at(story, "workers_ready"), number_at(story, "workers_min"),
                                  number_at(story, "generation"));
+  if (const json& suspended = member(story, "suspended"); suspended.is_object()) {
+    const std::string reason = text_at(suspended, "reason");
+    text += "  The operator of this host has suspended the tenant" + (reason.empty() ? "" : ": " + reason) + ".\n";
+  }
   const json& start = member(story, "last_good_start");
   if (start.is_object()) {
     text += fmt::format("  Last good start: {}, generation {}", text_at(start, "at"), number_at(start, "generation"));
@@ -117,7 +121,8 @@ std::string render_events(const json& story) {
   for (const json& event : member(story, "events")) {
     const std::string type = text_at(event, "type");
     if (text_at(event, "at") <= start || (type != "ordered" && type != "degraded" && type != "stopped" &&
-                                          type != "limit_hit" && type != "order_failed")) {
+                                          type != "limit_hit" && type != "order_failed" && type != "suspended" &&
+                                          type != "unsuspended" && type != "touched")) {
       continue;
     }
     text += fmt::format("    {} {}", text_at(event, "at"), type);

@@ -52,7 +52,9 @@ std::string render_log_line(std::string_view json_line, LogOptions::Form form) {
   const auto line = nlohmann::json::parse(json_line, nullptr, false);
   const std::string text = text_at(line, "text");
   const std::string stream = text_at(line, "stream");
-  if (form == LogOptions::Form::kRaw) return unescape_line(text) + "\n";
+  // An access line that is an object has JSON's escapes; undone they would make it none.
+  const bool is_object = stream == "access" && text.starts_with('{');
+  if (form == LogOptions::Form::kRaw && !is_object) return unescape_line(text) + "\n";
   if (stream == "access") return text + "\n";
   const std::uint64_t worker = number_at(line, "worker");
   return fmt::format("{} {}[{}.{}] {} {}\n", text_at(line, "at"), worker == 0 ? "steward" : "worker",

@@ -44,6 +44,10 @@ std::uint64_t sum_of(const json& app, const char* field) {
 }
 
 std::string last_event(const json& app, std::int64_t now_ms) {
+  if (text_at(app, "state") == "suspended") {
+    const std::string reason = app.contains("suspended") ? text_at(app["suspended"], "reason") : "";
+    return reason.empty() ? "by the operator" : "by the operator: " + reason;
+  }
   const json exit = app.is_object() && app.contains("last_exit") ? app["last_exit"] : json();
   std::string event = text_at(exit, "code");
   if (event.empty()) return "-";

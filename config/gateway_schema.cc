@@ -185,6 +185,11 @@ Parsed<std::string> parse_index_name(std::string_view text) {
   return std::string(text);
 }
 
+Parsed<bool> parse_access_log(std::string_view text) {
+  if (text == "combined" || text == "json") return text == "json";
+  return Problem{"must be \"combined\" or \"json\""};
+}
+
 void read_gateway_part(const MapReader& reader, App& app) {
   if (const Node* redirects = reader.find("redirect")) read_redirects(*redirects, app, reader.diagnostics());
   if (const Node* pages = reader.find("error_pages")) read_error_pages(*pages, app, reader.diagnostics());
@@ -192,6 +197,8 @@ void read_gateway_part(const MapReader& reader, App& app) {
     read_compress(*compress, app.gateway.compress, reader.diagnostics());
   }
   reader.flag("buffering", app.gateway.buffering);
+  reader.flag("buffer_responses", app.gateway.buffer_responses);
+  if (const auto json = reader.parsed("access_log", parse_access_log)) app.gateway.json_access_log = *json;
   if (const Node* statics = reader.find("static")) read_statics(*statics, app, reader.diagnostics());
   if (const auto value = reader.parsed("cache_control", parse_cache_control)) {
     for (auto& options : app.gateway.statics) {

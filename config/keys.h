@@ -32,13 +32,15 @@ inline constexpr std::string_view kCgroup[] = {"parent"};
 inline constexpr std::string_view kIsolation[] = {"strict", "network"};
 inline constexpr std::string_view kNetwork[] = {"mode", "sockets", "connect"};
 inline constexpr std::string_view kPlan[] = {"memory",  "cpu",         "pids", "workers",
-                                             "threads", "concurrency", "queue", "memory_high", "cpu_weight", "io_weight", "io", "network", "rate"};
+                                             "threads", "concurrency", "queue", "memory_high", "cpu_weight", "io_weight", "io", "network", "rate",
+                                             "connections", "bytes_out"};
 inline constexpr std::string_view kIo[] = {"read", "write"};
 
-inline constexpr std::string_view kTenant[] = {"user", "uid", "gid", "home", "plan", "domains", "manifest", "network"};
-inline constexpr std::string_view kTenantLater[] = {"suspended", "owner",   "groups",
-                                                    "rate",      "memory",  "cpu",         "pids",
-                                                    "workers",   "threads", "concurrency", "queue"};
+inline constexpr std::string_view kTenant[] = {"user",    "uid",      "gid",     "home",     "plan",
+                                               "domains", "manifest", "network", "suspended"};
+inline constexpr std::string_view kSuspended[] = {"reason"};
+inline constexpr std::string_view kTenantLater[] = {"owner", "groups",  "rate",    "memory",      "cpu",
+                                                    "pids",  "workers", "threads", "concurrency", "queue"};
 
 inline constexpr std::string_view kManifest[] = {"apps"};
 inline constexpr std::string_view kApp[] = {"routes",        "wsgi",         "asgi",        "app",    "factory",
@@ -46,8 +48,9 @@ inline constexpr std::string_view kApp[] = {"routes",        "wsgi",         "as
                                             "threads",       "concurrency",  "static",      "limits", "timeouts",
                                             "health",        "max_requests", "max_lifetime", "max_memory",
                                             "retry",         "cache_control", "redirect",    "error_pages", "compress",
-                                            "buffering"};
-inline constexpr std::string_view kAppLater[] = {"preload", "reload", "share"};
+                                            "buffering", "buffer_responses", "access_log",  "preload",
+                                            "reload"};
+inline constexpr std::string_view kAppLater[] = {"share"};
 inline constexpr std::string_view kRedirect[] = {"to", "status", "keep_path"};
 inline constexpr std::string_view kCompress[] = {"types", "min", "with_cookies"};
 inline constexpr std::string_view kStatic[] = {"directory", "cache_control", "index", "fallback"};
@@ -71,6 +74,7 @@ inline constexpr KeyTable kNetworkTable{"\"network\"", keys::kNetwork, {}};
 inline constexpr KeyTable kPlanTable{"a plan", keys::kPlan, {}};
 inline constexpr KeyTable kIoTable{"\"io\"", keys::kIo, {}};
 inline constexpr KeyTable kTenantTable{"a tenant file", keys::kTenant, keys::kTenantLater};
+inline constexpr KeyTable kSuspendedTable{"\"suspended\"", keys::kSuspended, {}};
 inline constexpr KeyTable kManifestTable{"a manifest", keys::kManifest, {}};
 inline constexpr KeyTable kAppTable{"an app", keys::kApp, keys::kAppLater};
 inline constexpr KeyTable kRedirectTable{"a redirect", keys::kRedirect, {}};
@@ -84,7 +88,7 @@ inline constexpr KeyTable kHealthTable{"\"health\"", keys::kHealth, {}};
 inline constexpr const KeyTable* kHostTables[] = {&kHostTable,        &kListenTable, &kGatewayTable,
                                                   &kControlTable,     &kUidsTable,   &kCgroupTable,
                                                   &kDirectoriesTable, &kPlanTable, &kIoTable,   &kIsolationTable, &kNetworkTable};
-inline constexpr const KeyTable* kTenantTables[] = {&kTenantTable, &kNetworkTable};
+inline constexpr const KeyTable* kTenantTables[] = {&kTenantTable, &kNetworkTable, &kSuspendedTable};
 inline constexpr const KeyTable* kManifestTables[] = {&kManifestTable, &kAppTable,      &kWorkersTable,
                                                       &kStaticTable,   &kRedirectTable, &kCompressTable,
                                                       &kLimitsTable,   &kTimeoutsTable, &kHealthTable};

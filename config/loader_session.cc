@@ -49,42 +49,53 @@ Status answer_host(const proto::LoadHost& request, int fd, int socket, const Use
   return sender.status();
 }
 
+// The bytes that are parsed, for the supervisor to keep unread.  Without memory for them they are not kept.
+void send_source(const std::string& text, RecordSender& beside) {
+  const Result<UniqueFd> memory = create_sealed_memory("source", as_bytes(text));
+  if (memory.ok()) beside.send(proto::SourceText{}, {memory.value().get()});
+}
+
 Status answer_tenant(const proto::LoadTenant& request, int fd, int socket, const Users& users) {
   Diagnostics diagnostics;
   RecordSender sender(socket);
   TenantFile file;
-  if (const auto root = read_tree(fd, diagnostics)) {
+  const auto text = read_source(fd, diagnostics);
+  if (const auto root = text ? parse_yaml(*text, diagnostics) : std::nullopt) {
     file = read_tenant_file(*root, request.tenant.view(), users, diagnostics);
   }
   if (!diagnostics.empty()) {
     sender.refuse(diagnostics, request.path.view());
     return sender.status();
   }
+  RecordSender beside(socket);
+  send_source(*text, beside);
   sender.send(file.tenant);
+  if (file.suspension) sender.send(*file.suspension);
   if (file.network) send_network(*file.network, sender);
   for (const auto& record : file.domains) sender.send(record);
   sender.finish();
   return sender.status();
 }
 
+// Opens the home; after a report its descriptor is invalid.
+void open_home_of(const proto::LoadManifest& request, Home& home, Diagnostics& diagnostics) {
+  const Parsed<std::string> path = parse_absolute_path(request.home.view());
+  if (!path.ok()) return diagnostics.add({}, "the home " + path.problem());
+  home.path = path.value();
+  home.owner = ::geteuid();
+  Parsed<UniqueFd> directory = open_home(home.path, home.owner);
+  if (!directory.ok()) return diagnostics.add({}, "the home " + quote(home.path) + " " + directory.problem());
+  home.directory = directory.take();
+}
+
 // The manifest opened, or an invalid descriptor after a report; opens `home` on the way.  `on_home` is called
 // in between with the home and the manifest's path below it.
 template <typename OnHome>
 UniqueFd open_manifest(const proto::LoadManifest& request, Home& home, Diagnostics& diagnostics, OnHome on_home) {
-  const Parsed<std::string> path = parse_absolute_path(request.home.view());
   const Parsed<std::string> name = parse_relative_path(request.manifest.view());
-  if (!path.ok() || !name.ok()) {
-    diagnostics.add({}, path.ok() ? "the manifest's path " + name.problem() : "the home " + path.problem());
-    return UniqueFd();
-  }
-  home.path = path.value();
-  home.owner = ::geteuid();
-  Parsed<UniqueFd> directory = open_home(home.path, home.owner);
-  if (!directory.ok()) {
-    diagnostics.add({}, "the home " + quote(home.path) + " " + directory.problem());
-    return UniqueFd();
-  }
-  home.directory = directory.take();
+  if (!name.ok()) diagnostics.add({}, "the manifest's path " + name.problem());
+  if (name.ok()) open_home_of(request, home, diagnostics);
+  if (!home.directory.valid()) return UniqueFd();
   on_home(home.directory.get(), name.value());
   Parsed<UniqueFd> manifest = open_file_below(home.directory.get(), name.value());
   if (manifest.ok()) return manifest.take();
@@ -119,14 +130,15 @@ void send_app(const App& app, const Home& home, RecordSender& sender, Diagnostic
   for (std::size_t i = 0; i < statics.size(); ++i) {
     sender.send(proto::StaticRecord{app.statics[i].prefix}, {statics[i].get()});
   }
+  for (const proto::TouchRecord& touch : app.touches) sender.send(touch);
   send_gateway_part(app, sender, diagnostics);
 }
 
-// The records of an opened manifest, or what is wrong with it.
-Status send_manifest(const proto::LoadManifest& request, const UniqueFd& file, const Home& home, int socket,
-                     Diagnostics& diagnostics) {
+// The records of a manifest, or what is wrong with it; without a text that has been reported already.
+Status send_manifest(const proto::LoadManifest& request, const std::optional<std::string>& text, const Home& home,
+                     int socket, Diagnostics& diagnostics) {
   RecordSender sender(socket);
-  const auto root = file.valid() ? read_tree(file.get(), diagnostics) : std::nullopt;
+  const auto root = text ? parse_yaml(*text, diagnostics) : std::nullopt;
   if (root) {
     const ManifestOwner owner{request.tenant.str(), request.user.str(), request.default_python.str()};
     for (App& app : read_manifest(*root, owner, diagnostics)) {
@@ -146,7 +158,19 @@ Status answer_manifest(const proto::LoadManifest& request, int socket) {
   Diagnostics diagnostics;
   Home home;
   const UniqueFd file = open_manifest(request, home, diagnostics, [](int, const std::string&) {});
-  return send_manifest(request, file, home, socket, diagnostics);
+  const auto text = file.valid() ? read_source(file.get(), diagnostics) : std::nullopt;
+  return send_manifest(request, text, home, socket, diagnostics);
+}
+
+// A manifest that is in force no longer as a file.
+Status answer_kept_manifest(const proto::LoadKeptManifest& kept, int fd, int socket) {
+  proto::LoadManifest request{kept.tenant, kept.user, kept.home, kept.manifest, kept.default_python};
+  Diagnostics diagnostics;
+  Home home;
+  open_home_of(request, home, diagnostics);
+  const auto text = home.directory.valid() ? read_source(fd, diagnostics) : std::nullopt;
+  request.manifest = proto::Path::cut(request.manifest.str() + ", as it was accepted last");
+  return send_manifest(request, text, home, socket, diagnostics);
 }
 
 Status answer_look(const proto::LookAtManifest& look, int socket) {
@@ -164,8 +188,10 @@ Status answer_look(const proto::LookAtManifest& look, int socket) {
     beside.send(proto::Unchanged{});
     return beside.status();
   }
+  const auto text = file.valid() ? read_source(file.get(), diagnostics) : std::nullopt;
+  if (text) send_source(*text, beside);
   RH_TRY(beside.status());
-  return send_manifest(request, file, home, socket, diagnostics);
+  return send_manifest(request, text, home, socket, diagnostics);
 }
 
 // One message from the supervisor: the permit table of the loader.
@@ -185,6 +211,10 @@ Status answer(const proto::IncomingMessage& incoming, int socket, const Users& u
   if (incoming.type == proto::MessageType::kLookAtManifest) {
     RH_ASSIGN(const auto request, proto::decode_message<proto::LookAtManifest>(incoming));
     return answer_look(request, socket);
+  }
+  if (incoming.type == proto::MessageType::kLoadKeptManifest) {
+    RH_ASSIGN(const auto request, proto::decode_message<proto::LoadKeptManifest>(incoming));
+    return answer_kept_manifest(request, incoming.descriptors[0].get(), socket);
   }
   return make_error(ErrorCode::kInvalid, "unexpected message from the supervisor");
 }

@@ -120,6 +120,35 @@ Parsed<proto::RetryPolicy> parse_retry(std::string_view text) {
   return Problem{"must be unstarted or idempotent"};
 }
 
+Parsed<bool> parse_reload(std::string_view text) {
+  if (text == "touch") return true;
+  if (text == "manual") return false;
+  return Problem{"must be touch or manual"};
+}
+
+// The files whose change restarts the app: tmp/restart.txt below its directory, and what the app is imported from: the
+// script, or the module where it lies below the directory.
+void find_touched_files(const MapReader& reader, App& app) {
+  const std::string below = app.directory.path == "." ? "" : app.directory.path + "/";
+  std::vector<std::string> paths = {below + "tmp/restart.txt"};
+  if (app.part.kind == proto::CallableKind::kScript) {
+    paths.push_back(app.script.path);
+  } else {
+    std::string module = app.part.module;
+    std::replace(module.begin(), module.end(), '.', '/');
+    paths.push_back(below + module + ".py");
+    paths.push_back(below + module + "/__init__.py");
+  }
+  for (const std::string& path : paths) {
+    if (const auto fitting = proto::Path::from(path)) {
+      app.touches.push_back({*fitting});
+    } else {
+      reader.diagnostics().add(reader.position_of("reload"), "\"reload\" would look at " + quote(path) +
+                                                                 ", which is longer than a path may be");
+    }
+  }
+}
+
 void read_environment(const Node& node, App& app, Diagnostics& diagnostics) {
   const Node* map = read_names(node, "\"env\"", kMaxEnvironment, diagnostics);
   if (map == nullptr) return;
@@ -208,7 +237,10 @@ App read_app(const Node& node, const ManifestOwner& owner, RoutesSeen& seen, Dia
   if (const Node* timeouts = reader.find("timeouts")) read_timeouts(*timeouts, app.record, diagnostics);
   if (const Node* health = reader.find("health")) read_health(*health, app.record, diagnostics);
   read_ends(reader, app.record);
+  reader.flag("preload", app.record.preload);
   if (const auto retry = reader.parsed("retry", parse_retry)) app.record.retry = *retry;
+  if (const auto reload = reader.parsed("reload", parse_reload)) app.reload_on_touch = *reload;
+  if (app.reload_on_touch) find_touched_files(reader, app);
   app.part.threads = static_cast<std::uint16_t>(app.record.threads);
   app.part.python = app.record.python.str();
   return app;

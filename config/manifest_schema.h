@@ -49,6 +49,8 @@ struct App {
   ManifestPath script;     // empty for module:callable
   ManifestPath directory;
   ManifestPath virtualenv;  // empty: none
+  bool reload_on_touch = false;
+  std::vector<proto::TouchRecord> touches;  // of reload_on_touch: relative to the home
 };
 
 // The result is complete only when nothing was added to `diagnostics`.

@@ -41,6 +41,8 @@ PlanEntry read_plan(const Node& node, Diagnostics& diagnostics) {
   reader.whole("concurrency", kConcurrency, plan.concurrency);
   reader.whole("queue", kQueue, plan.queue);
   reader.quantity("rate", parse_rate, kRate, plan.rate);
+  reader.whole("connections", kConnections, plan.connections);
+  reader.quantity("bytes_out", parse_size, kBytesOut, plan.bytes_out);
   entry.network = read_network(reader);
   return entry;
 }

@@ -23,6 +23,8 @@ inline constexpr Range kGatewayProcesses{1, proto::kMaxGateways};
 inline constexpr Range kPort{1, 65'535};
 inline constexpr Range kConnectionsPerAddress{1, 1'000'000};
 inline constexpr Range kRate{1, 1'000'000};  // requests of each second
+inline constexpr Range kConnections{1, 1'000'000};
+inline constexpr Range kBytesOut{16 * kKibibyte, 16 * kTebibyte};  // of each second
 inline constexpr Range kMinCompressBytes{0, kMebibyte};
 inline constexpr Range kUidMin{1, 4'294'967'293};
 

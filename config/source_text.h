@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "config/diagnostics.h"
 #include "config/yaml_tree.h"
@@ -10,6 +11,8 @@ namespace rowhouse::config {
 
 // Reads at most proto::kMaxConfigurationBytes, whatever fstat says about the size (THREATS S03).  Nothing
 // after a report.  The descriptor stays the caller's.
+[[nodiscard]] std::optional<std::string> read_source(int fd, Diagnostics& diagnostics);
+// The same, parsed.
 [[nodiscard]] std::optional<Node> read_tree(int fd, Diagnostics& diagnostics);
 
 }  // namespace rowhouse::config

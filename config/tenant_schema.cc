@@ -1,5 +1,6 @@
 #include "config/tenant_schema.h"
 
+#include <algorithm>
 #include <set>
 
 #include "config/addresses.h"
@@ -120,6 +121,24 @@ void read_domains(const Node& node, std::vector<proto::DomainRecord>& domains, D
   }
 }
 
+Parsed<std::string> parse_reason(std::string_view text) {
+  const bool plain = std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+  if (!plain) return Problem{"must be one line without control characters"};
+  return std::string(text);
+}
+
+// true, false, or { reason: TEXT }.
+void read_suspension(const Node& node, TenantFile& file, Diagnostics& diagnostics) {
+  if (node.kind != NodeKind::kMap) {
+    const auto suspended = read_flag(node, "\"suspended\", where it is no map { reason: TEXT },", diagnostics);
+    if (suspended && *suspended) file.suspension.emplace();
+    return;
+  }
+  const MapReader reader(node, kSuspendedTable, diagnostics);
+  file.suspension.emplace();
+  if (reader.require("reason") != nullptr) reader.text("reason", parse_reason, file.suspension->reason);
+}
+
 }  // namespace
 
 TenantFile read_tenant_file(const Node& root, std::string_view name, const Users& users,
@@ -135,6 +154,7 @@ TenantFile read_tenant_file(const Node& root, std::string_view name, const Users
   if (reader.require("plan") != nullptr) reader.text("plan", parse_name, file.tenant.plan);
   if (const Node* domains = reader.find("domains")) read_domains(*domains, file.domains, diagnostics);
   file.network = read_network(reader);
+  if (const Node* suspended = reader.find("suspended")) read_suspension(*suspended, file, diagnostics);
   file.tenant.manifest = proto::Path::cut("rowhouse.yaml");
   reader.text("manifest", parse_relative_path, file.tenant.manifest);
   if (file.tenant.manifest.view() == ".") {

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <string_view>
 
+#include "control/access_json.h"
 #include "control/timestamp.h"
 
 namespace rowhouse::control {
@@ -54,6 +55,7 @@ void append_error(std::string& line, std::uint64_t error_id) {
 }  // namespace
 
 std::string format_access_line(const proto::AccessRecord& record) {
+  if (record.format == proto::AccessFormat::kJson) return format_access_json(record);
   std::string line;
   line.reserve(256 + record.target.size() + record.user_agent.size() + record.referer.size());
   append_escaped(line, record.remote_address, Where::kWord);

@@ -61,6 +61,7 @@ std::string advice_for(Cause cause, const AppName& app, std::string_view step, s
     case Cause::kNoRoute:
     case Cause::kNoHost: return "Add the host and path to `routes` of an app's manifest, under a domain of the tenant.";
     case Cause::kForbidden: return "Let the name lead to a plain file of the tenant's, without symbolic links.";
+    case Cause::kConnections: return "If these were visitors and no flood, ask for a plan with more \"connections\".";
     case Cause::kSpool: return "Ask the operator: the disk below directories.state has errors.";
     case Cause::kFileMode: return "Make the file readable by others: chmod o+r.";
     case Cause::kFileOwner: return "Replace the file by a copy that the tenant owns.";

@@ -89,6 +89,7 @@ class Api final : public RequestHandler {
   void on_command_app(ConnectionId id, const AppName& app, proto::CommandKind kind, std::uint32_t number);
   void on_command_done(ConnectionId id, const AppName& app, proto::CommandKind kind, std::uint32_t number,
                        const proto::CommandDone& done);
+  void fail_suspended(ConnectionId id, const AppName& app);
   std::string failure_detail(const AppName& app, std::uint32_t number, const proto::CommandDone& done);
   void start_explain(const Call& call, const AppName& app);
   void answer_explain(ConnectionId id, uid_t uid, const AppName& app, const StatusFound& found, std::size_t deaths);

@@ -63,6 +63,7 @@ void Api::on_command_done(ConnectionId id, const AppName& app, proto::CommandKin
     case proto::CommandOutcome::kConflict:
       fail(id, {409, "conflict", "This is not possible in the present state of " + app.text() + ".", "", ""});
       return;
+    case proto::CommandOutcome::kSuspended: fail_suspended(id, app); return;
     case proto::CommandOutcome::kFailed: break;
   }
   const std::string failure = failure_detail(app, number, done);
@@ -72,6 +73,14 @@ void Api::on_command_done(ConnectionId id, const AppName& app, proto::CommandKin
                         " failed; what served before still serves.";
   if (done.generation == 0) message = app.text() + ": the command failed.";
   fail(id, {422, "failed", message, detail, ""});
+}
+
+void Api::fail_suspended(ConnectionId id, const AppName& app) {
+  const std::string* reason = parts_.registry.suspension_of(app.tenant);
+  std::string message = "The tenant " + app.tenant + " is suspended";
+  if (reason != nullptr && !reason->empty()) message += " (" + *reason + ")";
+  message += ": only the operator of this host can lift that, and until then " + app.text() + " cannot be started.";
+  fail(id, {409, "suspended", message, "", ""});
 }
 
 // What explains a failed command: the worker's last line, or what was wrong with the configuration.

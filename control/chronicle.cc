@@ -16,6 +16,9 @@ std::string_view event_type(proto::NoticeKind kind) {
     case proto::NoticeKind::kStopped: return "stopped";
     case proto::NoticeKind::kBackoff: return "backoff";
     case proto::NoticeKind::kScaled: return "scaled";
+    case proto::NoticeKind::kSuspended: return "suspended";
+    case proto::NoticeKind::kUnsuspended: return "unsuspended";
+    case proto::NoticeKind::kTouched: return "touched";
   }
   return "unknown";
 }
@@ -107,10 +110,11 @@ void Chronicle::add_host_death(const proto::HostDeath& death) {
   on_stored_({0, static_cast<std::uint32_t>(death.process), death.number, death.at_ms});
 }
 
-void Chronicle::add_notice(const AppName& app, const proto::AppNotice& notice) {
+void Chronicle::add_notice(const AppName& app, const proto::AppNotice& notice, const std::string& suspension) {
   Json fields{{"generation", notice.generation}};
   if (notice.kind == proto::NoticeKind::kBackoff) fields["retry_in_ms"] = notice.number;
   if (notice.kind == proto::NoticeKind::kScaled) fields["workers"] = notice.number;
+  if (notice.kind == proto::NoticeKind::kSuspended) fields["reason"] = suspension;
   events_.add(event_type(notice.kind), app, std::move(fields), notice.at_ms);
   if (notice.kind == proto::NoticeKind::kReady) stories_.add_start(app, notice.generation, notice.at_ms);
 }

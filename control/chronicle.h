@@ -26,7 +26,7 @@ class Chronicle final : public RequestListener {
   // A death in all its places: the app's log, its story, the events.  One that is repeated is only acknowledged.
   void add_death(const AppName& app, const proto::Death& death, LogBook& book);
   void add_host_death(const proto::HostDeath& death);
-  void add_notice(const AppName& app, const proto::AppNotice& notice);
+  void add_notice(const AppName& app, const proto::AppNotice& notice, const std::string& suspension);
   void add_problem(const std::string& tenant, const std::vector<std::string>& sentences);
   // Somebody ordered "restart" ... through the API.
   void add_order(const AppName& app, std::string_view order, std::uint32_t uid);

@@ -125,7 +125,7 @@ std::string_view cause_sentence(Cause cause) {
     case Cause::kMaxMemory: return "The worker had grown to its memory mark and was replaced.";
     case Cause::kRestart: return "The app was restarted.";
     case Cause::kConfig: return "The app's configuration changed.";
-    case Cause::kSuspended: return "The tenant is suspended.";
+    case Cause::kSuspended: return "The tenant is suspended: nothing of it runs until the operator lifts that.";
     case Cause::kProtocol: return "The worker broke the protocol with the gateway.";
     case Cause::kSpawn: return "The sandbox or the worker process could not be made.";
     case Cause::kShutdown: return "Rowhouse was shut down.";
@@ -151,6 +151,7 @@ std::string_view cause_sentence(Cause cause) {
     case Cause::kFileMode: return "The static file, or a directory on the way to it, is closed to others: chmod o+r, o+x.";
     case Cause::kFileOwner: return "The static file belongs to another user; copy it.";
     case Cause::kFileLinks: return "The static file has several hard links; copy it.";
+    case Cause::kConnections: return "The tenant had as many client connections as its plan allows.";
     case Cause::kSpool: return "The disk of the gateway's spool directory did not give back a request's body.";
   }
   return "";

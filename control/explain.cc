@@ -74,6 +74,7 @@ void add_state(Json& json, const AppStatus* status) {
 Json explain_app(const ExplainFacts& facts, std::size_t deaths) {
   Json json{{"tenant", facts.app.tenant}, {"app", facts.app.app}};
   add_state(json, facts.status);
+  json["suspended"] = facts.suspension == nullptr ? Json() : Json{{"reason", *facts.suspension}};
   const auto& start = facts.history.last_start;
   json["last_good_start"] = start ? Json{{"at", start->at}, {"generation", start->generation}} : Json();
   Json shown = Json::array();

@@ -22,6 +22,9 @@ std::string notice_line(const proto::AppNotice& notice) {
     case proto::NoticeKind::kStopped: return "stopped";
     case proto::NoticeKind::kBackoff: return "next start in " + std::to_string(notice.number) + " ms";
     case proto::NoticeKind::kScaled: return "workers wanted: " + std::to_string(notice.number);
+    case proto::NoticeKind::kSuspended: return "suspended by the operator";
+    case proto::NoticeKind::kUnsuspended: return "not suspended any more";
+    case proto::NoticeKind::kTouched: return "one of its files was touched";
   }
   return "unknown notice";
 }
@@ -69,6 +72,8 @@ void LogBook::add_death(const AppName& app, const proto::Death& death) {
   const std::string line = death_line(death.generation, death.worker, death.cause, detail);
   dirty_log_of(app).add_notice(death.generation, death.worker, death.at_ms, line);
   flush();
+  const auto source = sources_.find({death.app, death.generation, death.worker});
+  if (source != sources_.end() && death.worker != 0) source->second.sweeps_since_death = 1;
 }
 
 void LogBook::add_notice(const proto::AppNotice& notice) {
@@ -237,7 +242,21 @@ void LogBook::flush() {
   open_.clear();
 }
 
+// Everything that could write to such a pipe was killed with its worker.  Who holds it still is somebody who was given
+// it, such as a template, and would have us keep one pipe more for each worker that ever was.
+void LogBook::close_pipes_of_the_dead() {
+  std::vector<LogOrigin> over;
+  for (auto& [origin, source] : sources_) {
+    if (source.sweeps_since_death != 0 && source.sweeps_since_death++ > 1) over.push_back(origin);
+  }
+  for (const LogOrigin& origin : over) {
+    sources_[origin].pipe->drain();
+    on_log_closed(origin);
+  }
+}
+
 void LogBook::sweep() {
+  close_pipes_of_the_dead();
   for (auto& [name, log] : logs_) {
     log->report_losses();
     log->flush();

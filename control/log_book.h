@@ -62,6 +62,7 @@ class LogBook final : LogPipeListener, AccessListener {
   struct Source {
     AppName app;
     std::unique_ptr<LogPipe> pipe;
+    unsigned sweeps_since_death = 0;  // 0: it lives
   };
 
   LineFate on_log_text(const LogOrigin& origin, std::string_view line) override;
@@ -79,6 +80,7 @@ class LogBook final : LogPipeListener, AccessListener {
   [[nodiscard]] bool has_source(const AppName& app) const;
   void flush();
   void sweep();
+  void close_pipes_of_the_dead();
   std::vector<LogLine> read_file(const AppLog& log, LogStream stream, std::size_t lines) const;
 
   uv_loop_t* loop_;

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/printable.h"
+#include "control/access_json.h"
 #include "control/timestamp.h"
 
 namespace rowhouse::control {
@@ -78,6 +79,11 @@ LogLine parse_access_line(std::string_view stored) {
   LogLine line;
   line.stream = LogStream::kAccess;
   line.text = stored;
+  if (stored.starts_with(kAccessJsonStart)) {
+    const std::string_view rest = stored.substr(kAccessJsonStart.size());
+    line.at = rest.substr(0, rest.find('"'));
+    return line;
+  }
   const std::size_t bracket = stored.find('[');
   if (bracket != std::string_view::npos) line.at = rfc3339_from_combined(stored.substr(bracket + 1));
   return line;

@@ -29,7 +29,7 @@ struct LogLine {
 [[nodiscard]] std::string format_log_line(const LogLine& line);
 // The line of app.log that format_log_line made; nothing when it is none.
 [[nodiscard]] std::optional<LogLine> parse_log_line(std::string_view stored);
-// The line of access.log: its time is read out of the combined format.
+// The line of access.log, whose time is read out of it, in whichever form it is.
 [[nodiscard]] LogLine parse_access_line(std::string_view stored);
 // One line of newline-delimited JSON.
 [[nodiscard]] std::string log_line_json(const LogLine& line);

@@ -66,6 +66,15 @@ void Program::on_tenant(const proto::TenantInfo& tenant) {
   followers_.close_unpermitted(registry_);
 }
 
+void Program::on_tenant_suspension(const proto::TenantSuspension& suspension) {
+  const std::string tenant = suspension.tenant.str();
+  if (suspension.suspended) {
+    registry_.set_suspension(tenant, terminal_safe(suspension.reason.view()));
+  } else {
+    registry_.lift_suspension(tenant);
+  }
+}
+
 void Program::on_tenant_problem(const proto::TenantProblem& problem, UniqueFd sentences) {
   const std::string tenant = problem.tenant.str();
   if (problem.resolved) {
@@ -100,7 +109,8 @@ void Program::on_notice(const proto::AppNotice& notice) {
   const AppName app{notice.tenant.str(), notice.name.str()};
   registry_.learn_app(notice.app, app);
   book_.add_notice(notice);
-  chronicle_.add_notice(app, notice);
+  const std::string* suspension = registry_.suspension_of(app.tenant);
+  chronicle_.add_notice(app, notice, suspension == nullptr ? "" : *suspension);
 }
 
 void Program::on_app_info(const proto::AppInfo& info) {

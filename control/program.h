@@ -19,6 +19,7 @@ class Program final : SupervisorListener {
   void on_setup(UniqueFd listener, UniqueFd logs) override;
   void on_admin(const proto::ControlAdmin& admin) override { registry_.add_admin(admin.uid); }
   void on_tenant(const proto::TenantInfo& tenant) override;
+  void on_tenant_suspension(const proto::TenantSuspension& suspension) override;
   void on_tenant_problem(const proto::TenantProblem& problem, UniqueFd sentences) override;
   void on_log_source(const proto::LogSource& source, UniqueFd pipe) override;
   void on_access_source(const proto::AccessSource& source, UniqueFd socket) override;

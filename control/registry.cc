@@ -16,6 +16,7 @@ bool is_name(std::string_view text) {
 void Registry::remove_tenant(const std::string& tenant) {
   tenants_.erase(tenant);
   problems_.erase(tenant);
+  suspensions_.erase(tenant);
   const auto numbers = numbers_.find(tenant);
   if (numbers == numbers_.end()) return;
   for (const std::uint32_t number : numbers->second) apps_.erase(number);
@@ -65,6 +66,11 @@ std::vector<std::string> Registry::tenants() const {
   std::vector<std::string> all;
   for (const auto& [tenant, owner] : tenants_) all.push_back(tenant);
   return all;
+}
+
+const std::string* Registry::suspension_of(const std::string& tenant) const {
+  const auto found = suspensions_.find(tenant);
+  return found == suspensions_.end() ? nullptr : &found->second;
 }
 
 const AppName* Registry::find_app(std::uint32_t number) const {

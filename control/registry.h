@@ -48,6 +48,9 @@ class Registry {
   void remove_tenant(const std::string& tenant);
   // Replaces what is known; no sentences: the problem is resolved.
   void set_problem(const std::string& tenant, std::vector<std::string> sentences);
+  // The tenant is suspended; `reason` may be empty.
+  void set_suspension(const std::string& tenant, std::string reason) { suspensions_[tenant] = std::move(reason); }
+  void lift_suspension(const std::string& tenant) { suspensions_.erase(tenant); }
   void learn_app(std::uint32_t number, const AppName& name);
 
   [[nodiscard]] Role role_of(uid_t uid) const;
@@ -57,6 +60,8 @@ class Registry {
   [[nodiscard]] std::vector<std::string> tenants_of(uid_t uid) const;
   // All, in the order of their names.
   [[nodiscard]] std::vector<std::string> tenants() const;
+  // For a caller that was allowed to see `tenant` before: why it is suspended; nullptr when it is not.
+  [[nodiscard]] const std::string* suspension_of(const std::string& tenant) const;
   // Nullptr when the number has no name (0: requests without a route).
   [[nodiscard]] const AppName* find_app(std::uint32_t number) const;
   // The problems that `uid` may see; of one tenant when `tenant` is not empty.
@@ -68,6 +73,7 @@ class Registry {
   std::set<uid_t> admins_;
   std::map<std::string, uid_t> tenants_;
   std::map<std::string, std::vector<std::string>> problems_;
+  std::map<std::string, std::string> suspensions_;  // with the reason
   std::unordered_map<std::uint32_t, AppName> apps_;
   std::map<std::string, std::set<std::uint32_t>> numbers_;
 };

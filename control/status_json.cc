@@ -64,7 +64,7 @@ ordered_json usage_json(const proto::Usage& usage) {
 
 }  // namespace
 
-std::string app_json(const AppStatus& status, std::string_view last_words) {
+std::string app_json(const AppStatus& status, std::string_view last_words, const std::string* suspension) {
   const proto::AppInfo& info = status.info;
   ordered_json workers = ordered_json::array();
   for (const proto::WorkerInfo& worker : status.workers) workers.push_back(worker_json(worker));
@@ -79,6 +79,7 @@ std::string app_json(const AppStatus& status, std::string_view last_words) {
   json["last_exit"] = last_exit_json(info, last_words);
   json["sandbox"] = {{"missing", missing_wall_names(info.missing_walls)}};
   json["retry_in_ms"] = info.retry_in_ms;
+  json["suspended"] = suspension == nullptr ? ordered_json() : ordered_json{{"reason", *suspension}};
   json["usage"] = status.usage ? usage_json(*status.usage) : ordered_json();
   return dump(json);
 }

@@ -115,6 +115,9 @@ Status SupervisorLink::dispatch_running(proto::IncomingMessage& message) {
   if (message.type == MessageType::kTenantInfo) {
     return deliver<proto::TenantInfo>(message, [&](const auto& m) { to.on_tenant(m); });
   }
+  if (message.type == MessageType::kTenantSuspension) {
+    return deliver<proto::TenantSuspension>(message, [&](const auto& m) { to.on_tenant_suspension(m); });
+  }
   if (message.type == MessageType::kTenantProblem) {
     return deliver<proto::TenantProblem>(
         message, [&](const auto& m, UniqueFd fd) { to.on_tenant_problem(m, std::move(fd)); });

@@ -21,6 +21,7 @@ class SupervisorListener {
   virtual void on_setup(UniqueFd listener, UniqueFd logs) = 0;
   virtual void on_admin(const proto::ControlAdmin& admin) = 0;
   virtual void on_tenant(const proto::TenantInfo& tenant) = 0;
+  virtual void on_tenant_suspension(const proto::TenantSuspension& suspension) = 0;
   virtual void on_tenant_problem(const proto::TenantProblem& problem, UniqueFd sentences) = 0;
   virtual void on_log_source(const proto::LogSource& source, UniqueFd pipe) = 0;
   virtual void on_access_source(const proto::AccessSource& source, UniqueFd socket) = 0;

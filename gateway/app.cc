@@ -15,6 +15,7 @@ constexpr std::uint16_t kFirstServerError = 500;
 constexpr Refusal kQueueFull{503, Cause::kQueueFull, kQueueFullRetryS, AfterAnswer::kKeepAlive};
 constexpr Refusal kTooOften{429, Cause::kRate, 1, AfterAnswer::kKeepAlive};
 constexpr Refusal kStopped{503, Cause::kStopped, 0, AfterAnswer::kKeepAlive};
+constexpr Refusal kSuspended{503, Cause::kSuspended, 0, AfterAnswer::kKeepAlive};
 
 std::uint64_t us_between(Instant from, Instant to) {
   return to > from ? static_cast<std::uint64_t>((to - from).count()) : 0;
@@ -149,6 +150,7 @@ std::optional<Refusal> App::refusal_now() const {
   switch (condition_) {
     case proto::AppCondition::kServing: return std::nullopt;
     case proto::AppCondition::kStopped: return kStopped;
+    case proto::AppCondition::kSuspended: return kSuspended;
     case proto::AppCondition::kBackoff:
       if (has_worker()) return std::nullopt;
       return Refusal{503, Cause::kBackoff, std::max(1U, retry_after_s_), AfterAnswer::kKeepAlive};

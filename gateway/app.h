@@ -40,6 +40,8 @@ struct AppOptions {
   std::vector<Page> pages;  // in place of ours
   CompressRules compress;
   bool buffering = true;  // a request's body is kept whole before a worker gets it
+  bool buffer_responses = true;
+  proto::AccessFormat access_format = proto::AccessFormat::kCombined;
   // Null when there is none for this status.
   [[nodiscard]] const std::string* page(std::uint16_t status) const;
 };
@@ -81,6 +83,9 @@ class App final : public Mortal, public WorkerListener {
   void probe(const proto::Probe& order);
   // Refuses what waits and drops all workers.
   void remove();
+
+  // Nothing of it is served, also what needs no worker.
+  [[nodiscard]] bool is_suspended() const { return condition_ == proto::AppCondition::kSuspended; }
 
   // --- from exchanges ---
   // Whether a request may come at all; each is to be admitted once.

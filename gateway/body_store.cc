@@ -25,8 +25,8 @@ void BodyBudgets::change(std::uint32_t tenant, std::int64_t memory, std::int64_t
 
 // --- the store -------------------------------------------------------------------------------------------
 
-BodyStore::BodyStore(Workbench& bench, std::function<void()> on_progress)
-    : bench_(bench), on_progress_(std::move(on_progress)) {}
+BodyStore::BodyStore(Workbench& bench, std::function<void()> on_progress, std::size_t memory_bytes)
+    : bench_(bench), on_progress_(std::move(on_progress)), memory_limit_(memory_bytes) {}
 
 BodyStore::~BodyStore() {
   clear();
@@ -42,7 +42,7 @@ void BodyStore::clear() {
     if (buffer->capacity() > kKeptBufferBytes) std::string().swap(*buffer);
   }
   file_bytes_ = writing_bytes_ = fetched_at_ = 0;
-  busy_ = full_ = broken_ = false;
+  busy_ = full_ = broken_ = read_wanted_ = false;
 }
 
 void BodyStore::append_to_memory(std::string_view bytes) {
@@ -51,14 +51,26 @@ void BodyStore::append_to_memory(std::string_view bytes) {
 }
 
 std::size_t BodyStore::room() const {
-  if (full_ || memory_.size() >= kBodyMemoryBytes) return 0;
-  return kBodyMemoryBytes - memory_.size();
+  if (full_ || memory_.size() >= memory_limit_) return 0;
+  return memory_limit_ - memory_.size();
 }
 
 void BodyStore::append(std::string_view bytes) {
   append_to_memory(bytes);
   if (bench_.bodies.of(tenant_).memory > kMaxBodyMemoryOfTenant) full_ = true;
-  if (memory_.size() >= kBodyMemoryBytes && !busy_) write_memory();
+  if (must_write() && !busy_) write_memory();
+}
+
+void BodyStore::finish() {
+  if (!busy_ && !memory_.empty() && is_memory_scarce()) write_memory();
+}
+
+bool BodyStore::is_memory_scarce() const {
+  return bench_.bodies.of(tenant_).memory > kMaxBodyMemoryOfTenant / 2;
+}
+
+bool BodyStore::must_write() const {
+  return memory_.size() >= memory_limit_ || (memory_.size() >= kBodyMemoryBytes && is_memory_scarce());
 }
 
 // --- the file --------------------------------------------------------------------------------------------
@@ -90,6 +102,7 @@ std::string_view BodyStore::at(std::uint64_t offset) {
   if (offset >= fetched_at_ && offset < fetched_at_ + fetched_.size()) {
     return std::string_view(fetched_).substr(static_cast<std::size_t>(offset - fetched_at_));
   }
+  read_wanted_ = busy_;
   if (!busy_ && !broken_) fetch(offset);
   return {};
 }
@@ -115,6 +128,7 @@ void BodyStore::on_file_job(FileJob job) {
     on_fetched(std::move(job));
   }
   on_progress_();
+  if (!busy_ && must_write()) write_memory();
 }
 
 void BodyStore::on_written(FileJob job) {
@@ -124,7 +138,7 @@ void BodyStore::on_written(FileJob job) {
     const auto written = static_cast<std::int64_t>(job.bytes.size());
     file_bytes_ += job.bytes.size();
     bench_.bodies.change(tenant_, -written, written);
-    if (memory_.size() >= kBodyMemoryBytes) write_memory();
+    if (must_write() && !read_wanted_) write_memory();
     return;
   }
   // It stays where it is for sure.
@@ -138,6 +152,7 @@ void BodyStore::on_fetched(FileJob job) {
   broken_ = !job.done;
   fetched_ = std::move(job.bytes);
   fetched_at_ = job.offset;
+  if (must_write()) write_memory();
 }
 
 }  // namespace rowhouse::gateway

@@ -1,6 +1,6 @@
-// A request's body as far as it must be kept: before a worker is occupied with it, and until it is sure that no other
-// worker needs it.  In memory at first; beyond kBodyMemoryBytes in a file without a name in the spool directory, which
-// only the pool's threads touch (file_jobs.h), so that no disk holds the loop up.
+// A body as far as it must be kept: a request's before a worker is occupied with it, and until it is sure that no other
+// worker needs it; an answer's until a slow client has taken it.  In memory at first; beyond that in a file without a
+// name in the spool directory, which only the pool's threads touch (file_jobs.h), so that no disk holds the loop up.
 //
 //   | in the file | being written | in memory |      file_bytes_, writing_bytes_, memory_
 #pragma once
@@ -36,7 +36,8 @@ class BodyBudgets {
 class BodyStore final : private FileJobListener {
  public:
   // `on_progress`: a job of the disk is done; there may be room, or bytes at the offset that was asked for.
-  BodyStore(Workbench& bench, std::function<void()> on_progress);
+  // `memory_bytes`: from here on it goes to the file.
+  BodyStore(Workbench& bench, std::function<void()> on_progress, std::size_t memory_bytes);
   ~BodyStore() override;
   BodyStore(const BodyStore&) = delete;
   BodyStore& operator=(const BodyStore&) = delete;
@@ -48,6 +49,8 @@ class BodyStore final : private FileJobListener {
 
   [[nodiscard]] std::uint64_t size() const { return file_bytes_ + writing_bytes_ + memory_.size(); }
   [[nodiscard]] bool empty() const { return size() == 0; }
+  // Of size(): not (yet) in the file.
+  [[nodiscard]] std::uint64_t memory_bytes() const { return writing_bytes_ + memory_.size(); }
   // In memory, whatever the caps: the caller has one of its own.
   void append_to_memory(std::string_view bytes);
 
@@ -55,8 +58,10 @@ class BodyStore final : private FileJobListener {
   [[nodiscard]] std::size_t room() const;
   // A cap is reached, or the disk refuses: no more can be kept, what is there can be read.
   [[nodiscard]] bool is_full() const { return full_; }
-  // REQUIRES: bytes.size() <= room().
+  // REQUIRES: bytes.size() <= room(), or the caller has another bound for what is in memory.
   void append(std::string_view bytes);
+  // No more comes: where the tenant's memory is scarce the rest goes to the file, too.
+  void finish();
 
   // What follows `offset`, up to what is at hand; empty at the end, and when it is being fetched: on_progress comes.
   // Valid until the next call.
@@ -69,10 +74,13 @@ class BodyStore final : private FileJobListener {
   void on_written(FileJob job);
   void on_fetched(FileJob job);
   void write_memory();
+  [[nodiscard]] bool is_memory_scarce() const;
+  [[nodiscard]] bool must_write() const;
   void fetch(std::uint64_t offset);
 
   Workbench& bench_;
   std::function<void()> on_progress_;
+  const std::size_t memory_limit_;
   std::uint32_t tenant_ = 0;
   std::string memory_;
   UniqueFd file_;
@@ -81,6 +89,7 @@ class BodyStore final : private FileJobListener {
   std::string fetched_;
   std::uint64_t fetched_at_ = 0;
   bool busy_ = false;  // a job has the file
+  bool read_wanted_ = false;  // at() was asked for what is in the file while it was busy: reading comes next
   bool full_ = false;
   bool broken_ = false;
 };

@@ -33,6 +33,7 @@ inline constexpr std::uint64_t kMaxLingerBytes = 64 * 1024 * 1024;
 inline constexpr std::size_t kKeptBufferBytes = 8 * 1024;  // capacity that an idle connection may keep
 inline constexpr std::size_t kReadsAfterError = 32;        // of what a broken connection still holds
 inline constexpr int kAcceptsPerEvent = 4;                 // leaves some for the other gateways
+inline constexpr int kMaxFinalAccepts = 8192;              // of a listener that goes: all that wait, and no flood
 inline constexpr std::size_t kFileReadBytes = 64 * 1024;   // a static file up to here leaves with its head
 inline constexpr std::size_t kFileSendBytes = 512 * 1024;  // of one file in one turn of the loop
 inline constexpr Duration kFileTime = std::chrono::seconds(30);  // that a disk may take to open a file
@@ -49,6 +50,13 @@ inline constexpr std::uint64_t kFreeChunkOverheadBytes = 64 * 1024;  // ... beyo
 inline constexpr std::size_t kBodyMemoryBytes = 64 * 1024;  // of one body; the rest in a file
 inline constexpr std::uint64_t kMaxBodyMemoryOfTenant = 32 * 1024 * 1024;    // in this gateway; beyond these two a
 inline constexpr std::uint64_t kMaxBodyDiskOfTenant = 1024 * 1024 * 1024;    // body goes to a worker as it comes
+
+// --- answers that slow clients have not taken yet (the caps of a tenant above count them, too) --------------
+inline constexpr std::size_t kAnswerMemoryBytes = 256 * 1024;  // of one answer beside the socket's output; twice while
+                                                               // the disk is slow, and a stream's window at most beyond
+inline constexpr std::uint64_t kMaxAnswerBytes = 64 * 1024 * 1024;  // of one answer; then the client sets the pace
+inline constexpr std::size_t kOutputLowBytes = 64 * 1024;   // unsent: what was kept may follow
+inline constexpr std::size_t kAnswerPartBytes = 64 * 1024;  // of it at once
 
 // --- workers ---------------------------------------------------------------------------------------------
 inline constexpr std::size_t kReceiveBufferBytes = 256 * 1024;  // the one buffer that everything is read into

@@ -54,10 +54,12 @@ ClientSocket::Flow ClientSocket::flush() {
   if (poll_ == nullptr || broken_) return Flow::kBroken;
   if ((events_ & UV_WRITABLE) != 0) return Flow::kBlocked;
   while (!output_.empty()) {
-    const std::string_view bytes = output_.view();
+    const std::string_view bytes = output_.view().substr(0, allowance_);
+    if (bytes.empty()) return Flow::kPaced;
     const ssize_t count = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     if (count >= 0) {
       output_.consume(static_cast<std::size_t>(count));
+      allowance_ -= static_cast<std::uint64_t>(count);
     } else if (errno == EAGAIN) {
       wait_writable();
       return Flow::kBlocked;
@@ -69,7 +71,7 @@ ClientSocket::Flow ClientSocket::flush() {
 }
 
 ClientSocket::Flow ClientSocket::send_file(int file, std::uint64_t& offset, std::uint64_t& count) {
-  std::uint64_t share = std::min<std::uint64_t>(count, kFileSendBytes);
+  std::uint64_t share = std::min({count, static_cast<std::uint64_t>(kFileSendBytes), allowance_});
   while (share > 0) {
     auto position = static_cast<off_t>(offset);
     const ssize_t sent = ::sendfile(socket_.get(), file, &position, static_cast<std::size_t>(share));
@@ -78,6 +80,7 @@ ClientSocket::Flow ClientSocket::send_file(int file, std::uint64_t& offset, std:
       offset += bytes;
       count -= bytes;
       share -= bytes;
+      allowance_ -= bytes;
     } else if (sent < 0 && errno == EAGAIN) {
       break;
     } else if (sent == 0 || errno != EINTR) {
@@ -85,6 +88,7 @@ ClientSocket::Flow ClientSocket::send_file(int file, std::uint64_t& offset, std:
     }
   }
   if (count == 0) return Flow::kDone;
+  if (allowance_ == 0) return Flow::kPaced;
   // The rest waits for the socket, or for the next turn of the loop.
   wait_writable();
   return Flow::kBlocked;

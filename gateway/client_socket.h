@@ -22,7 +22,8 @@ class ClientSocketListener {
 
 class ClientSocket {
  public:
-  enum class Flow : std::uint8_t { kDone, kBlocked, kBroken };
+  // kPaced: the allowance is used up.
+  enum class Flow : std::uint8_t { kDone, kBlocked, kBroken, kPaced };
   struct Received {
     Flow flow = Flow::kDone;  // kBlocked: nothing there; kBroken: the connection is dead
     std::size_t bytes = 0;    // 0 with kDone: the client sends no more
@@ -36,6 +37,9 @@ class ClientSocket {
   void set_reading(Reading reading);
   [[nodiscard]] bool is_open() const { return poll_ != nullptr; }
 
+  // How much may be written until this is said again; no limit where it never is.
+  void set_allowance(std::uint64_t bytes) { allowance_ = bytes; }
+  [[nodiscard]] std::uint64_t allowance() const { return allowance_; }
   // Bytes to write: appended here, written by flush().
   [[nodiscard]] ByteQueue& output() { return output_; }
   // Writes the output, then up to `count` bytes of `file` from `offset`, which moves on.  kBlocked:
@@ -58,6 +62,7 @@ class ClientSocket {
   ClientSocketListener& listener_;
   UniqueFd socket_;
   ByteQueue output_;
+  std::uint64_t allowance_ = ~std::uint64_t{0};
   int events_ = UV_READABLE;
   bool broken_ = false;
   std::unique_ptr<Poll> poll_;

@@ -43,13 +43,14 @@ constexpr auto kSentences = std::to_array<Sentence>({
     {Cause::kQueueTimeout, 0, "The site is very busy and did not get to this request in time."},
     {Cause::kBackoff, 0, "The application is failing to start. It is tried again shortly."},
     {Cause::kStopped, 0, "The site has been switched off."},
-    {Cause::kSuspended, 0, "The site has been suspended."},
+    {Cause::kSuspended, 0, "This site is suspended. If it is yours, please ask your hosting provider."},
     {Cause::kRequestTimeout, 0, "The application took too long to answer."},
     {Cause::kForbidden, 404, "There is no such file here."},
     {Cause::kForbidden, 405, "Files can be fetched here, and nothing else."},
     {Cause::kFileMode, 0, "This file is not public."},
     {Cause::kFileOwner, 0, "This file is not public."},
     {Cause::kFileLinks, 0, "This file is not public."},
+    {Cause::kConnections, 0, "There are too many visitors at the moment. Please try again soon."},
     {Cause::kSpool, 0, "The server could not read back what you sent. Please try again."},
     {Cause::kForbidden, 0, "This file is not public."},
     {Cause::kNone, 500, "The application failed while it worked on this request."},
@@ -87,7 +88,8 @@ void append_number(std::string& out, std::uint64_t value) {
 }
 
 std::string html_body(const ErrorAnswer& answer) {
-  const std::string_view reason = standard_reason(answer.status);
+  const bool suspended = answer.cause == Cause::kSuspended;
+  const std::string_view reason = suspended ? "Site suspended" : standard_reason(answer.status);
   std::string body =
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
       "<meta name=\"viewport\" content=\"width=device-width\"><title>";

@@ -33,7 +33,7 @@ Exchange::Exchange(Workbench& bench, ExchangeClient& client)
     : bench_(bench),
       client_(client),
       queue_deadline_(bench.deadlines, [this] { on_queue_time_over(); }),
-      kept_(bench, [this] { on_body_progress(); }) {}
+      kept_(bench, [this] { on_body_progress(); }, kBodyMemoryBytes) {}
 
 void Exchange::reset() {
   request_.forget();
@@ -49,6 +49,9 @@ void Exchange::reset() {
   length_left_ = received_ = credited_ = 0;
   held_since_.reset();
   held_ = {};
+  keeps_answer_ = false;
+  unsent_ = 0;
+  forget_answer();
 }
 
 void Exchange::release_buffers() {
@@ -127,6 +130,7 @@ void Exchange::on_response(const proto::ResponseHead& head) {
   bodyless_ = request_.is_head() || is_bodyless_status(head.status);
   has_length_ = checked.value().has_length && !bodyless_;
   length_left_ = checked.value().length;
+  keeps_answer_ = app_->options().buffer_responses && !bodyless_;
   client_.on_response(head, checked.value());
 }
 
@@ -144,46 +148,6 @@ void Exchange::on_tunnel(const proto::ResponseHead& head) {
   tally_.status = head.status;
   stream_->deadline.clear();
   client_.on_tunnel(head);
-}
-
-void Exchange::on_data(std::string_view bytes) {
-  received_ += bytes.size();
-  hold_response();
-  if (bodyless_) bytes = {};
-  const bool too_much = has_length_ && bytes.size() > length_left_;
-  if (too_much) bytes = bytes.substr(0, static_cast<std::size_t>(length_left_));
-  if (has_length_) length_left_ -= bytes.size();
-  tally_.bytes_out += bytes.size();
-  if (too_much) stop_stream(AbortReason::kBadResponse);
-  client_.on_response_data(bytes);
-  if (too_much) cut(Cause::kBadResponse);
-}
-
-// The worker waits for credit from here on; its request's time does not pass meanwhile.
-void Exchange::hold_response() {
-  if (!held_since_ && stream_->receive_window < proto::kMaxDataBytes) held_since_ = bench_.turn.now();
-}
-
-void Exchange::note_unsent(std::size_t unsent) {
-  if (state_ != ExchangeState::kRunning) return;
-  const std::uint64_t waiting = received_ - credited_;
-  if (waiting < unsent + kCreditStepBytes) return;
-  const std::uint64_t taken = waiting - unsent;
-  credited_ += taken;
-  worker_->channel().grant(*stream_, static_cast<std::uint32_t>(taken));
-  if (!held_since_ || stream_->receive_window < proto::kMaxDataBytes) return;
-  held_ += bench_.turn.now() - *held_since_;
-  held_since_.reset();
-}
-
-void Exchange::on_end(const proto::End&) {
-  stream_ = nullptr;
-  if (has_length_ && length_left_ > 0) {
-    cut(Cause::kBadResponse);
-    return;
-  }
-  leave(Cause::kNone);
-  client_.on_response_end();
 }
 
 void Exchange::on_abort(AbortReason reason) {
@@ -278,6 +242,8 @@ void Exchange::abandon() {
   if (state_ == ExchangeState::kQueued) app_->leave_queue(*this);
   if (state_ == ExchangeState::kRunning) stop_stream(AbortReason::kClientGone);
   if (app_ != nullptr) leave(Cause::kNone);
+  state_ = ExchangeState::kIdle;
+  forget_answer();
 }
 
 void Exchange::leave(Cause cause) {
@@ -304,11 +270,6 @@ void Exchange::fail(const Refusal& refusal) {
   } else {
     refuse(refusal);
   }
-}
-
-void Exchange::cut(Cause cause) {
-  leave(cause);
-  client_.on_response_cut();
 }
 
 }  // namespace rowhouse::gateway

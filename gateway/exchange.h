@@ -5,10 +5,12 @@
 //
 //   kIdle --begin--> kCollecting --whole body--> kQueued --dispatch--> kRunning --END, ABORT, loss--> kIdle
 //      '--- no body, or `buffering: off` ----------^  ^------ the worker never ran it ------'
+//   kRunning --END, ABORT, loss, while the client has not taken everything--> kDelivering --all taken--> kIdle
 //   From every state abandon() leads to kIdle.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -47,7 +49,7 @@ class ExchangeClient {
   virtual void on_body_wanted() = 0;
 };
 
-enum class ExchangeState : std::uint8_t { kIdle, kCollecting, kQueued, kRunning };
+enum class ExchangeState : std::uint8_t { kIdle, kCollecting, kQueued, kRunning, kDelivering };
 
 // What is told about a request when it is over.
 struct ExchangeTally {
@@ -58,6 +60,8 @@ struct ExchangeTally {
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;
   std::uint64_t error_id = 0;
+  std::uint32_t cpu_us = proto::kUnknownUs;       // the worker's word, as in proto::AccessRecord
+  std::uint32_t gil_wait_us = proto::kUnknownUs;  // likewise
   Instant head_at{};    // the head was complete
   Instant queued_at{};  // submitted to the app
   Instant sent_at{};    // sent to a worker, the last time
@@ -91,7 +95,8 @@ class Exchange final : private StreamListener {
   void send_body(std::string_view bytes, proto::BodyPart part);
   // When the client has kept the worker waiting too long for what it sent; nothing while nobody waits for it.
   [[nodiscard]] std::optional<Instant> body_due_at() const;
-  // The client has `unsent` bytes of the answer still before it: what it took becomes the worker's credit.
+  // The client has `unsent` bytes of the answer still before it: what it took, or what is kept in its place, becomes
+  // the worker's credit.
   void note_unsent(std::size_t unsent);
   // The client has gone or broke the rules: nobody waits for the answer.
   void abandon();
@@ -123,6 +128,18 @@ class Exchange final : private StreamListener {
   void send_kept();
   void forget_replay();
   void drop_kept();
+  // The answer's body (exchange_answer.cc).
+  enum class AnswerEnd : std::uint8_t { kWhole, kCut };
+  void deliver(std::string_view bytes);
+  void pass_kept_on();
+  void credit_worker();
+  void on_answer_progress();
+  void note_costs(const proto::End& end);
+  void end_answer(AnswerEnd end);
+  void tell_end(AnswerEnd end);
+  void forget_answer();
+  [[nodiscard]] bool has_kept_answer() const { return answer_ != nullptr && !answer_->empty(); }
+  [[nodiscard]] bool answer_takes_more() const;
   void hold_response();
   [[nodiscard]] Duration client_time() const;
   [[nodiscard]] RunningRequest running_request() const;
@@ -168,6 +185,11 @@ class Exchange final : private StreamListener {
   std::uint64_t length_left_ = 0;
   std::uint64_t received_ = 0;  // DATA
   std::uint64_t credited_ = 0;
+  bool keeps_answer_ = false;            // a slow client does not hold its worker back
+  std::size_t unsent_ = 0;               // before the client, as far as is known
+  std::unique_ptr<BodyStore> answer_;    // what follows that; made for the first client that needs it
+  std::uint64_t answer_sent_ = 0;        // of answer_
+  std::optional<AnswerEnd> answer_end_;  // kDelivering
   std::optional<Instant> held_since_;  // the worker has no credit because the client does not read
   Duration held_{};
 };

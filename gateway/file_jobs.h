@@ -1,5 +1,5 @@
 // Work that may wait for a disk, done in libuv's pool of threads so that the loop never does: opening a file
-// whose names are not in memory, reading what sendfile(2) would have to fetch, keeping a request's body.  One job of a tenant is in the
+// whose names are not in memory, reading what sendfile(2) would have to fetch, keeping a body.  One job of a tenant is in the
 // pool at a time, so that a tenant on a slow disk keeps one thread and not all of them (law 6).
 #pragma once
 

@@ -1,5 +1,6 @@
 #include "gateway/gateway.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "base/log.h"
@@ -55,8 +56,7 @@ Status Gateway::on_message(const proto::GatewaySetup& message, UniqueFd access_l
   const std::size_t share = std::max<std::size_t>(max_connections_ / kMinClientsToFill, 1);
   clients_.emplace(message.connections_per_address != 0 ? message.connections_per_address : share);
   for (EarlyListener& early : early_listeners_) {
-    listeners_.push_back(
-        std::make_unique<Listener>(loop_.get(), std::move(early.socket), early.preface, *this));
+    listen_on(std::move(early.socket), early.identity);
   }
   early_listeners_.clear();
   link_.send(proto::GatewayReady{});
@@ -93,11 +93,44 @@ Status Gateway::on_message(const proto::TrustedProxy& message) {
 Status Gateway::on_message(const proto::Listener& message, UniqueFd socket) {
   RH_TRY(set_nonblocking(socket.get()));
   if (retiring_) return {};
-  const Preface preface = message.proxy_protocol ? Preface::kProxyHeader : Preface::kNone;
+  const ListenerIdentity identity{message.listener,
+                                  message.proxy_protocol ? Preface::kProxyHeader : Preface::kNone};
   if (access_log_ == nullptr) {
-    early_listeners_.push_back({std::move(socket), preface});
+    early_listeners_.push_back({std::move(socket), identity});
   } else {
-    listeners_.push_back(std::make_unique<Listener>(loop_.get(), std::move(socket), preface, *this));
+    listen_on(std::move(socket), identity);
+  }
+  return {};
+}
+
+// One that is known already stays, unless its clients shall begin otherwise.
+void Gateway::listen_on(UniqueFd socket, const ListenerIdentity& identity) {
+  std::unique_ptr<Listener> known = take_listener(identity.number);
+  if (known == nullptr || known->identity().preface != identity.preface) {
+    known = std::make_unique<Listener>(loop_.get(), std::move(socket), identity, *this);
+  }
+  listeners_.push_back(std::move(known));
+}
+
+std::unique_ptr<Listener> Gateway::take_listener(std::uint32_t number) {
+  const auto found = std::find_if(listeners_.begin(), listeners_.end(),
+                                  [number](const auto& known) { return known->identity().number == number; });
+  if (found == listeners_.end()) return nullptr;
+  std::unique_ptr<Listener> taken = std::move(*found);
+  listeners_.erase(found);
+  return taken;
+}
+
+Status Gateway::on_message(const proto::ListenerGone& message) {
+  std::erase_if(early_listeners_,
+                [&](const EarlyListener& early) { return early.identity.number == message.listener; });
+  const std::unique_ptr<Listener> gone = take_listener(message.listener);
+  if (gone == nullptr) return {};
+  bench_.turn.refresh();
+  gone->take_the_rest();
+  // From the end, as in Retire.
+  for (std::size_t i = connections_.size(); i-- > 0;) {
+    if (connections_[i]->address().listener == message.listener) connections_[i]->retire();
   }
   return {};
 }

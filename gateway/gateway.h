@@ -38,6 +38,7 @@ class Gateway final : public SupervisorListener,
   Status on_message(const proto::SpoolDirectory& message, UniqueFd directory) override;
   Status on_message(const proto::TrustedProxy& message) override;
   Status on_message(const proto::Listener& message, UniqueFd socket) override;
+  Status on_message(const proto::ListenerGone& message) override;
   Status on_message(const proto::AppBegin& message) override;
   Status on_message(const proto::AppRoute& message) override;
   Status on_message(const proto::AppStatic& message, UniqueFd root) override;
@@ -56,6 +57,8 @@ class Gateway final : public SupervisorListener,
   void on_supervisor_lost(const Error& error) override;
 
   void on_client(UniqueFd socket, ClientAddress address, Preface preface) override;
+  void listen_on(UniqueFd socket, const ListenerIdentity& identity);
+  std::unique_ptr<Listener> take_listener(std::uint32_t number);
   [[nodiscard]] bool admit(ClientAddress& address) override;
   void on_fault(const ClientAddress& address) override;
   void on_connection_closed(Http1Connection& connection) override;
@@ -83,7 +86,7 @@ class Gateway final : public SupervisorListener,
   std::vector<std::unique_ptr<Listener>> listeners_;
   struct EarlyListener {
     UniqueFd socket;
-    Preface preface;
+    ListenerIdentity identity;
   };
   std::vector<EarlyListener> early_listeners_;  // that came before GatewaySetup
   std::vector<std::unique_ptr<Http1Connection>> connections_;

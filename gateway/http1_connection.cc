@@ -56,6 +56,7 @@ void Http1Connection::on_readable() {
   switch (received.flow) {
     case Flow::kBlocked: return;
     case Flow::kBroken: on_client_gone(); return;
+    case Flow::kPaced:
     case Flow::kDone: break;
   }
   if (received.bytes == 0) {
@@ -275,7 +276,9 @@ void Http1Connection::route(const CheckedHead& head) {
 }
 
 void Http1Connection::follow(const SiteMatch& match, const CheckedHead& head) {
-  if (const auto* refusal = std::get_if<Refusal>(&match)) {
+  if (const auto crowded = join_tenant_of(match)) {
+    on_refused(*crowded);
+  } else if (const auto* refusal = std::get_if<Refusal>(&match)) {
     on_refused(*refusal);
   } else if (const auto* file = std::get_if<StaticMatch>(&match)) {
     serve_static(*file, head);

@@ -21,6 +21,7 @@
 #include "gateway/http1_request.h"
 #include "gateway/http1_writer.h"
 #include "gateway/listener.h"
+#include "gateway/pacer.h"
 #include "gateway/redirect.h"
 #include "gateway/sites.h"
 #include "gateway/static_answer.h"
@@ -57,6 +58,7 @@ struct ConnectionPlace {
 class Http1Connection final : public Mortal,
                               private ClientSocketListener,
                               private ExchangeClient,
+                              private PacedWriter,
                               private BodySink,
                               private FileJobListener {
  public:
@@ -96,6 +98,8 @@ class Http1Connection final : public Mortal,
   void route(const CheckedHead& head);
   void follow(const SiteMatch& match, const CheckedHead& head);
   void serve_app(const CheckedHead& head);
+  [[nodiscard]] std::optional<Refusal> join_tenant_of(const SiteMatch& match);
+  void leave_tenant();
   void answer_redirect(const RedirectMatch& match, const CheckedHead& head);
   void answer_asterisk();
 
@@ -129,7 +133,10 @@ class Http1Connection final : public Mortal,
 
   // Writing.
   void on_writable() override;
+  void on_turn_to_write() override { flush_task_.schedule(); }
   void flush();
+  ClientSocket::Flow flush_paced();
+  [[nodiscard]] bool is_paced() const;
   void on_answered();
   void start_next();
   void end_after_answer();
@@ -149,6 +156,7 @@ class Http1Connection final : public Mortal,
   ConnectionPlace place_;
   ClientAddress address_;
   std::size_t index_ = 0;
+  Tenant* tenant_ = nullptr;  // whose site was asked for last; counts this connection
   State state_ = State::kHead;
   ClientSocket socket_;
   ByteQueue input_;

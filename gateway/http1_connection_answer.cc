@@ -117,7 +117,9 @@ void Http1Connection::on_refused(const Refusal& refusal) {
   answer.head_only = request.is_head();
   answer.json = prefers_json(request.accept);
   answer.date = bench_.turn.date();
-  if (tally.app != 0 && !answer.json) answer.page = place_.sites.page(tally.app, refusal.status);
+  // Nothing of a suspended tenant is shown, its pages included.
+  const bool own_page = tally.app != 0 && !answer.json && refusal.cause != Cause::kSuspended;
+  if (own_page) answer.page = place_.sites.page(tally.app, refusal.status);
   if (refusal.status == 400 && refusal.cause == Cause::kBadRequest) place_.listener.on_fault(address_);
   append_error_answer(socket_.output().tail(), answer);
   finish_answer();
@@ -148,8 +150,7 @@ void Http1Connection::flush() {
   if (state_ == State::kClosed || state_ == State::kLingering || warming_) return;
   const std::uint64_t before = socket_.output().size() + file_left_;
   if (compressing_) flush_compressed();
-  Flow flow = socket_.flush();
-  if (flow == Flow::kDone && has_file_left()) flow = flush_file();
+  const Flow flow = flush_paced();
   if (flow == Flow::kBroken) {
     on_client_gone();
     return;
@@ -159,7 +160,8 @@ void Http1Connection::flush() {
   if (unsent != before) writer_.on_output_taken();
   blocked_ = flow == Flow::kBlocked;
   exchange_.note_unsent(socket_.output().size());
-  if (flow == Flow::kDone && state_ == State::kFlushing) on_answered();
+  // What was kept may have followed just now.
+  if (flow == Flow::kDone && state_ == State::kFlushing && socket_.output().empty()) on_answered();
   settle();
 }
 
@@ -226,6 +228,8 @@ void Http1Connection::record(Outcome outcome) {
   record.queue_us = us_between(tally.queued_at, sent_at);
   record.app_us = us_between(tally.sent_at, tally.ended_at);
   record.total_us = us_between(tally.head_at, now);
+  record.cpu_us = tally.cpu_us;
+  record.gil_wait_us = tally.gil_wait_us;
   record.error_id = tally.error_id;
   record.method = request.method;
   record.target = request.target;
@@ -236,6 +240,7 @@ void Http1Connection::record(Outcome outcome) {
   record.user_agent = request.user_agent;
   record.request_id = request.id();
   record.version = request.version;
+  if (tally.app != 0) record.format = place_.sites.access_format(tally.app);
   place_.access_log.record(record);
 }
 

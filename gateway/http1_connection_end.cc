@@ -20,6 +20,7 @@ std::optional<Instant> Http1Connection::next_deadline() {
     case State::kFile:
       return state_at_ + kFileTime;
     case State::kFlushing:
+      if (is_paced()) break;  // it is not the client that waits
       return write_at_ + kWriteIdleTime;
     case State::kDraining:
       return state_at_ + kBodyIdleTime;
@@ -112,6 +113,7 @@ void Http1Connection::linger() {
   state_ = State::kLingering;
   state_at_ = bench_.turn.now();
   unread_bytes_ = 0;
+  if (tenant_ != nullptr) tenant_->pacer.leave(*this);
   socket_.shut_writing();
   input_.clear();
 }
@@ -120,6 +122,7 @@ void Http1Connection::close() {
   if (state_ == State::kClosed) return;
   state_ = State::kClosed;
   forget_file();
+  leave_tenant();
   socket_.close();
   deadline_.clear();
   place_.listener.on_connection_closed(*this);

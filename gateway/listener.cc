@@ -56,10 +56,10 @@ UniqueFd open_reserve() {
 
 }  // namespace
 
-Listener::Listener(uv_loop_t* loop, UniqueFd socket, Preface preface, ClientListener& clients)
+Listener::Listener(uv_loop_t* loop, UniqueFd socket, const ListenerIdentity& identity, ClientListener& clients)
     : clients_(clients),
       socket_(std::move(socket)),
-      preface_(preface),
+      identity_(identity),
       port_(port_of(socket_.get())),
       reserve_(open_reserve()),
       poll_(loop, socket_.get(), [this](int) { on_ready(); }) {
@@ -71,6 +71,12 @@ Listener::Listener(uv_loop_t* loop, UniqueFd socket, Preface preface, ClientList
 
 void Listener::on_ready() {
   for (int i = 0; i < kAcceptsPerEvent; ++i) {
+    if (!accept_one()) return;
+  }
+}
+
+void Listener::take_the_rest() {
+  for (int i = 0; i < kMaxFinalAccepts; ++i) {
     if (!accept_one()) return;
   }
 }
@@ -87,7 +93,8 @@ bool Listener::accept_one() {
   Endpoint from = endpoint_of(remote);
   ClientAddress address{std::move(from.host), from.port, port_, client_number(remote.any)};
   address.bytes = address_bytes(remote.any);
-  clients_.on_client(std::move(client), std::move(address), preface_);
+  address.listener = identity_.number;
+  clients_.on_client(std::move(client), std::move(address), identity_.preface);
   return true;
 }
 

@@ -14,6 +14,12 @@ namespace rowhouse::gateway {
 // What a connection begins with.
 enum class Preface : std::uint8_t { kNone, kProxyHeader };
 
+// A listener as the supervisor names it.
+struct ListenerIdentity {
+  std::uint32_t number = 0;
+  Preface preface = Preface::kNone;
+};
+
 class ClientListener {
  public:
   virtual ~ClientListener() = default;
@@ -22,9 +28,13 @@ class ClientListener {
 
 class Listener {
  public:
-  Listener(uv_loop_t* loop, UniqueFd socket, Preface preface, ClientListener& clients);
+  Listener(uv_loop_t* loop, UniqueFd socket, const ListenerIdentity& identity, ClientListener& clients);
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
+
+  [[nodiscard]] const ListenerIdentity& identity() const { return identity_; }
+  // Accepts everybody who waits, before it goes.
+  void take_the_rest();
 
  private:
   void on_ready();
@@ -34,7 +44,7 @@ class Listener {
 
   ClientListener& clients_;
   UniqueFd socket_;
-  const Preface preface_;
+  const ListenerIdentity identity_;
   const std::uint16_t port_;
   UniqueFd reserve_;  // given up for a moment when descriptors have run out, to tell a client so
   Poll poll_;

@@ -23,6 +23,7 @@ struct ClientAddress {
   std::optional<AddressBytes> bytes;  // nothing on a UNIX socket
   bool counted = false;      // among the connections of its client
   bool trusted = false;      // a proxy that may say who its client is
+  std::uint32_t listener = 0;  // where it came in
 };
 
 inline constexpr std::size_t kRequestIdBytes = 16;

@@ -64,6 +64,30 @@ class AppShare {
   std::uint32_t count_ = 0;
 };
 
+// A row of what apps' tenants have of the network.
+class TrafficShare {
+ public:
+  TrafficShare() = default;
+  TrafficShare(proto::TrafficCell* row, std::uint32_t own, std::uint32_t count)
+      : row_(row), own_(own), count_(count) {}
+  [[nodiscard]] proto::TrafficCell& own() const { return row_[own_]; }
+  [[nodiscard]] std::uint32_t connections() const {
+    std::uint32_t sum = 0;
+    for (std::uint32_t i = 0; i < count_; ++i) sum += row_[i].connections.load(std::memory_order_relaxed);
+    return sum;
+  }
+  [[nodiscard]] std::uint64_t bytes_out() const {
+    std::uint64_t sum = 0;
+    for (std::uint32_t i = 0; i < count_; ++i) sum += row_[i].bytes_out.load(std::memory_order_relaxed);
+    return sum;
+  }
+
+ private:
+  proto::TrafficCell* row_ = nullptr;
+  std::uint32_t own_ = 0;
+  std::uint32_t count_ = 0;
+};
+
 // The shared table, mapped.
 class ShareTable {
  public:
@@ -77,6 +101,7 @@ class ShareTable {
   // REQUIRES: map() succeeded; the row is below its cap.
   [[nodiscard]] WorkerShare worker(std::uint32_t row) { return {table_->workers[row], own_, count_}; }
   [[nodiscard]] AppShare app(std::uint32_t row) { return {table_->apps[row], own_, count_}; }
+  [[nodiscard]] TrafficShare traffic(std::uint32_t row) { return {table_->traffic[row], own_, count_}; }
 
  private:
   proto::SharedTable* table_ = nullptr;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "base/files.h"
 #include "base/log.h"
@@ -55,6 +56,8 @@ bool is_content_type(std::string_view text) {
 AppOptions options_of(proto::GatewayPart& part) {
   AppOptions options;
   options.buffering = part.buffering;
+  options.buffer_responses = part.buffer_responses;
+  if (part.json_access_log) options.access_format = proto::AccessFormat::kJson;
   for (proto::GatewayPart::Page& page : part.pages) {
     if (page.first_status < 400 || page.last_status > 599) continue;
     options.pages.push_back({page.first_status, page.last_status, std::move(page.html)});
@@ -95,27 +98,30 @@ std::variant<Sites::Place, RedirectMatch, Refusal> Sites::find_place(std::string
     case RouteMatch::Kind::kFound: break;
   }
   const Site& site = sites_.at(route.app);
-  if (route.route < site.redirects.size() && site.redirects[route.route].status != 0) {
-    return RedirectMatch{route.app, &site.redirects[route.route], route.prefix_bytes};
+  const bool redirects = route.route < site.redirects.size() && site.redirects[route.route].status != 0;
+  if (redirects && !site.app->is_suspended()) {
+    return RedirectMatch{route.app, &site.redirects[route.route], route.prefix_bytes, site.tenant};
   }
   return Place{&site, route};
 }
 
 SiteMatch Sites::find(std::string_view host, std::string_view path) const {
   if (acme_.root.valid() && path.starts_with(kAcmePrefix)) {
-    return StaticMatch{0, &acme_, acme_.owner, path.substr(kAcmePrefix.size())};
+    return StaticMatch{0, &acme_, acme_.owner, path.substr(kAcmePrefix.size()), nullptr};
   }
   const auto found = find_place(host, path);
   if (const auto* refusal = std::get_if<Refusal>(&found)) return *refusal;
   if (const auto* redirect = std::get_if<RedirectMatch>(&found)) return *redirect;
   const auto& [site, route] = *std::get_if<Place>(&found);
+  // The app refuses for its files too.
+  if (site->app->is_suspended()) return AppMatch{site->app.get(), route.prefix_bytes};
   const std::string_view below = path.substr(route.prefix_bytes);
   for (const StaticPrefix& known : site->statics) {
     if (below.starts_with(known.prefix)) {
-      return StaticMatch{route.app, &known, known.owner, below.substr(known.prefix.size())};
+      return StaticMatch{route.app, &known, known.owner, below.substr(known.prefix.size()), site->tenant};
     }
   }
-  return AppMatch{site->app.get(), route.prefix_bytes};
+  return AppMatch{site->app.get(), route.prefix_bytes, site->tenant};
 }
 
 SiteMatch Sites::find_app(std::string_view host, std::string_view path) const {
@@ -123,7 +129,7 @@ SiteMatch Sites::find_app(std::string_view host, std::string_view path) const {
   if (const auto* refusal = std::get_if<Refusal>(&found)) return *refusal;
   if (const auto* redirect = std::get_if<RedirectMatch>(&found)) return *redirect;
   const auto& [site, route] = *std::get_if<Place>(&found);
-  return AppMatch{site->app.get(), route.prefix_bytes};
+  return AppMatch{site->app.get(), route.prefix_bytes, site->tenant};
 }
 
 Status Sites::on_begin(const proto::AppBegin& message) {
@@ -197,7 +203,7 @@ Status Sites::on_commit(const proto::AppCommit& message) {
   site.statics = std::move(draft.statics);
   site.redirects = redirects_of(draft.part, draft.routes.size());
   site.app->set_options(options_of(draft.part));
-  set_rate(site, draft.begin);
+  set_tenant(site, draft.begin);
   std::sort(site.statics.begin(), site.statics.end(),
             [](const StaticPrefix& a, const StaticPrefix& b) { return a.prefix.size() > b.prefix.size(); });
   router_.set_routes(message.app, std::move(draft.routes));
@@ -209,7 +215,7 @@ void Sites::on_remove(const proto::AppRemove& message) {
   router_.remove_app(message.app);
   const auto found = sites_.find(message.app);
   if (found == sites_.end()) return;
-  leave_rate(found->second, message.app);
+  leave_tenant(found->second, message.app);
   std::unique_ptr<App> app = std::move(found->second.app);
   sites_.erase(found);
   app->remove();
@@ -221,6 +227,11 @@ const std::string* Sites::page(std::uint32_t app, std::uint16_t status) const {
   return found == sites_.end() ? nullptr : found->second.app->options().page(status);
 }
 
+proto::AccessFormat Sites::access_format(std::uint32_t app) const {
+  const auto found = sites_.find(app);
+  return found == sites_.end() ? proto::AccessFormat::kCombined : found->second.app->options().access_format;
+}
+
 void Sites::set_acme_directory(UniqueFd root, std::uint32_t owner) {
   acme_.prefix = kAcmePrefix;
   acme_.root = std::move(root);
@@ -228,21 +239,36 @@ void Sites::set_acme_directory(UniqueFd root, std::uint32_t owner) {
   acme_.fallback = true;  // a tenant may have a client of its own
 }
 
-void Sites::set_rate(Site& site, const proto::AppBegin& begin) {
-  if (site.tenant != begin.tenant.view()) leave_rate(site, begin.app);
-  site.tenant = begin.tenant.str();
-  TenantRate& rate = rates_[site.tenant];
-  rate.set_rate(begin.rate);
-  rate.set_app(begin.app, shares_.app(begin.slot));
-  site.app->set_rate(begin.rate != 0 ? &rate : nullptr);
+void Sites::set_tenant(Site& site, const proto::AppBegin& begin) {
+  if (site.tenant != nullptr && site.tenant->name != begin.tenant.view()) leave_tenant(site, begin.app);
+  std::unique_ptr<Tenant>& known = tenants_[begin.tenant.str()];
+  if (known == nullptr) known = std::make_unique<Tenant>(begin.tenant.str(), bench_.deadlines);
+  Tenant& tenant = *known;
+  site.tenant = &tenant;
+  tenant.rate.set_rate(begin.rate);
+  tenant.rate.set_app(begin.app, shares_.app(begin.slot));
+  site.app->set_rate(begin.rate != 0 ? &tenant.rate : nullptr);
+  tenant.traffic.set_app(begin.app, shares_.traffic(begin.slot));
+  tenant.traffic.set_limits({begin.connections, begin.bytes_out});
+  tenant.pacer.on_limits(bench_.turn.now());
 }
 
-void Sites::leave_rate(Site& site, std::uint32_t app) {
-  const auto known = rates_.find(site.tenant);
+void Sites::leave_tenant(Site& site, std::uint32_t app) {
+  Tenant* const tenant = std::exchange(site.tenant, nullptr);
   site.app->set_rate(nullptr);
-  if (known == rates_.end()) return;
-  known->second.remove_app(app);
-  if (!known->second.has_apps()) rates_.erase(known);
+  if (tenant == nullptr) return;
+  tenant->rate.remove_app(app);
+  tenant->traffic.remove_app(app);
+  forget_if_unused(*tenant);
+}
+
+void Sites::leave(Tenant& tenant) {
+  tenant.traffic.leave();
+  forget_if_unused(tenant);
+}
+
+void Sites::forget_if_unused(Tenant& tenant) {
+  if (!tenant.traffic.has_apps() && tenant.traffic.connections() == 0) tenants_.erase(std::string(tenant.name));
 }
 
 App* Sites::app_of(std::uint32_t number, std::string_view message) const {

@@ -17,6 +17,7 @@
 #include "gateway/refusal.h"
 #include "gateway/router.h"
 #include "gateway/share.h"
+#include "gateway/tenant.h"
 #include "gateway/workbench.h"
 #include "proto/gateway_messages.h"
 #include "proto/gateway_part.h"
@@ -36,6 +37,7 @@ struct StaticPrefix {
 struct AppMatch {
   App* app = nullptr;
   std::size_t prefix_bytes = 0;  // of the path that belong to the route
+  Tenant* tenant = nullptr;
 };
 // A static file, in place of the app.
 struct StaticMatch {
@@ -43,12 +45,14 @@ struct StaticMatch {
   const StaticPrefix* place = nullptr;  // valid during this event
   std::uint32_t owner = 0;
   std::string_view relative;  // part of the path given
+  Tenant* tenant = nullptr;   // null: a file of the host's
 };
 // Another address, in place of both.
 struct RedirectMatch {
   std::uint32_t app = 0;
   const Redirect* redirect = nullptr;  // valid during this event
   std::size_t prefix_bytes = 0;
+  Tenant* tenant = nullptr;
 };
 using SiteMatch = std::variant<AppMatch, StaticMatch, RedirectMatch, Refusal>;
 
@@ -64,6 +68,11 @@ class Sites {
   [[nodiscard]] SiteMatch find_app(std::string_view host, std::string_view path) const;
   // The tenant's page in place of ours; null: none.
   [[nodiscard]] const std::string* page(std::uint32_t app, std::uint16_t status) const;
+  // How the app's access log is written; 0: of no app.
+  [[nodiscard]] proto::AccessFormat access_format(std::uint32_t app) const;
+
+  // A connection that had entered the tenant (TenantTraffic::enter) leaves it.
+  void leave(Tenant& tenant);
 
   // Answers for hosts that nobody has; empty: nobody does.
   void set_default_site(std::string host) { default_site_ = std::move(host); }
@@ -102,7 +111,7 @@ class Sites {
   };
   struct Site {
     std::unique_ptr<App> app;
-    std::string tenant;
+    Tenant* tenant = nullptr;
     std::vector<StaticPrefix> statics;  // longest prefix first
     std::vector<Redirect> redirects;    // by number of the route; empty: none at all
   };
@@ -113,8 +122,9 @@ class Sites {
 
   [[nodiscard]] std::variant<Place, RedirectMatch, Refusal> find_place(std::string_view host,
                                                                        std::string_view path) const;
-  void set_rate(Site& site, const proto::AppBegin& begin);
-  void leave_rate(Site& site, std::uint32_t app);
+  void set_tenant(Site& site, const proto::AppBegin& begin);
+  void leave_tenant(Site& site, std::uint32_t app);
+  void forget_if_unused(Tenant& tenant);
   [[nodiscard]] App* app_of(std::uint32_t number, std::string_view message) const;
 
   Workbench& bench_;
@@ -123,7 +133,7 @@ class Sites {
   Router router_;
   std::string default_site_;
   StaticPrefix acme_;  // without a root: none
-  std::unordered_map<std::string, TenantRate> rates_;  // by name of the tenant
+  std::unordered_map<std::string, std::unique_ptr<Tenant>> tenants_;  // by name; with an app or a connection
   std::unordered_map<std::uint32_t, Site> sites_;
   std::unordered_map<std::uint32_t, Draft> drafts_;
 };

@@ -68,6 +68,7 @@ Status SupervisorLink::dispatch(proto::IncomingMessage& incoming) {
   if (incoming.type == MessageType::kSpoolDirectory) return deliver<proto::SpoolDirectory>(incoming);
   if (incoming.type == MessageType::kTrustedProxy) return deliver<proto::TrustedProxy>(incoming);
   if (incoming.type == MessageType::kListener) return deliver<proto::Listener>(incoming);
+  if (incoming.type == MessageType::kListenerGone) return deliver<proto::ListenerGone>(incoming);
   if (incoming.type == MessageType::kAppBegin) return deliver<proto::AppBegin>(incoming);
   if (incoming.type == MessageType::kAppRoute) return deliver<proto::AppRoute>(incoming);
   if (incoming.type == MessageType::kAppStatic) return deliver<proto::AppStatic>(incoming);

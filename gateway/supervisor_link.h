@@ -27,6 +27,7 @@ class SupervisorListener {
   virtual Status on_message(const proto::SpoolDirectory& message, UniqueFd directory) = 0;
   virtual Status on_message(const proto::TrustedProxy& message) = 0;
   virtual Status on_message(const proto::Listener& message, UniqueFd socket) = 0;
+  virtual Status on_message(const proto::ListenerGone& message) = 0;
   virtual Status on_message(const proto::AppBegin& message) = 0;
   virtual Status on_message(const proto::AppRoute& message) = 0;
   virtual Status on_message(const proto::AppStatic& message, UniqueFd root) = 0;

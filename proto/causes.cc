@@ -44,6 +44,7 @@ std::string_view cause_name(Cause cause) {
     case Cause::kFileOwner: return "RH-FILE-OWNER";
     case Cause::kFileLinks: return "RH-FILE-LINKS";
     case Cause::kSpool: return "RH-SPOOL";
+    case Cause::kConnections: return "RH-CONNECTIONS";
   }
   return "RH-NONE";
 }
@@ -63,6 +64,7 @@ std::string_view start_step_name(StartStep step) {
     case StartStep::kCallable: return "find callable";
     case StartStep::kThreads: return "start threads";
     case StartStep::kStartup: return "start the app";
+    case StartStep::kPreloadThreads: return "preload without threads";
   }
   return "unknown";
 }

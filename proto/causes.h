@@ -51,6 +51,7 @@ enum class Cause : std::uint16_t {
   kFileOwner = 87,       // 403: a static file of somebody else
   kFileLinks = 88,       // 403: a static file with several hard links
   kSpool = 89,           // 503: the disk did not give back a request's body
+  kConnections = 94,     // 503: the tenant has as many client connections as its plan allows
 };
 
 // "RH-EXIT"; "RH-NONE" for kNone and for numbers that are no cause.
@@ -68,8 +69,9 @@ enum class StartStep : std::uint16_t {
   kCallable = 6,     // the module has no such name, or it is not callable
   kThreads = 7,      // threads could not be started
   kStartup = 8,      // the app's own startup failed (ASGI lifespan)
+  kPreloadThreads = 9,  // preload: threads run after the import, which no fork would take along
 };
-inline constexpr StartStep last_value(StartStep) { return StartStep::kStartup; }
+inline constexpr StartStep last_value(StartStep) { return StartStep::kPreloadThreads; }
 [[nodiscard]] std::string_view start_step_name(StartStep step);  // "import module"
 
 }  // namespace rowhouse::proto

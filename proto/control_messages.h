@@ -50,6 +50,16 @@ struct TenantProblem {
   static constexpr void fields(auto& m, auto& visit) { visit(m.tenant, m.resolved); }
 };
 
+// supervisor -> control: whether the tenant is suspended, and why.  A tenant of which nothing is said is not.
+struct TenantSuspension {
+  static constexpr MessageType kType = MessageType::kTenantSuspension;
+  static constexpr std::size_t kDescriptors = 0;
+  Name tenant;
+  bool suspended = false;
+  SuspensionReason reason;  // empty: none was given
+  static constexpr void fields(auto& m, auto& visit) { visit(m.tenant, m.suspended, m.reason); }
+};
+
 // supervisor -> control, with the read end of a log pipe of one worker (worker 0: the steward).
 struct LogSource {
   static constexpr MessageType kType = MessageType::kLogSource;
@@ -252,8 +262,9 @@ enum class CommandOutcome : std::uint8_t {
   kFailed = 2,     // cause and argument say why; what served before still serves
   kBusy = 3,       // another command of this app is under way
   kConflict = 4,   // not possible in the app's state (restart of a stopped app)
+  kSuspended = 5,  // its tenant is suspended
 };
-inline constexpr CommandOutcome last_value(CommandOutcome) { return CommandOutcome::kConflict; }
+inline constexpr CommandOutcome last_value(CommandOutcome) { return CommandOutcome::kSuspended; }
 
 struct CommandDone {
   static constexpr MessageType kType = MessageType::kCommandDone;
@@ -271,8 +282,12 @@ struct CommandDone {
   }
 };
 
-enum class NoticeKind : std::uint8_t { kStarting = 0, kReady, kRestarting, kStopped, kBackoff, kScaled };
-inline constexpr NoticeKind last_value(NoticeKind) { return NoticeKind::kScaled; }
+enum class NoticeKind : std::uint8_t {
+  kStarting = 0, kReady, kRestarting, kStopped, kBackoff, kScaled,
+  kSuspended, kUnsuspended,  // its tenant was; it is not any more
+  kTouched,                  // one of its files was: a restart follows
+};
+inline constexpr NoticeKind last_value(NoticeKind) { return NoticeKind::kTouched; }
 
 // supervisor -> control: a step in an app's life, for its log.
 struct AppNotice {

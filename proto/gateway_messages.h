@@ -19,13 +19,23 @@ struct GatewaySetup {
   static constexpr void fields(auto& m, auto& visit) { visit(m.index, m.count, m.connections_per_address); }
 };
 
-// supervisor -> gateway, with a listening socket.
+// supervisor -> gateway, with a listening socket.  A number that the gateway knows already says the same again, or that
+// its connections begin otherwise from now on.
 struct Listener {
   static constexpr MessageType kType = MessageType::kListener;
   static constexpr std::size_t kDescriptors = 1;
   std::uint32_t listener = 0;
   bool proxy_protocol = false;  // every connection begins with a PROXY header
   static constexpr void fields(auto& m, auto& visit) { visit(m.listener, m.proxy_protocol); }
+};
+
+// supervisor -> gateway: takes what waits in this listener's line, closes it and sends its clients home after what they
+// have asked for.  An unknown number means nothing.
+struct ListenerGone {
+  static constexpr MessageType kType = MessageType::kListenerGone;
+  static constexpr std::size_t kDescriptors = 0;
+  std::uint32_t listener = 0;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.listener); }
 };
 
 // supervisor -> gateway, after GatewaySetup: what the host file says beyond it.
@@ -87,9 +97,11 @@ struct AppBegin {
   std::uint32_t concurrency = 0;  // in flight, all gateways together
   std::uint32_t queue = 0;        // waiting, all gateways together
   std::uint32_t rate = 0;         // requests of the tenant in each second, all gateways together; 0: no limit
+  std::uint32_t connections = 0;  // of clients with the tenant, all gateways together; 0: no limit
+  std::uint64_t bytes_out = 0;    // to clients of the tenant in each second, all gateways together; 0: no limit
   static constexpr void fields(auto& m, auto& visit) {
     visit(m.app, m.slot, m.revision, m.tenant, m.name, m.uid, m.body_bytes, m.request_ms, m.queue_ms,
-          m.concurrency, m.queue, m.rate);
+          m.concurrency, m.queue, m.rate, m.connections, m.bytes_out);
   }
 };
 
@@ -158,8 +170,9 @@ enum class AppCondition : std::uint8_t {
   kServing = 0,   // or starting: requests wait in the queue
   kStopped = 1,   // 503 RH-STOPPED at once
   kBackoff = 2,   // 503 RH-BACKOFF with Retry-After at once, unless a worker is there
+  kSuspended = 3,  // 503 RH-SUSPENDED at once, for static files and redirects too
 };
-inline constexpr AppCondition last_value(AppCondition) { return AppCondition::kBackoff; }
+inline constexpr AppCondition last_value(AppCondition) { return AppCondition::kSuspended; }
 
 struct AppConditionChange {
   static constexpr MessageType kType = MessageType::kAppCondition;

@@ -5,7 +5,7 @@
 namespace rowhouse::proto {
 namespace {
 
-constexpr std::uint16_t kVersion = 1;
+constexpr std::uint16_t kVersion = 2;
 
 class Writer {
  public:
@@ -58,6 +58,8 @@ class Reader {
 template <typename Coder, typename Part>
 void code(Coder& coder, Part& part) {
   coder.flag(part.buffering);
+  coder.flag(part.buffer_responses);
+  coder.flag(part.json_access_log);
   coder.list(part.statics, kMaxStaticsPerApp, [](auto& each, auto& item) {
     each.text(item.prefix);
     each.text(item.cache_control);

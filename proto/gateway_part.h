@@ -1,6 +1,6 @@
 // The gateway part: what a loader, as the tenant, tells the gateways about one app and nobody else needs to know.
 // A sealed memory file of at most kMaxGatewayPartBytes that root passes on unread; to the gateway they are hostile
-// bytes.  Layout: u16 version (1), then the fields in the order of the struct; a list is a u16 count and its items,
+// bytes.  Layout: u16 version (2), then the fields in the order of the struct; a list is a u16 count and its items,
 // a flag a u8 of 0 or 1, a text a text16.
 #pragma once
 
@@ -42,6 +42,8 @@ struct GatewayPart {
     std::vector<std::string> types;  // "text/html"
   };
   bool buffering = true;  // of request bodies
+  bool buffer_responses = true;
+  bool json_access_log = false;
   std::vector<Static> statics;
   std::vector<Redirect> redirects;
   std::vector<Page> pages;

@@ -68,7 +68,16 @@ struct JailPort {
   static constexpr void fields(auto& m, auto& visit) { visit(m.port); }
 };
 
-// supervisor -> jail, after the JailMounts and JailPorts: build the sandbox.
+// supervisor -> jail, at most kMaxTouchPathsPerApp: a file that the steward looks at, and says Touched when it is there
+// and is another one than before.
+struct JailWatch {
+  static constexpr MessageType kType = MessageType::kJailWatch;
+  static constexpr std::size_t kDescriptors = 0;
+  Path path;  // absolute, below the home
+  static constexpr void fields(auto& m, auto& visit) { visit(m.path); }
+};
+
+// supervisor -> jail, after the JailMounts, JailPorts and JailWatches: build the sandbox.
 struct JailSetup {
   static constexpr MessageType kType = MessageType::kJailSetup;
   static constexpr std::size_t kDescriptors = 0;
@@ -112,6 +121,25 @@ struct Spawn {
   static constexpr void fields(auto& m, auto& visit) { visit(m.worker); }
 };
 
+// As Spawn, for a template (preload): the program imports the app and forks workers.  A message of its own, so that a
+// steward of a build that knew no templates still understands every Spawn.
+struct SpawnTemplate {
+  static constexpr MessageType kType = MessageType::kSpawnTemplate;
+  static constexpr std::size_t kDescriptors = 3;
+  std::uint32_t worker = 0;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.worker); }
+};
+
+// supervisor -> steward, with a pidfd: this process, which a template has forked and the kernel has made a child of
+// yours, is a worker; report its end.  Said before its GO.  Answered at once by SpawnFailed (ECHILD) when it is no
+// child of the steward's, and not at all when the worker is known already.
+struct Reap {
+  static constexpr MessageType kType = MessageType::kReap;
+  static constexpr std::size_t kDescriptors = 1;
+  std::uint32_t worker = 0;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.worker); }
+};
+
 // steward -> supervisor: fork or exec of the worker failed.
 struct SpawnFailed {
   static constexpr MessageType kType = MessageType::kSpawnFailed;
@@ -128,6 +156,13 @@ struct WorkerExited {
   std::uint32_t worker = 0;
   std::int32_t wait_status = 0;  // of waitpid(2)
   static constexpr void fields(auto& m, auto& visit) { visit(m.worker, m.wait_status); }
+};
+
+// steward -> supervisor: one of its JailWatch files was touched.  Said again after a Resync.
+struct Touched {
+  static constexpr MessageType kType = MessageType::kTouched;
+  static constexpr std::size_t kDescriptors = 0;
+  static constexpr void fields(auto&, auto&) {}
 };
 
 // steward -> supervisor, in the answer to Resync: a worker that lives, or whose end comes next.

@@ -14,9 +14,15 @@ bool is_known(std::uint16_t type) {
     case LifelineType::kDrained:
     case LifelineType::kGo:
     case LifelineType::kChannel:
-    case LifelineType::kDrain: return true;
+    case LifelineType::kDrain:
+    case LifelineType::kFork: return true;
   }
   return false;
+}
+
+std::size_t descriptors_of(LifelineType type) {
+  if (type == LifelineType::kFork) return 2;
+  return type == LifelineType::kChannel ? 1 : 0;
 }
 
 }  // namespace
@@ -44,8 +50,7 @@ Result<LifelineRecord> decode_lifeline(ByteSpan bytes) {
 }
 
 Status send_lifeline(int socket, const LifelineRecord& record, std::span<const int> descriptors) {
-  const std::size_t wanted = record.type == LifelineType::kChannel ? 1 : 0;
-  if (descriptors.size() != wanted) return make_error(ErrorCode::kInvalid, "send_lifeline");
+  if (descriptors.size() != descriptors_of(record.type)) return make_error(ErrorCode::kInvalid, "send_lifeline");
   return send_message(socket, encode_lifeline(record), descriptors);
 }
 

@@ -1,7 +1,8 @@
 // The lifeline: a seqpacket pair between one worker and the supervisor with records of exactly 16 bytes:
 // u16 type, u16 version (1), u32 number, u64 zero.  The worker's end is descriptor 3 of the worker.
 //
-//   worker -> supervisor   BORN      sent by the steward's child before anything of the tenant runs; the
+//   worker -> supervisor   BORN      sent by the steward's or the template's child before anything of the tenant runs
+//                                    for this worker; the
 //                                    supervisor takes the pid from SCM_CREDENTIALS, never from the record
 //                          READY     number: Python version, major << 8 | minor; bit 16: the app is ASGI, the worker
 //                                    runs many requests on one event loop
@@ -10,6 +11,8 @@
 //                          DRAINED   no stream is left; the worker exits with status 0 after it
 //   supervisor -> worker   GO        exec the worker program
 //                          CHANNEL   number: gateway index; one descriptor: the channel (stream socket)
+//                          FORK      to a template only; number: the new worker's; two descriptors: its lifeline and
+//                                    the write end of its log pipe
 //                          DRAIN     stop taking requests: send DRAIN on every channel, finish, DRAINED
 //
 // SECURITY: the supervisor accepts each record only in the state that awaits it; the first valid one counts
@@ -37,6 +40,7 @@ enum class LifelineType : std::uint16_t {
   kGo = 16,
   kChannel = 17,
   kDrain = 18,
+  kFork = 19,
 };
 
 struct LifelineRecord {
@@ -50,7 +54,7 @@ using LifelineBytes = std::array<std::uint8_t, kLifelineRecordBytes>;
 // kInvalid unless the bytes are one record with a known type, version 1 and a zero tail.
 [[nodiscard]] Result<LifelineRecord> decode_lifeline(ByteSpan bytes);
 
-// Sends without blocking; kChannel needs exactly one descriptor, everything else none.
+// Sends without blocking; kChannel needs exactly one descriptor, kFork two, everything else none.
 Status send_lifeline(int socket, const LifelineRecord& record, std::span<const int> descriptors = {});
 
 // Makes a worker write the Python stacks of all its threads to its log, from inside a signal handler, so also
@@ -65,6 +69,9 @@ inline constexpr int kWorkerLifelineFd = 3;
 inline constexpr int kWorkerPartFd = 4;
 // Where the worker program is inside the sandbox.
 inline constexpr const char* kWorkerPathInSandbox = "/.rowhouse/worker";
+// The argument after its name that makes a worker program a template: it imports the app, forks a worker for each
+// FORK, and runs no request itself.
+inline constexpr const char* kTemplateArgument = "template";
 // The descriptor of the control socket of every other program we start.
 inline constexpr int kControlFd = 3;
 // Of a gateway: an empty directory.

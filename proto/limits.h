@@ -34,6 +34,7 @@ inline constexpr std::size_t kMaxHostBytes = 253;   // RFC 1035 2.3.4 without th
 inline constexpr std::size_t kMaxPrefixBytes = 255; // of a route or static prefix
 inline constexpr std::size_t kMaxPathBytes = 1023;  // directories in configuration
 inline constexpr std::size_t kMaxErrorTextBytes = 4096;
+inline constexpr std::size_t kMaxReasonOfSuspensionBytes = 200;
 inline constexpr std::size_t kMaxWorkerPartBytes = 256 * 1024;
 inline constexpr std::size_t kMaxGatewayPartBytes = 256 * 1024;
 
@@ -46,6 +47,7 @@ inline constexpr std::uint32_t kMaxStaticsPerApp = 16;
 inline constexpr std::size_t kMaxErrorPages = 16;        // of one app
 inline constexpr std::size_t kMaxCompressTypes = 32;     // of one app
 inline constexpr std::uint32_t kMaxAppsPerTenant = 64;
+inline constexpr std::uint32_t kMaxTouchPathsPerApp = 4;  // files whose change restarts an app
 inline constexpr std::uint32_t kMaxDomainsPerTenant = 1500;
 inline constexpr std::uint32_t kMaxSocketsPerNetwork = 4;  // UNIX sockets of the host that a sandbox may see
 inline constexpr std::uint32_t kMaxPortsPerNetwork = 32;   // TCP ports that it may connect to

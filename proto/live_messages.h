@@ -53,6 +53,29 @@ struct ManifestWatch {
   static constexpr void fields(auto&, auto&) {}
 };
 
+// loader -> supervisor, before the records of the answer to LoadTenant and LookAtManifest and not counted in Loaded: the very bytes that it parses, in a sealed memory file of at most kMaxConfigurationBytes.  Root
+// keeps those of an accepted file unread, for a start that finds a broken one.
+struct SourceText {
+  static constexpr MessageType kType = MessageType::kSourceText;
+  static constexpr std::size_t kDescriptors = 1;
+  static constexpr void fields(auto&, auto&) {}
+};
+
+// supervisor -> loader that runs as the tenant: as LoadManifest, with the bytes of the last manifest that was accepted
+// in the place of the file, which is broken now.
+struct LoadKeptManifest {
+  static constexpr MessageType kType = MessageType::kLoadKeptManifest;
+  static constexpr std::size_t kDescriptors = 1;
+  Name tenant;
+  Name user;
+  Path home;
+  Path manifest;
+  Text<15> default_python;
+  static constexpr void fields(auto& m, auto& visit) {
+    visit(m.tenant, m.user, m.home, m.manifest, m.default_python);
+  }
+};
+
 // loader -> supervisor: the end of the answer to LookAtManifest; the file is the known one.
 struct Unchanged {
   static constexpr MessageType kType = MessageType::kUnchanged;

@@ -16,6 +16,7 @@ using Name = Text<kMaxNameBytes>;
 using Host = Text<kMaxHostBytes>;
 using Prefix = Text<kMaxPrefixBytes>;
 using Path = Text<kMaxPathBytes>;
+using SuspensionReason = Text<kMaxReasonOfSuspensionBytes>;
 
 // supervisor -> loader, with the host file opened for reading.  `path` is for error messages only.
 struct LoadHost {
@@ -168,9 +169,12 @@ struct PlanRecord {
   std::uint32_t io_weight = 0;  // 0: the kernel's default
   std::uint64_t io_read_bytes = 0, io_write_bytes = 0;  // of each second, on the home's disk; 0: no limit
   std::uint32_t rate = 0;  // requests of the tenant in each second; 0: no limit
+  std::uint32_t connections = 0;    // of clients with the tenant; 0: no limit
+  std::uint64_t bytes_out = 0;      // to clients of the tenant in each second; 0: no limit
   static constexpr void fields(auto& m, auto& visit) {
     visit(m.name, m.memory_bytes, m.cpu_percent, m.pids, m.workers, m.threads, m.concurrency, m.queue,
-          m.memory_high_bytes, m.cpu_weight, m.io_weight, m.io_read_bytes, m.io_write_bytes, m.rate);
+          m.memory_high_bytes, m.cpu_weight, m.io_weight, m.io_read_bytes, m.io_write_bytes, m.rate, m.connections,
+          m.bytes_out);
   }
 };
 
@@ -196,6 +200,14 @@ struct TenantRecord {
   static constexpr void fields(auto& m, auto& visit) {
     visit(m.user, m.uid, m.gid, m.home, m.plan, m.manifest);
   }
+};
+
+// The tenant of this file is suspended.  Absent: it is not.
+struct SuspensionRecord {
+  static constexpr MessageType kType = MessageType::kSuspensionRecord;
+  static constexpr std::size_t kDescriptors = 0;
+  SuspensionReason reason;  // UTF-8 without control characters; empty: none was given
+  static constexpr void fields(auto& m, auto& visit) { visit(m.reason); }
 };
 
 // One of a tenant's `domains`: lower case, without a final dot; "*.acme.example" is host acme.example with
@@ -237,11 +249,12 @@ struct AppRecord {
   std::uint32_t health_interval_ms = 0, health_ms = 0;
   std::uint32_t concurrency = 0;  // requests of one worker whose app is ASGI; 0: it is WSGI
   RetryPolicy retry = RetryPolicy::kUnstarted;
+  bool preload = false;  // workers are forked from a template that has imported the app
   static constexpr void fields(auto& m, auto& visit) {
     visit(m.name, m.python, m.workers_min, m.workers_max, m.threads, m.memory_bytes, m.body_bytes, m.startup_ms,
           m.request_ms, m.queue_ms, m.graceful_ms, m.shutdown_ms, m.cpu_percent, m.pids, m.idle_ms,
           m.max_requests, m.max_lifetime_ms, m.max_memory_bytes, m.health_path, m.health_interval_ms,
-          m.health_ms, m.concurrency, m.retry);
+          m.health_ms, m.concurrency, m.retry, m.preload);
   }
 };
 
@@ -261,6 +274,15 @@ struct StaticRecord {
   static constexpr std::size_t kDescriptors = 1;
   Prefix prefix;
   static constexpr void fields(auto& m, auto& visit) { visit(m.prefix); }
+};
+
+// A file below the home whose change restarts the app before it (`reload: touch`).  The steward looks at it, as the
+// tenant; nobody else opens it.
+struct TouchRecord {
+  static constexpr MessageType kType = MessageType::kTouchRecord;
+  static constexpr std::size_t kDescriptors = 0;
+  Path path;  // relative to the home
+  static constexpr void fields(auto& m, auto& visit) { visit(m.path); }
 };
 
 // The gateway part (gateway_part.h) of the app before it, as a sealed memory file; absent: all defaults.

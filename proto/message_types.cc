@@ -6,12 +6,14 @@ namespace {
 using enum MessageType;
 
 bool loader_may_send(MessageType type) {
+  if (type == kSuspensionRecord || type == kSourceText || type == kTouchRecord) return true;
   return (type >= kHostRecord && type <= kUnchanged) || (type >= kGatewayPartRecord && type <= kTrustedProxyRecord);
 }
 
 bool steward_may_send(Phase phase, MessageType type) {
   if (phase == Phase::kSetup) return type == kJailFailed || type == kStewardReady;
-  return type == kSpawnFailed || type == kWorkerExited || type == kStewardWorker || type == kResynced;
+  return type == kSpawnFailed || type == kWorkerExited || type == kStewardWorker || type == kTouched ||
+         type == kResynced;
 }
 
 bool gateway_may_send(Phase phase, MessageType type) {
@@ -40,8 +42,9 @@ bool supervisor_may_ask_keeper(MessageType type) {
 // The supervisor is trusted by its peers; this catches mistakes of our own.
 bool supervisor_may_send(MessageType type) {
   if (supervisor_may_ask_keeper(type)) return true;
-  if (type == kJailPort || type == kAppPart || type == kAppRetry || type == kHostDeath) return true;
-  if (type >= kGatewayOptions && type <= kSpoolDirectory) return true;
+  if (type == kJailPort || type == kReap || type == kSpawnTemplate || type == kJailWatch) return true;
+  if (type == kAppPart || type == kAppRetry || type == kHostDeath || type == kTenantSuspension || type == kLoadKeptManifest) return true;
+  if (type >= kGatewayOptions && type <= kListenerGone) return true;
   if (type >= kJailMount && type <= kSpawn) return type != kJailFailed && type != kStewardReady;
   if ((type >= kLoadHost && type <= kLoadManifest) || type == kLookAtManifest) return true;
   if (type >= kGatewaySetup && type <= kRetire) {

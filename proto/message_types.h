@@ -51,6 +51,10 @@ enum class MessageType : std::uint16_t {
   kManifestWatch = 52,
   kUnchanged = 53,
   kLookAtManifest = 54,
+  kSuspensionRecord = 55,
+  kSourceText = 56,
+  kLoadKeptManifest = 57,
+  kTouchRecord = 58,
   kGatewayPartRecord = 60,
   kGatewayRecord = 61,
   kTrustedProxyRecord = 62,
@@ -64,6 +68,10 @@ enum class MessageType : std::uint16_t {
   kWorkerExited = 70,
   kJailPort = 71,
   kStewardWorker = 72,
+  kReap = 73,
+  kSpawnTemplate = 74,
+  kJailWatch = 76,
+  kTouched = 77,
   // supervisor <-> gateway
   kGatewaySetup = 80,
   kListener = 81,
@@ -120,8 +128,10 @@ enum class MessageType : std::uint16_t {
   kAcmeDirectory = 153,
   kTrustedProxy = 154,
   kSpoolDirectory = 155,
+  kListenerGone = 156,
   kDeathStored = 143,
   kHostDeath = 144,
+  kTenantSuspension = 146,
 };
 
 enum class Peer : std::uint8_t { kKeeper, kSupervisor, kLoader, kSteward, kGateway, kControl };

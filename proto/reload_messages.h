@@ -34,9 +34,11 @@ enum class ConfigKey : std::uint8_t {
   kNetwork,
   kOther,
   kRate,
+  kConnections,
+  kBytesOut,
 };
 inline constexpr ConfigKey last_value(ConfigKey) {
-  return ConfigKey::kRate;
+  return ConfigKey::kBytesOut;
 }
 [[nodiscard]] std::string_view config_key_name(ConfigKey key);  // "memory_high"
 

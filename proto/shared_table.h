@@ -25,6 +25,14 @@ struct alignas(64) AppCell {
 };
 static_assert(sizeof(AppCell) == 64);
 
+// One gateway's share of what an app's tenant has of the network.  A gateway tells what it knows of a tenant in one row
+// of the tenant's apps, whichever it likes.
+struct alignas(64) TrafficCell {
+  std::atomic<std::uint32_t> connections;  // of clients, now
+  std::atomic<std::uint64_t> bytes_out;    // to clients; counted while the plan limits them
+};
+static_assert(sizeof(TrafficCell) == 64);
+
 // One gateway's share of one worker.
 struct WorkerCell {
   std::atomic<std::uint32_t> in_flight;
@@ -36,6 +44,7 @@ static_assert(sizeof(WorkerCell) == 16);
 struct SharedTable {
   AppCell apps[kMaxApps][kMaxGateways];
   WorkerCell workers[kMaxWorkers][kMaxGateways];
+  TrafficCell traffic[kMaxApps][kMaxGateways];
 };
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 

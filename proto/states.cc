@@ -35,7 +35,8 @@ std::string_view config_key_name(ConfigKey key) {
       "plan",    "memory",    "memory_high", "swap",        "cpu",         "cpu_weight",
       "pids",    "io_weight", "io",          "concurrency", "queue",       "workers",
       "threads", "listen",    "gateway",     "control",     "directories", "uids",
-      "cgroup",  "isolation", "pythons",     "network",     "other", "rate"};
+      "cgroup",  "isolation", "pythons",     "network",     "other", "rate",
+      "connections", "bytes_out"};
   static_assert(std::size(kNames) == static_cast<std::size_t>(last_value(ConfigKey{})) + 1);
   return kNames[static_cast<std::size_t>(key)];
 }

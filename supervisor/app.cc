@@ -46,6 +46,7 @@ App::App(const AppSurroundings& around, const TenantEntry& tenant, AppSpec spec,
       name_(spec_.settings.name.str()),
       number_(number),
       row_(row),
+      suspended_(tenant.suspension.has_value()),
       backoff_(kBackoffLimits),
       retry_(around.loop, [this] { on_retry(); }) {}
 
@@ -58,11 +59,12 @@ App::~App() {
 
 // One without workers of its own waits for its first request.
 void App::begin() {
-  if (!stopped_ && spec_.settings.workers_min > 0) start_generation(StartKind::kBackground);
+  if (!held() && spec_.settings.workers_min > 0) start_generation(StartKind::kBackground);
 }
 
 void App::start(AppSpec spec, CommandCallback on_done) {
   command_ = std::move(on_done);
+  if (suspended_) return finish_command({CommandOutcome::kSuspended, {}, last_generation_, 0});
   if (!stopped_ && serving_ != nullptr)
     return finish_command({CommandOutcome::kDone, {}, serving_->generation(), 0});
   if (const Status saved = around_.store->set_stopped({tenant_.name, name_}, false); !saved.ok()) {
@@ -80,6 +82,7 @@ void App::start(AppSpec spec, CommandCallback on_done) {
 
 void App::restart(AppSpec spec, CommandCallback on_done) {
   command_ = std::move(on_done);
+  if (suspended_) return finish_command({CommandOutcome::kSuspended, {}, last_generation_, 0});
   if (stopped_) return finish_command({CommandOutcome::kConflict, {}, 0, 0});
   ++restarts_;
   adopt_spec(std::move(spec));
@@ -88,7 +91,7 @@ void App::restart(AppSpec spec, CommandCallback on_done) {
 }
 
 void App::restart_hard(AppSpec spec, CommandCallback on_done) {
-  if (stopped_) return on_done({CommandOutcome::kConflict, {}, 0, 0});
+  if (held()) return restart(std::move(spec), std::move(on_done));  // which refuses
   give_up_next(Cause::kRestart);
   if (serving_ != nullptr) {
     Sandbox& ended = *serving_;
@@ -163,7 +166,7 @@ void App::give_up_next(Cause cause) {
 // --- a generation ---------------------------------------------------------------------------------------
 
 void App::start_generation(StartKind kind) {
-  if (shutting_down_ || stopped_) return;
+  if (shutting_down_ || held()) return;
   retry_.stop();
   if (!may_start(AwaitedStart::kGeneration, kind)) return tell_condition();
   switching_ = false;
@@ -206,21 +209,32 @@ Result<std::unique_ptr<Sandbox>> App::build_sandbox() {
 
 // Starts what is missing: workers in the standing sandbox, or a sandbox.
 void App::top_up() {
-  if (stopped_ || shutting_down_) return;
+  if (held() || shutting_down_) return;
   Sandbox* target = next_ != nullptr ? next_.get() : serving_.get();
   if (target == nullptr) return start_generation(StartKind::kDemanded);
   if (!target->standing()) return;
   tell_condition();
+  if (!target->prepared()) return prepare(*target);
   const std::size_t wanted = target == next_.get() ? next_workers() : scaling_.wanted();
   const std::size_t most = newest_spec().settings.workers_max;
   while (target->staying_workers() < wanted && target->workers().size() < most) {
-    // The first worker of a sandbox has its token.
+    // The first worker of a sandbox has its token; a fork of what is imported costs no more than a request.
     const bool first = target == next_.get() && target->workers().empty();
-    if (!first && !may_start(AwaitedStart::kWorkers, StartKind::kDemanded)) return;
+    if (!first && !target->has_template() && !may_start(AwaitedStart::kWorkers, StartKind::kDemanded)) return;
     if (const Status spawned = target->spawn_worker(); !spawned.ok()) {
       log_error("cannot spawn a worker", {{"app", tenant_.name + "/" + name_}, {"reason", spawned.error()}});
       return try_again_later();
     }
+  }
+}
+
+// Its template is started, or has been: workers come when it has imported the app.
+void App::prepare(Sandbox& sandbox) {
+  if (sandbox.preparing()) return;
+  if (&sandbox != next_.get() && !may_start(AwaitedStart::kWorkers, StartKind::kDemanded)) return;
+  if (const Status started = sandbox.start_template(); !started.ok()) {
+    log_error("cannot start a template", {{"app", tenant_.name + "/" + name_}, {"reason", started.error()}});
+    try_again_later();
   }
 }
 
@@ -274,7 +288,7 @@ void App::on_start_failed(Ending ending, std::uint32_t worker) {
 }
 
 void App::try_again_later() {
-  if (stopped_ || shutting_down_) return;
+  if (held() || shutting_down_) return;
   const Instant now = around_.clock->now();
   const Duration delay = backoff_.on_death(now, random_number());
   retry_at_ = now + delay;

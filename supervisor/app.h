@@ -8,6 +8,7 @@
 //   restarting     yes     yes     a new generation is being started beside the serving one
 //   backoff         -       ?      nothing serves; the next try waits for its time
 //   idle            -       -      workers.min is 0 and nobody has asked for anything: a request starts it
+//   suspended       -       -      its tenant is; nothing runs, and only the operator can change that
 //
 // A dead worker is replaced in the same generation, at once the first time, then with backoff.  A restart
 // starts a new generation; the gateways switch when all its workers are ready and healthy; the old one then
@@ -37,6 +38,7 @@
 #include "supervisor/spec_change.h"
 #include "supervisor/start_gate.h"
 #include "supervisor/tenant_limits.h"
+#include "supervisor/touch_schedule.h"
 
 namespace rowhouse::supervisor {
 
@@ -136,6 +138,8 @@ class App final : public Mortal, public SandboxListener, public StartClient {
   SpecChange change(AppSpec spec, SpecChange least);
   // Gives up routes that are not under these domains, at once.
   void keep_routes(const std::vector<Domain>& domains);
+  // Its tenant may be suspended now, or not any more: what ran before does so again then (app_holds.cc).
+  void apply_suspension();
   // It is in no manifest any more: no route from now on, what runs may finish, then on_quiet.
   void leave(std::function<void()> on_quiet);
   [[nodiscard]] bool leaving() const { return leaving_; }
@@ -161,6 +165,7 @@ class App final : public Mortal, public SandboxListener, public StartClient {
   [[nodiscard]] proto::AppState state() const;
   [[nodiscard]] bool busy() const { return command_ != nullptr; }
   [[nodiscard]] bool stopped() const { return stopped_; }
+  [[nodiscard]] bool suspended() const { return suspended_; }
   [[nodiscard]] bool stopping() const { return stopped_ && busy(); }
   [[nodiscard]] proto::AppInfo describe() const;
   [[nodiscard]] std::vector<proto::WorkerInfo> describe_workers() const;
@@ -188,6 +193,12 @@ class App final : public Mortal, public SandboxListener, public StartClient {
   App(const AppSurroundings& around, const TenantEntry& tenant, AppSpec spec, std::uint32_t number,
       std::uint32_t row);
 
+  // --- suspended and touched
+  void suspend();
+  void restart_if_touched();
+  // Somebody says that nothing of it may run.
+  [[nodiscard]] bool held() const { return stopped_ || suspended_; }
+
   // --- a generation
   void start_generation(StartKind kind);
   Result<std::unique_ptr<Sandbox>> build_sandbox();
@@ -195,11 +206,13 @@ class App final : public Mortal, public SandboxListener, public StartClient {
   void adopt_note(const AppNote& note);
   void adopt_sandbox(LeftSandbox left);
   void prove_taken_over(Sandbox& sandbox);
+  [[nodiscard]] proto::Cause why_closing() const;
   // Writes down everything that a supervisor after this one could learn from nobody else.
   void remember();
   [[nodiscard]] Result<KeptSpec> keep(const AppSpec& spec);
   void set_spec(AppSpec spec, KeptSpec kept);
   void top_up();
+  void prepare(Sandbox& sandbox);
   void promote_next();
   void retire(std::unique_ptr<Sandbox> sandbox, proto::Cause cause);
   void on_start_failed(proto::Ending ending, std::uint32_t worker);
@@ -234,6 +247,8 @@ class App final : public Mortal, public SandboxListener, public StartClient {
   // --- SandboxListener
   void on_sandbox_standing(Sandbox& sandbox) override;
   void on_worker_ready(Sandbox& sandbox, Worker& worker) override;
+  void on_sandbox_prepared(Sandbox& sandbox) override;
+  void on_template_gone(Sandbox& sandbox, std::uint32_t number, proto::Ending ending) override;
   void on_worker_leaving(Sandbox& sandbox, Worker& worker) override;
   void on_worker_lost(Sandbox& sandbox, Worker& worker) override;
   void on_worker_gone(Sandbox& sandbox, std::uint32_t worker, proto::Ending ending) override;
@@ -241,6 +256,7 @@ class App final : public Mortal, public SandboxListener, public StartClient {
   void on_sandbox_closed(Sandbox& sandbox) override;
   void on_log_pipe(Sandbox& sandbox, std::uint32_t worker, UniqueFd pipe, Kept kept) override;
   void on_sandbox_resynced(Sandbox& sandbox) override;
+  void on_sandbox_touched(Sandbox& sandbox) override;
 
   // --- telling
   void configure(Gateway& gateway);
@@ -285,7 +301,9 @@ class App final : public Mortal, public SandboxListener, public StartClient {
   std::uint32_t row_;  // in the shared table
   std::uint32_t revision_ = 0;
   std::uint32_t last_generation_ = 0;
-  bool stopped_ = false;
+  bool stopped_ = false;    // by an operator or its tenant
+  bool suspended_ = false;  // its tenant, as far as it was told
+  TouchSchedule touches_;
   bool shutting_down_ = false;
   bool leaving_ = false;
   bool restart_failed_ = false;  // since the serving generation was switched to

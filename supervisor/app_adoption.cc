@@ -105,7 +105,9 @@ SandboxOrder App::order_of(std::uint32_t generation, const AppSpec& spec) const 
   order.cgroups = around_.cgroups;
   order.tenant = &tenant_;
   order.app = name_;
+  for (const std::string& path : spec.touches) order.touches.push_back(tenant_.home + "/" + path);
   order.worker_part = spec.worker_part.get();
+  order.source = spec.settings.preload ? WorkerSource::kTemplate : WorkerSource::kSteward;
   order.network = network_of(tenant_, *around_.host);
   order.clock = around_.clock;
   order.times = {milliseconds(spec.settings.startup_ms), milliseconds(spec.settings.graceful_ms),
@@ -191,7 +193,7 @@ void App::adopt_sandbox(LeftSandbox left) {
     return;
   }
   std::unique_ptr<Sandbox> sandbox = std::move(adopted).value();
-  const bool lives = !sandbox->closing() && !sandbox->half_made() && !stopped_;
+  const bool lives = !sandbox->closing() && !sandbox->half_made() && !held();
   if (lives && generation == serving_generation_left_) {
     serving_ = std::move(sandbox);
   } else if (lives && is_next) {
@@ -207,13 +209,18 @@ std::vector<std::uint32_t> App::generations() const {
   return numbers;
 }
 
+Cause App::why_closing() const {
+  if (suspended_) return Cause::kSuspended;
+  return stopped_ ? Cause::kStopped : Cause::kRestart;
+}
+
 void App::carry_on() {
   const Sandbox* serving = serving_.get();
   const Sandbox* next = next_.get();
   for (Sandbox* sandbox : sandboxes()) {
     sandbox->carry_on();
     // What serves or will serve stays; everything else was being closed.
-    if (sandbox != serving && sandbox != next) sandbox->close(stopped_ ? Cause::kStopped : Cause::kRestart);
+    if (sandbox != serving && sandbox != next) sandbox->close(why_closing());
   }
   const bool sleeps = spec_.settings.workers_min == 0 && around_.rows->app_queued(row_) == 0;
   if (left_leaving_) {

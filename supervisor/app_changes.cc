@@ -45,7 +45,7 @@ void App::change_live(AppSpec spec) {
 // A command that is under way is answered by the outcome of the newer generation.
 void App::change_generation(AppSpec spec) {
   adopt_spec(std::move(spec));
-  if (stopped_ || shutting_down_) return;
+  if (held() || shutting_down_) return;
   // One that sleeps goes on sleeping: its next request starts what is new.
   const bool serves = serving_ != nullptr;
   if (!serves && spec_.settings.workers_min == 0 && around_.rows->app_queued(row_) == 0) return fall_asleep();

@@ -124,6 +124,24 @@ void App::on_worker_fault(const proto::WorkerFault& fault) {
   }
 }
 
+void App::on_sandbox_prepared(Sandbox& sandbox) {
+  const bool used = &sandbox == next_.get() || &sandbox == serving_.get();
+  if (used && !retry_.active()) top_up();
+}
+
+// A template that cannot import the app is a start that failed.  One of what serves is missed by no request: it is
+// started again, in its time.
+void App::on_template_gone(Sandbox& sandbox, std::uint32_t number, Ending ending) {
+  forget_log_pipes(sandbox.generation(), number);
+  add_limit_facts(ending);
+  note_death(sandbox.generation(), number, ending);
+  if (&sandbox == next_.get()) {
+    if (serving_ != nullptr || command_ != nullptr) return on_start_failed(ending, number);
+    return try_again_later();
+  }
+  if (&sandbox == serving_.get() && !sandbox.closing() && !retry_.active()) try_again_later();
+}
+
 bool App::on_child_exit(std::uint64_t child, int code, int status) {
   for (Sandbox* sandbox : sandboxes()) {
     if (sandbox->steward_child() != child) continue;
@@ -143,6 +161,7 @@ std::vector<Sandbox*> App::sandboxes() const {
 
 AppState App::state() const {
   AppFacts facts;
+  facts.suspended = suspended_;
   facts.stopped = stopped_;
   facts.serving = serving_ != nullptr;
   facts.next = next_ != nullptr || awaited_start_ == AwaitedStart::kGeneration;

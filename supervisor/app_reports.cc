@@ -28,7 +28,11 @@ void App::configure(Gateway& gateway) {
   begin.concurrency = plan.concurrency;
   begin.queue = plan.queue;
   begin.rate = plan.rate;
+  begin.connections = plan.connections;
+  begin.bytes_out = plan.bytes_out;
   link.send(begin);
+  // Before anything of it can be asked for: also what needs no worker is not served while it is suspended.
+  link.send(condition());
   for (const Route& route : spec_.routes) {
     link.send(proto::AppRoute{number_, proto::Host::cut(route.host), proto::Prefix::cut(route.prefix)});
   }
@@ -85,6 +89,7 @@ void App::introduce_worker(Gateway& gateway, Sandbox& sandbox, Worker& worker) {
 
 proto::AppConditionChange App::condition() const {
   const proto::AppState now = state();
+  if (now == proto::AppState::kSuspended) return {number_, proto::AppCondition::kSuspended, 0};
   if (now == proto::AppState::kStopped) return {number_, proto::AppCondition::kStopped, 0};
   if (now != proto::AppState::kBackoff) return {number_, proto::AppCondition::kServing, 0};
   const Duration left = retry_at_ - around_.clock->now();

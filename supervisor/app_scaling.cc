@@ -28,10 +28,11 @@ void App::on_pulse() {
   }
   check_health();
   scale();
+  restart_if_touched();
 }
 
 void App::on_wanted() {
-  if (stopped_ || shutting_down_ || next_ != nullptr || retry_.active()) return;
+  if (held() || shutting_down_ || next_ != nullptr || retry_.active()) return;
   // Also one that stands in the host's queue since the boot: somebody waits for it now.
   if (serving_ == nullptr) return start_generation(StartKind::kDemanded);
   if (serving_->staying_workers() > 0) return;
@@ -42,7 +43,7 @@ void App::on_wanted() {
 // Not while a restart is under way, also when it still waits for its turn: it decides how many there are.
 void App::scale() {
   if (awaited_start_ == AwaitedStart::kGeneration) return;
-  if (serving_ == nullptr || next_ != nullptr || stopped_ || shutting_down_ || !serving_->standing()) return;
+  if (serving_ == nullptr || next_ != nullptr || held() || shutting_down_ || !serving_->standing()) return;
   const std::uint32_t before = scaling_.wanted();
   const std::vector<Leaving> leaving_now = scaling_.look(look_at_workers(), scaling_rules(), around_.clock->now());
   if (scaling_.wanted() != before) {

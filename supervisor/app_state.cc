@@ -5,6 +5,7 @@ namespace rowhouse::supervisor {
 using proto::AppState;
 
 proto::AppState app_state(const AppFacts& facts) {
+  if (facts.suspended) return AppState::kSuspended;
   if (facts.stopped) return AppState::kStopped;
   if (facts.serving && facts.next) return AppState::kRestarting;
   if (!facts.serving || facts.ready == 0) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "supervisor/doors.h"
+
 namespace rowhouse::supervisor {
 namespace {
 
@@ -57,6 +59,8 @@ void compare_plan(const Plan& now, const Plan& fresh, std::vector<ConfigChange>&
   plan.compare(ConfigKey::kConcurrency, kLive, &Plan::concurrency);
   plan.compare(ConfigKey::kQueue, kLive, &Plan::queue);
   plan.compare(ConfigKey::kRate, kLive, &Plan::rate);
+  plan.compare(ConfigKey::kConnections, kLive, &Plan::connections);
+  plan.compare(ConfigKey::kBytesOut, kLive, &Plan::bytes_out);
   plan.compare(ConfigKey::kWorkers, kRestart, &Plan::workers);
   plan.compare(ConfigKey::kThreads, kRestart, &Plan::threads);
   plan.compare_rest(kRestart);
@@ -78,7 +82,7 @@ void compare_records(const HostConfiguration& now, const HostConfiguration& fres
   if (!same_bytes(now.gateway, fresh.gateway) || !same_lists(now.trusted_proxies, fresh.trusted_proxies)) {
     changes.push_back({"", "", ConfigKey::kGateway, kDaemon});
   }
-  if (!same_lists(now.listen, fresh.listen)) changes.push_back({"", "", ConfigKey::kListen, kDaemon});
+  if (!same_doors(now.listen, fresh.listen)) changes.push_back({"", "", ConfigKey::kListen, ReloadEffect::kAppliedLive});
   if (now.pythons != fresh.pythons) changes.push_back({"", "", ConfigKey::kPythons, kDaemon});
   if (now.admins != fresh.admins &&
       !std::any_of(changes.begin(), changes.end(),

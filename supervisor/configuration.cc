@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/files.h"
+#include "base/foreign_files.h"
 #include "supervisor/directories.h"
 
 namespace rowhouse::supervisor {
@@ -100,7 +101,25 @@ void Configuration::load_tenants(int directory, std::vector<std::string> names, 
   names_.assign(names.begin(), names.end());
   on_tenant_ = std::move(on_tenant);
   on_tenants_done_ = std::move(on_done);
+  kept_texts_.clear();
   load_next_tenant();
+}
+
+void Configuration::load_kept_tenants(Texts texts, TenantCallback on_tenant, std::function<void()> on_done) {
+  kept_texts_ = std::move(texts);
+  names_.clear();
+  for (const auto& [name, text] : kept_texts_) names_.push_back(name);
+  on_tenant_ = std::move(on_tenant);
+  on_tenants_done_ = std::move(on_done);
+  load_next_tenant();
+}
+
+Result<UniqueFd> Configuration::open_tenant_source(const std::string& name) {
+  const auto kept = kept_texts_.find(name);
+  if (kept != kept_texts_.end()) return create_sealed_memory("tenant", as_bytes(kept->second));
+  UniqueFd file(::openat(tenants_directory_, (name + ".yaml").c_str(), kTenantFileFlags));
+  if (!file.valid()) return system_error("openat tenant file");
+  return file;
 }
 
 void Configuration::load_next_tenant() {
@@ -112,8 +131,8 @@ void Configuration::load_next_tenant() {
   const std::string name = names_.front();
   names_.pop_front();
   const std::string path = path_of(host_, name);
-  const UniqueFd file(::openat(tenants_directory_, (name + ".yaml").c_str(), kTenantFileFlags));
-  if (!is_name(name) || !file.valid()) {
+  const auto file = open_tenant_source(name);
+  if (!is_name(name) || !file.ok()) {
     LoadOutcome outcome;
     outcome.failure = is_name(name) ? "cannot be opened" : "the file's name must be a-z, 0-9 and -, at most 63, and .yaml";
     return on_tenant_outcome(name, std::move(outcome));
@@ -124,14 +143,14 @@ void Configuration::load_next_tenant() {
     if (!session.ok()) return fail_remaining_tenants(name);
     session_ = std::move(session).value();
   }
-  session_->load(proto::LoadTenant{proto::Name::cut(name), proto::Path::cut(path)}, {file.get()},
+  session_->load(proto::LoadTenant{proto::Name::cut(name), proto::Path::cut(path)}, {file.value().get()},
                  [this, name](LoadOutcome outcome) { on_tenant_outcome(name, std::move(outcome)); });
 }
 
 void Configuration::fail_remaining_tenants(const std::string& first) {
   names_.push_front(first);
   for (const std::string& name : std::exchange(names_, {})) {
-    on_tenant_(name, problem_text(path_of(host_, name) + ": cannot start rowhouse-loader"), std::nullopt);
+    on_tenant_(name, {problem_text(path_of(host_, name) + ": cannot start rowhouse-loader"), std::nullopt, UniqueFd()});
   }
   load_next_tenant();
 }
@@ -139,20 +158,20 @@ void Configuration::fail_remaining_tenants(const std::string& first) {
 void Configuration::on_tenant_outcome(const std::string& name, LoadOutcome outcome) {
   const std::string path = path_of(host_, name);
   if (!outcome.loaded) {
-    on_tenant_(name, problem_of(outcome, path), std::nullopt);
+    on_tenant_(name, {problem_of(outcome, path), std::nullopt, UniqueFd()});
   } else {
     auto tenant = read_tenant_records(name, outcome.records, host_, tenants_);
     if (auto* entry = std::get_if<TenantEntry>(&tenant); entry != nullptr && gate_) {
       if (auto refused = gate_(*entry)) tenant = *std::move(refused);
     }
     if (auto* refused = std::get_if<Problem>(&tenant)) {
-      on_tenant_(name, problem_text(path + ": " + refused->sentence), std::nullopt);
+      on_tenant_(name, {problem_text(path + ": " + refused->sentence), std::nullopt, UniqueFd()});
     } else {
       const auto found = tenants().find(name);
       std::optional<TenantEntry> former;
       if (found != tenants().end()) former = found->second;
       tenants_.add(std::move(std::get<TenantEntry>(tenant)));
-      on_tenant_(name, ProblemText(), std::move(former));
+      on_tenant_(name, {ProblemText(), std::move(former), std::move(outcome.text)});
     }
   }
   load_next_tenant();
@@ -162,13 +181,19 @@ void Configuration::load_manifest(const TenantEntry& tenant, std::function<void(
   const auto pass_on = [on_done = std::move(on_done)](ManifestAnswer answer) {
     on_done(std::move(answer.apps), std::move(answer.problem));
   };
-  waiting_.push_back({tenant.name, LoadKind::kLoad, {}, pass_on});
+  waiting_.push_back({tenant.name, LoadKind::kLoad, {}, pass_on, {}});
   start_manifest_loads();
 }
 
 void Configuration::look_at_manifest(const std::string& tenant, const proto::FileIdentity& known,
                                      std::function<void(ManifestAnswer)> on_done) {
-  waiting_.push_back({tenant, LoadKind::kLook, known, std::move(on_done)});
+  waiting_.push_back({tenant, LoadKind::kLook, known, std::move(on_done), {}});
+  start_manifest_loads();
+}
+
+void Configuration::load_kept_manifest(const std::string& tenant, std::string text,
+                                       std::function<void(ManifestAnswer)> on_done) {
+  waiting_.push_back({tenant, LoadKind::kKept, {}, std::move(on_done), std::move(text)});
   start_manifest_loads();
 }
 
@@ -199,19 +224,32 @@ void Configuration::start_manifest_load(ManifestLoad load) {
   const std::uint64_t number = ++next_session_;
   LoaderSession& started = *session.value();
   sessions_[number] = std::move(session).value();
-  proto::LookAtManifest request{proto::Name::cut(tenant.name),      proto::Name::cut(tenant.user),
-                                proto::Path::cut(tenant.home),      proto::Path::cut(tenant.manifest),
-                                proto::Text<15>::cut(host_.pythons.front()), load.known};
-  const bool look = load.kind == LoadKind::kLook;
-  const auto on_outcome = [this, number, load = std::move(load)](LoadOutcome outcome) {
+  const auto on_outcome = [this, number, load](LoadOutcome outcome) {
     graveyard_.bury(std::move(sessions_.at(number)));
     sessions_.erase(number);
     on_manifest_outcome(load, std::move(outcome));
     start_next_.start(std::chrono::milliseconds(0));
   };
-  if (look) return started.load(request, {}, on_outcome);
-  started.load(proto::LoadManifest{request.tenant, request.user, request.home, request.manifest, request.default_python},
-               {}, on_outcome);
+  send_manifest_order(started, tenant, load, on_outcome);
+}
+
+void Configuration::send_manifest_order(LoaderSession& session, const TenantEntry& tenant, const ManifestLoad& load,
+                                        LoaderSession::Callback on_outcome) {
+  const auto name = proto::Name::cut(tenant.name), user = proto::Name::cut(tenant.user);
+  const auto home = proto::Path::cut(tenant.home), manifest = proto::Path::cut(tenant.manifest);
+  const auto python = proto::Text<15>::cut(host_.pythons.front());
+  if (load.kind == LoadKind::kLoad) {
+    return session.load(proto::LoadManifest{name, user, home, manifest, python}, {}, std::move(on_outcome));
+  }
+  if (load.kind == LoadKind::kLook) {
+    const proto::LookAtManifest look{name, user, home, manifest, python, load.known};
+    return session.load(look, {}, std::move(on_outcome));
+  }
+  const auto memory = create_sealed_memory("manifest", as_bytes(load.text));
+  // Without memory for it the loader says that this is no regular file.
+  const UniqueFd nothing(memory.ok() ? -1 : ::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  const int text = memory.ok() ? memory.value().get() : nothing.get();
+  session.load(proto::LoadKeptManifest{name, user, home, manifest, python}, {text}, std::move(on_outcome));
 }
 
 void Configuration::on_manifest_outcome(const ManifestLoad& load, LoadOutcome outcome) {
@@ -232,8 +270,10 @@ void Configuration::on_manifest_outcome(const ManifestLoad& load, LoadOutcome ou
       answer.problem = problem_text(file + ": " + refused->sentence);
     } else {
       answer.apps = std::move(std::get<Apps>(apps));
+      if (load.kind == LoadKind::kLook) answer.text = std::move(outcome.text);
     }
   }
+  if (outcome.text.valid()) close_foreign_file(std::move(outcome.text));
   load.on_done(std::move(answer));
 }
 

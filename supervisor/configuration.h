@@ -22,6 +22,13 @@ namespace rowhouse::supervisor {
 // Sentences, one a line, in sealed memory: written by a loader or by us, read by control only.
 using ProblemText = UniqueFd;
 
+// What came of one tenant's file.
+struct TenantAnswer {
+  ProblemText problem;                // invalid: it was accepted
+  std::optional<TenantEntry> former;  // whose place it took
+  UniqueFd text;                      // the file's bytes, sealed
+};
+
 // What a look at a manifest found.
 struct ManifestAnswer {
   std::map<std::string, AppSpec> apps;  // when there is no problem and the file has changed
@@ -30,6 +37,7 @@ struct ManifestAnswer {
   proto::FileIdentity identity;         // as the tenant's loader says
   bool ordered_again = false;           // somebody has asked for another look since this one began
   UniqueFd watch;                       // inotify descriptor of the tenant's making, or invalid
+  UniqueFd text;                        // the bytes that it was read from, as the tenant's loader says, or invalid
 };
 
 class Configuration {
@@ -60,19 +68,25 @@ class Configuration {
   using HostCallback = std::function<void(ProblemText, HostConfiguration)>;
   void read_host_again(std::string path, HostCallback on_done);
   // The plans of a newer host file are in force from now on.  REQUIRES: every tenant's plan is among them.
+  // In force from now on, in the order of the doors.
+  void set_listen(std::vector<proto::ListenRecord> listen) { host_.listen = std::move(listen); }
   void set_plans(std::map<std::string, Plan> plans) { host_.plans = std::move(plans); }
   // Loads tenants one after the other: `on_tenant` for each, with a problem or an accepted entry, which then takes
   // the place of the former one; then `on_done`.  REQUIRES: nothing is being read by this one or the two above.
-  using TenantCallback =
-      std::function<void(const std::string& name, ProblemText, std::optional<TenantEntry> former)>;
+  using TenantCallback = std::function<void(const std::string& name, TenantAnswer)>;
   void load_tenants(int directory, std::vector<std::string> names, TenantCallback on_tenant,
                     std::function<void()> on_done);
+  // The same with texts in the place of files that are broken: what was accepted of them last.
+  using Texts = std::map<std::string, std::string>;  // by tenant
+  void load_kept_tenants(Texts texts, TenantCallback on_tenant, std::function<void()> on_done);
   void remove_tenant(const std::string& name) { tenants_.remove(name); }
   // `on_done` gets the apps, or a problem.
   void load_manifest(const TenantEntry& tenant, std::function<void(Apps, ProblemText)> on_done);
   // The same with what is needed to look again; a file whose identity is `known` is not parsed.
   void look_at_manifest(const std::string& tenant, const proto::FileIdentity& known,
                         std::function<void(ManifestAnswer)> on_done);
+  // The same with `text`, the last manifest that was accepted, in the place of the file.
+  void load_kept_manifest(const std::string& tenant, std::string text, std::function<void(ManifestAnswer)> on_done);
   // What an earlier supervisor had accepted.  REQUIRES: the host first.
   void adopt_host(HostConfiguration host) { host_ = std::move(host); }
   void adopt_tenant(TenantEntry tenant) { tenants_.add(std::move(tenant)); }
@@ -84,12 +98,13 @@ class Configuration {
   [[nodiscard]] const TenantIndex& tenant_index() const { return tenants_; }
 
  private:
-  enum class LoadKind : std::uint8_t { kLoad, kLook };
+  enum class LoadKind : std::uint8_t { kLoad, kLook, kKept };
   struct ManifestLoad {
     std::string tenant;
     LoadKind kind = LoadKind::kLoad;
     proto::FileIdentity known;
     std::function<void(ManifestAnswer)> on_done;
+    std::string text;  // of kKept
   };
 
   Result<std::unique_ptr<LoaderSession>> start_session(LaunchUser user);
@@ -97,7 +112,10 @@ class Configuration {
   // REQUIRES: load_host() has succeeded; its loader is used.
   void load_next_tenant();
   void fail_remaining_tenants(const std::string& first);
+  Result<UniqueFd> open_tenant_source(const std::string& name);
   void on_tenant_outcome(const std::string& name, LoadOutcome outcome);
+  void send_manifest_order(LoaderSession& session, const TenantEntry& tenant, const ManifestLoad& load,
+                           LoaderSession::Callback on_outcome);
   void start_manifest_loads();
   void start_manifest_load(ManifestLoad load);
   void on_manifest_outcome(const ManifestLoad& load, LoadOutcome outcome);
@@ -113,6 +131,7 @@ class Configuration {
   TenantIndex tenants_;
   std::unique_ptr<LoaderSession> session_;  // as nobody
   int tenants_directory_ = -1;
+  Texts kept_texts_;  // of the tenants being loaded, in the place of their files
   std::deque<std::string> names_;
   TenantCallback on_tenant_;
   std::function<void()> on_tenants_done_;

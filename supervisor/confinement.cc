@@ -61,16 +61,13 @@ bool Sandbox::is_confined() {
   if (phase_ != Phase::kStanding) return true;
   const bool steward = order_.steward.stands() && order_.steward.contains(steward_process_.pid);
   if (!steward && !has_ended(steward_process_.pidfd)) return false;
-  return order_.group.stands() && std::all_of(workers_.begin(), workers_.end(), [](const auto& entry) {
-    return entry.second->is_confined();
-  });
+  const std::vector<Worker*> all = processes();
+  return order_.group.stands() &&
+         std::all_of(all.begin(), all.end(), [](Worker* worker) { return worker->is_confined(); });
 }
 
 void Sandbox::on_unconfined() {
-  // A copy: a worker that has never been born is gone at once.
-  std::vector<Worker*> workers;
-  for (const auto& [id, worker] : workers_) workers.push_back(worker.get());
-  for (Worker* worker : workers) worker->kill(Cause::kUnconfined);
+  for (Worker* worker : processes()) worker->kill(Cause::kUnconfined);
   // With the init of its namespace everything in it ends, in whatever group it is now.
   signal_process(steward_process_.pidfd, SIGKILL);
   fail({Cause::kUnconfined, 0, {}});

@@ -186,6 +186,23 @@ Result<UniqueFd> open_listener(const proto::ListenRecord& listen, std::string& p
   return socket;
 }
 
+bool is_bound_to(int socket, const proto::ListenRecord& listen) {
+  sockaddr_storage bound{};
+  socklen_t size = sizeof bound;
+  if (::getsockname(socket, reinterpret_cast<sockaddr*>(&bound), &size) != 0) return false;
+  const std::string path = listen.path.str();
+  if (!path.empty()) {
+    const auto* address = reinterpret_cast<const sockaddr_un*>(&bound);
+    return bound.ss_family == AF_UNIX && path.size() < sizeof address->sun_path && address->sun_path == path;
+  }
+  if (bound.ss_family != (listen.ipv6 ? AF_INET6 : AF_INET)) return false;
+  const auto* v4 = reinterpret_cast<const sockaddr_in*>(&bound);
+  const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&bound);
+  if (ntohs(listen.ipv6 ? v6->sin6_port : v4->sin_port) != listen.port) return false;
+  return listen.ipv6 ? std::memcmp(&v6->sin6_addr, listen.address.data(), 16) == 0
+                     : std::memcmp(&v4->sin_addr, listen.address.data(), 4) == 0;
+}
+
 Result<UniqueFd> open_unix_socket(const std::string& path, int backlog, std::string& problem) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;

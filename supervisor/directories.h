@@ -33,6 +33,8 @@ Result<std::vector<std::string>> list_tenant_files(int directory);
 Result<UniqueFd> open_unix_socket(const std::string& path, int backlog, std::string& problem);
 // A listening socket; `problem` names the address.
 Result<UniqueFd> open_listener(const proto::ListenRecord& listen, std::string& problem);
+// Whether the socket has this address.
+[[nodiscard]] bool is_bound_to(int socket, const proto::ListenRecord& listen);
 // The API's listening socket, connectable for everybody; a stale one is replaced.
 Result<UniqueFd> open_control_socket(const std::string& path, std::string& problem);
 

@@ -83,10 +83,7 @@ Status Gateways::launch(std::uint32_t index) {
     gateway.link().send(proto::AcmeDirectory{order_.acme_uid}, {order_.acme_directory.get()});
   }
   for (const proto::TrustedProxy& proxy : order_.trusted_proxies) gateway.link().send(proxy);
-  for (std::uint32_t i = 0; i < order_.listeners.size(); ++i) {
-    const Order::Door& door = order_.listeners[i];
-    gateway.link().send(proto::Listener{i, door.proxy_protocol}, {door.socket.get()});
-  }
+  tell_doors(gateway);
   // Stored last: a gateway without it was not told everything.
   RH_ASSIGN(kept_access_[index], Kept::keep(keeper, {proto::KeptKind::kAccessRecords, 0, launch.record.generation, index},
                                             access.ours.get()));
@@ -94,6 +91,22 @@ Status Gateways::launch(std::uint32_t index) {
   listener_.on_access_socket(index, access_sockets_[index].get());
   listener_.on_gateway_started(gateway);
   return {};
+}
+
+void Gateways::tell_doors(Gateway& gateway) {
+  for (const Door& door : order_.doors) {
+    gateway.link().send(proto::Listener{door.number, door.listen.proxy_protocol}, {door.socket.get()});
+  }
+}
+
+void Gateways::set_doors(std::vector<Door> doors, const std::vector<std::uint32_t>& gone) {
+  order_.doors = std::move(doors);
+  // One that is being taken over hears of it when it has said what it has.
+  if (!resyncing_.empty()) order_.doors_gone.insert(order_.doors_gone.end(), gone.begin(), gone.end());
+  for_each([&](Gateway& gateway) {
+    tell_doors(gateway);
+    for (const std::uint32_t number : gone) gateway.link().send(proto::ListenerGone{number});
+  });
 }
 
 void Gateways::install(std::uint32_t index, LaunchedProcess process, Kept kept, UniqueFd control) {

@@ -15,6 +15,7 @@
 #include "proto/gateway_messages.h"
 #include "supervisor/backoff.h"
 #include "supervisor/cgroups.h"
+#include "supervisor/doors.h"
 #include "supervisor/graveyard.h"
 #include "supervisor/keeper_link.h"
 #include "supervisor/launcher.h"
@@ -89,11 +90,8 @@ class Gateways {
     Cgroup cgroup;
     std::uint32_t count = 1;
     std::uint32_t connections_per_address = 0;  // as in proto::GatewaySetup
-    struct Door {
-      UniqueFd socket;
-      bool proxy_protocol = false;
-    };
-    std::vector<Door> listeners;
+    std::vector<Door> doors;
+    std::vector<std::uint32_t> doors_gone;  // that gateways which are taken over may still have
     proto::GatewayOptions options;
     UniqueFd acme_directory;  // invalid: none
     std::uint32_t acme_uid = 0;
@@ -128,6 +126,11 @@ class Gateways {
   // Tells all gateways and calls back when each has confirmed or died.
   void switch_to(std::uint32_t app, std::uint32_t generation, std::function<void()> on_done);
   [[nodiscard]] bool all_ready() const;
+  [[nodiscard]] const std::vector<Door>& doors() const { return order_.doors; }
+  // To be given back by set_doors() at once.
+  [[nodiscard]] std::vector<Door> take_doors() { return std::move(order_.doors); }
+  // All gateways listen at these doors from now on and no more at those of the numbers.
+  void set_doors(std::vector<Door> doors, const std::vector<std::uint32_t>& gone);
   // For a fresh control process.
   void offer_access_sockets();
 
@@ -144,6 +147,7 @@ class Gateways {
   Status launch(std::uint32_t index);
   void on_message(std::uint32_t index, proto::IncomingMessage& message);
   void on_closed(std::uint32_t index, const char* reason);
+  void tell_doors(Gateway& gateway);
   void confirm(std::uint32_t index, std::uint32_t app, std::uint32_t generation);
   void forget(std::uint32_t index);
   [[nodiscard]] proto::HostDeath death_of(const Gateway& gateway, int code, int status);

@@ -77,6 +77,8 @@ void Gateways::on_said(std::uint32_t index, proto::IncomingMessage& message) {
   if (!resynced.ok()) return on_closed(index, "sent a malformed message");
   // The answer to a supervisor that has died since.
   if (resynced.value().nonce != KeeperLink::resync_nonce()) return said.apps.clear();
+  tell_doors(*running_[index]);
+  for (const std::uint32_t number : order_.doors_gone) running_[index]->link().send(proto::ListenerGone{number});
   listener_.on_gateway_resynced(*running_[index], said);
   settle(index);
 }

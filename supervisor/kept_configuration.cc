@@ -84,6 +84,7 @@ std::string encode_tenant(const TenantEntry& tenant) {
   record.plan = proto::Name::cut(tenant.plan);
   record.manifest = proto::Path::cut(tenant.manifest);
   append(out, record);
+  if (tenant.suspension) append(out, proto::SuspensionRecord{proto::SuspensionReason::cut(*tenant.suspension)});
   append_network(out, tenant.network);
   for (const Domain& domain : tenant.domains) {
     append(out, proto::DomainRecord{proto::Host::cut(domain.host), domain.wildcard});
@@ -112,6 +113,7 @@ std::string encode_app(const AppSpec& spec) {
   for (const StaticDirectory& directory : spec.statics) {
     append(out, proto::StaticRecord{proto::Prefix::cut(directory.prefix)});
   }
+  for (const std::string& path : spec.touches) append(out, proto::TouchRecord{proto::Path::cut(path)});
   return out;
 }
 
@@ -128,6 +130,12 @@ std::optional<AppSpec> decode_app(ByteSpan bytes) {
       const auto route = proto::decode_message<proto::RouteRecord>(record);
       if (!route.ok() || spec.routes.size() >= proto::kMaxRoutesPerApp) return std::nullopt;
       spec.routes.push_back({route.value().host.str(), route.value().prefix.str()});
+      continue;
+    }
+    if ((*records)[i].type == MessageType::kTouchRecord) {
+      const auto touch = proto::decode_message<proto::TouchRecord>(record);
+      if (!touch.ok() || spec.touches.size() >= proto::kMaxTouchPathsPerApp) return std::nullopt;
+      spec.touches.push_back(touch.value().path.str());
       continue;
     }
     const auto directory = proto::decode_message<proto::StaticRecord>(record);

@@ -43,12 +43,14 @@ LoaderSession::LoaderSession(uv_loop_t* loop, UniqueFd socket, LaunchedProcess p
 LoaderSession::~LoaderSession() {
   signal_process(process_.pidfd, SIGKILL);
   if (watch_.valid()) close_foreign_file(std::move(watch_));
+  if (text_.valid()) close_foreign_file(std::move(text_));
 }
 
 void LoaderSession::begin(Callback on_outcome) {
   on_outcome_ = std::move(on_outcome);
   records_.clear();
   identity_ = {};
+  if (text_.valid()) close_foreign_file(std::move(text_));
   if (watch_.valid()) close_foreign_file(std::move(watch_));
   deadline_.start(kDeadline);
 }
@@ -69,6 +71,14 @@ bool LoaderSession::take_extra(proto::IncomingMessage& message) {
       fail("the loader sent a malformed message");
     } else {
       watch_ = std::move(message.descriptors.front());
+    }
+    return true;
+  }
+  if (message.type == proto::MessageType::kSourceText) {
+    if (text_.valid() || !proto::decode_message<proto::SourceText>(message).ok()) {
+      fail("the loader sent a malformed message");
+    } else {
+      text_ = std::move(message.descriptors.front());
     }
     return true;
   }
@@ -104,6 +114,7 @@ void LoaderSession::finish(LoadOutcome outcome) {
   deadline_.stop();
   outcome.identity = identity_;
   outcome.watch = std::move(watch_);
+  outcome.text = std::move(text_);
   const Callback on_outcome = std::exchange(on_outcome_, nullptr);
   if (on_outcome) on_outcome(std::move(outcome));
 }

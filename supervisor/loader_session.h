@@ -23,6 +23,7 @@ struct LoadOutcome {
   const char* failure = "";  // why there is no problem text: a literal
   proto::FileIdentity identity;  // of the file that was looked at; all 0: not said
   UniqueFd watch;                // inotify descriptor of the tenant's making, or invalid
+  UniqueFd text;                 // what was parsed, as its loader says; invalid: not said
 };
 
 class LoaderSession final : public Mortal {
@@ -58,6 +59,7 @@ class LoaderSession final : public Mortal {
   std::vector<proto::IncomingMessage> records_;
   proto::FileIdentity identity_;
   UniqueFd watch_;
+  UniqueFd text_;
   Timer deadline_;
   PeerLink link_;
 };

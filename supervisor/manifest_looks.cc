@@ -59,6 +59,7 @@ void ManifestLooks::on_done(const std::string& tenant, std::uint64_t serial, Man
   const auto found = entries_.find(tenant);
   if (found == entries_.end() || found->second.serial != serial) {
     if (answer.watch.valid()) close_foreign_file(std::move(answer.watch));
+    if (answer.text.valid()) close_foreign_file(std::move(answer.text));
     return;
   }
   Entry& entry = found->second;

@@ -84,6 +84,17 @@ std::optional<Problem> add_static(AppSpec& app, const proto::StaticRecord& recor
   return std::nullopt;
 }
 
+// The longest path below a home that still is one of a sandbox.
+std::optional<Problem> add_touch(AppSpec& app, const proto::TouchRecord& record, const TenantEntry& tenant) {
+  const std::string path = record.path.str();
+  if (!is_path_below(path) || app.touches.size() >= proto::kMaxTouchPathsPerApp) return kMalformed;
+  if (tenant.home.size() + 1 + path.size() > proto::kMaxPathBytes) {
+    return Problem{"app " + app.settings.name.str() + ": reload: the path of a file to look at is too long"};
+  }
+  app.touches.push_back(path);
+  return std::nullopt;
+}
+
 // Takes one record; `current` is the app that routes and statics belong to.
 std::optional<Problem> take_manifest_record(IncomingMessage& record, const TenantEntry& tenant,
                                             const HostConfiguration& host, Apps& apps, AppSpec*& current) {
@@ -102,6 +113,10 @@ std::optional<Problem> take_manifest_record(IncomingMessage& record, const Tenan
   if (record.type == MessageType::kRouteRecord) {
     const auto route = proto::decode_message<proto::RouteRecord>(record);
     return route.ok() ? add_route(*current, route.value(), tenant) : kMalformed;
+  }
+  if (record.type == MessageType::kTouchRecord) {
+    const auto touch = proto::decode_message<proto::TouchRecord>(record);
+    return touch.ok() ? add_touch(*current, touch.value(), tenant) : kMalformed;
   }
   if (record.type == MessageType::kGatewayPartRecord) {
     if (!proto::decode_message<proto::GatewayPartRecord>(record).ok() || current->gateway_part.valid()) return kMalformed;

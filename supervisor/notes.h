@@ -81,6 +81,13 @@ struct SandboxNote {
   proto::Cause closing_cause = proto::Cause::kNone;
 };
 
+// What a worker's process is and where it comes from; the numbers are kept.
+enum class WorkerRole : std::uint8_t {
+  kWorker = 0,    // forked by the steward, imports the app itself
+  kTemplate = 1,  // the same, but only forks workers (preload)
+  kForked = 2,    // forked by the template
+};
+
 struct WorkerNote {
   std::uint32_t app = 0;
   std::uint32_t generation = 0;
@@ -107,6 +114,7 @@ struct WorkerNote {
   std::uint8_t runs_event_loop = 0;
   std::uint8_t was_ready = 0;
   std::int64_t ordered_at_us = 0;  // monotonic
+  WorkerRole role = WorkerRole::kWorker;
 };
 
 // How far the last upgrade has come.

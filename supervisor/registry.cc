@@ -231,6 +231,12 @@ OrProblem<TenantEntry> read_tenant_records(const std::string& name, const std::v
       if (!take_network_record(records[i], &tenant.network)) return kMalformed;
       continue;
     }
+    if (records[i].type == MessageType::kSuspensionRecord) {
+      const auto suspension = proto::decode_message<proto::SuspensionRecord>(records[i]);
+      if (!suspension.ok() || tenant.suspension) return kMalformed;
+      tenant.suspension = suspension.value().reason.str();
+      continue;
+    }
     auto domain = proto::decode_message<proto::DomainRecord>(records[i]);
     if (!domain.ok() || tenant.domains.size() >= proto::kMaxDomainsPerTenant) return kMalformed;
     tenant.domains.push_back({domain.value().host.str(), domain.value().wildcard});

@@ -57,6 +57,7 @@ struct TenantEntry {
   std::string manifest;
   std::vector<Domain> domains;
   std::optional<NetworkAccess> network;  // of its own
+  std::optional<std::string> suspension;  // why it is suspended, "" without a reason; nothing: it is not
   bool operator==(const TenantEntry&) const = default;
 };
 
@@ -98,6 +99,7 @@ struct AppSpec {
   UniqueFd gateway_part;  // invalid: all defaults
   std::vector<Route> routes;
   std::vector<StaticDirectory> statics;
+  std::vector<std::string> touches;  // below the home: files whose touch restarts it
 };
 
 // The host file's records.
@@ -126,6 +128,8 @@ struct AppSpec {
 [[nodiscard]] bool is_host(std::string_view text);
 // "" or "/a/b" without dot segments, control bytes, empty segments or a final slash.
 [[nodiscard]] bool is_route_prefix(std::string_view text);
+// A path below a home: no empty, "." or ".." component.
+[[nodiscard]] bool is_path_below(std::string_view text);
 // True when one of the domains covers the host of a route ("*.x" needs a wildcard domain).
 [[nodiscard]] bool owns_host(const std::vector<Domain>& domains, std::string_view host);
 

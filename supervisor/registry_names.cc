@@ -47,6 +47,18 @@ bool is_route_prefix(std::string_view text) {
   }
 }
 
+bool is_path_below(std::string_view text) {
+  while (true) {
+    const std::size_t slash = text.find('/');
+    const std::string_view component = text.substr(0, slash);
+    if (component.empty() || component == "." || component == ".." || component.find('\0') != std::string_view::npos) {
+      return false;
+    }
+    if (slash == std::string_view::npos) return true;
+    text.remove_prefix(slash + 1);
+  }
+}
+
 bool owns_host(const std::vector<Domain>& domains, std::string_view host) {
   const bool wildcard = host.starts_with("*.");
   const std::string_view bare = wildcard ? host.substr(2) : host;

@@ -12,6 +12,7 @@
 #include "base/foreign_files.h"
 #include "base/log.h"
 #include "proto/common_messages.h"
+#include "supervisor/log_pipe.h"
 
 namespace rowhouse::supervisor {
 namespace {
@@ -27,20 +28,6 @@ constexpr std::uint32_t kOpenFiles = 4096;
 constexpr std::uint64_t kTemporaryBytes = 64 * 1024 * 1024;
 constexpr std::uint32_t kTemporaryInodes = 16 * 1024;
 constexpr std::string_view kSystemPrefix = "/usr";
-
-struct Pipe {
-  UniqueFd read_end, write_end;
-};
-
-// A pipe that belongs to the tenant, so that /dev/stdout can be opened; our end never blocks.
-Result<Pipe> create_log_pipe(const TenantEntry& tenant) {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return system_error("pipe2");
-  Pipe pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
-  if (::fchown(pipe.write_end.get(), tenant.uid, tenant.gid) != 0) return system_error("fchown pipe");
-  RH_TRY(set_nonblocking(pipe.read_end.get()));
-  return pipe;
-}
 
 Result<LaunchedProcess> launch_jail(const SandboxOrder& order, int control, int output) {
   const proto::KeptRecord record{proto::KeptKind::kSteward, order.app_number, order.generation, 0};
@@ -62,7 +49,7 @@ Result<LaunchedProcess> launch_jail(const SandboxOrder& order, int control, int 
 
 Result<std::unique_ptr<Sandbox>> Sandbox::start(SandboxOrder order, SandboxListener& listener) {
   RH_ASSIGN(SocketPair control, create_seqpacket_pair());
-  RH_ASSIGN(Pipe log, create_log_pipe(*order.tenant));
+  RH_ASSIGN(LogPipeEnds log, create_log_pipe(*order.tenant));
   const proto::KeptRecord record{proto::KeptKind::kSteward, order.app_number, order.generation, 0};
   KeeperLink& keeper = order.launcher->keeper();
   // From before the clone on, so that a supervisor after us finds whatever was started.
@@ -121,6 +108,7 @@ void Sandbox::send_setup() {
     link_.send(proto::JailMount{proto::Path::cut(directory.path)}, {directory.mount.get()});
   }
   for (const std::uint16_t port : order_.network.ports) link_.send(proto::JailPort{port});
+  for (const std::string& path : order_.touches) link_.send(proto::JailWatch{proto::Path::cut(path)});
   proto::JailSetup setup;
   setup.uid = order_.tenant->uid;
   setup.gid = order_.tenant->gid;
@@ -135,69 +123,12 @@ void Sandbox::send_setup() {
   link_.send(setup);
 }
 
-Worker* Sandbox::find_worker(std::uint32_t id) const {
-  const auto found = workers_.find(id);
-  return found == workers_.end() ? nullptr : found->second.get();
-}
-
-std::size_t Sandbox::ready_workers() const {
-  return static_cast<std::size_t>(std::count_if(workers_.begin(), workers_.end(), [](const auto& entry) {
-    return entry.second->state() == proto::WorkerState::kReady;
-  }));
-}
-
-std::size_t Sandbox::proved_workers() const {
-  return static_cast<std::size_t>(std::count_if(workers_.begin(), workers_.end(), [](const auto& entry) {
-    return entry.second->state() == proto::WorkerState::kReady && entry.second->proved();
-  }));
-}
-
-std::size_t Sandbox::staying_workers() const {
-  return static_cast<std::size_t>(std::count_if(workers_.begin(), workers_.end(), [](const auto& entry) {
-    return entry.second->state() < proto::WorkerState::kDraining;
-  }));
-}
-
-Status Sandbox::spawn_worker() {
-  const std::uint32_t id = next_worker_++;
-  write_note();
-  RH_ASSIGN(SocketPair lifeline, create_seqpacket_pair());
-  const int on = 1;
-  if (::setsockopt(lifeline.ours.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0) {
-    return system_error("setsockopt SO_PASSCRED");
-  }
-  refuse_descriptors(lifeline.ours.get());
-  RH_TRY(set_nonblocking(lifeline.ours.get()));
-  RH_ASSIGN(Pipe log, create_log_pipe(*order_.tenant));
-  KeeperLink& keeper = order_.launcher->keeper();
-  WorkerOrder worker;
-  RH_ASSIGN(worker.note, order_.notebook->take<WorkerNote>());
-  RH_ASSIGN(worker.kept_lifeline,
-            Kept::keep(keeper, record(proto::KeptKind::kLifeline, id), lifeline.ours.get()));
-  RH_ASSIGN(Kept kept_log, Kept::keep(keeper, record(proto::KeptKind::kLog, id), log.read_end.get()));
-  worker.keeper = &keeper;
-  worker.app = order_.app_number;
-  worker.generation = order_.generation;
-  worker.id = id;
-  worker.uid = order_.tenant->uid;
-  worker.steward = &order_.steward;
-  worker.times = order_.times;
-  worker.clock = order_.clock;
-  worker.lifeline = std::move(lifeline.ours);
-  RH_ASSIGN(worker.leaf, order_.cgroups->create_new(order_.group.path() + "/w" + std::to_string(id)));
-  RH_TRY(worker.leaf.die_together());
-  workers_.emplace(id, std::make_unique<Worker>(order_.loop, std::move(worker), *this));
-  link_.send(proto::Spawn{id}, {lifeline.theirs.get(), log.write_end.get(), order_.worker_part});
-  listener_.on_log_pipe(*this, id, std::move(log.read_end), std::move(kept_log));
-  return {};
-}
-
 void Sandbox::close(Cause cause) {
   if (phase_ == Phase::kClosed || closing_cause_ != Cause::kNone) return;
   closing_cause_ = cause;
   write_note();
   if (phase_ == Phase::kBuilding) return kill(cause);
-  for (const auto& [id, worker] : workers_) worker->leave(cause);
+  for (Worker* worker : processes()) worker->leave(cause);
   try_close();
 }
 
@@ -207,7 +138,7 @@ void Sandbox::kill(Cause cause) {
   phase_ = Phase::kClosing;
   write_note();
   stop_deadline();
-  for (const auto& [id, worker] : workers_) worker->kill(cause);
+  for (Worker* worker : processes()) worker->kill(cause);
   try_close();
 }
 
@@ -239,7 +170,7 @@ void Sandbox::on_message(proto::IncomingMessage& message) {
   }
   if (message.type == proto::MessageType::kStewardWorker) {
     const auto worker = proto::decode_message<proto::StewardWorker>(message);
-    if (worker.ok() && find_worker(worker.value().worker) != nullptr) said_workers_.insert(worker.value().worker);
+    if (worker.ok() && find_process(worker.value().worker) != nullptr) said_workers_.insert(worker.value().worker);
     return;
   }
   if (message.type == proto::MessageType::kResynced) {
@@ -247,6 +178,7 @@ void Sandbox::on_message(proto::IncomingMessage& message) {
     if (resynced.ok() && resynced.value().nonce == KeeperLink::resync_nonce()) return on_resynced();
     return said_workers_.clear();
   }
+  if (message.type == proto::MessageType::kTouched) return listener_.on_sandbox_touched(*this);
   if (message.type == proto::MessageType::kWorkerExited) return on_worker_exited(message);
   on_spawn_failed(message);
 }
@@ -254,7 +186,7 @@ void Sandbox::on_message(proto::IncomingMessage& message) {
 void Sandbox::on_worker_exited(const proto::IncomingMessage& message) {
   const auto exited = proto::decode_message<proto::WorkerExited>(message);
   if (!exited.ok()) return fail({Cause::kSpawn, 0});
-  if (Worker* worker = find_worker(exited.value().worker)) worker->on_exit_status(exited.value().wait_status);
+  if (Worker* worker = find_process(exited.value().worker)) worker->on_exit_status(exited.value().wait_status);
 }
 
 void Sandbox::on_spawn_failed(const proto::IncomingMessage& message) {
@@ -263,7 +195,7 @@ void Sandbox::on_spawn_failed(const proto::IncomingMessage& message) {
   log_warning("spawn failed", {{"app", order_.tenant->name + "/" + order_.app},
                                {"worker", failed.value().worker},
                                {"errno", failed.value().system_errno}});
-  Worker* worker = find_worker(failed.value().worker);
+  Worker* worker = find_process(failed.value().worker);
   if (worker == nullptr) return;
   worker->kill(Cause::kSpawn);
   worker->on_exit_status(0);
@@ -292,10 +224,7 @@ void Sandbox::fail(Ending ending) {
   write_note();
   stop_deadline();
   [[maybe_unused]] const Status killed = order_.group.kill();
-  // A copy: a worker that has never been born is gone at once.
-  std::vector<Worker*> workers;
-  for (const auto& [id, worker] : workers_) workers.push_back(worker.get());
-  for (Worker* worker : workers) worker->on_steward_lost();
+  for (Worker* worker : processes()) worker->on_steward_lost();
   // A limit that is lowered below what is used may end the steward too.
   if (order_.steward.counters().oom_kills > 0) ending = {Cause::kOom, 0};
   if (!expected) listener_.on_sandbox_failed(*this, ending);
@@ -305,11 +234,11 @@ void Sandbox::fail(Ending ending) {
 // Gone when every worker is, the steward was reaped and the kernel has let go of the cgroup.
 void Sandbox::try_close() {
   if (phase_ == Phase::kClosed || phase_ == Phase::kBuilding) return;
-  if (phase_ == Phase::kStanding && (closing_cause_ == Cause::kNone || !workers_.empty())) return;
+  if (phase_ == Phase::kStanding && (closing_cause_ == Cause::kNone || !processes().empty())) return;
   phase_ = Phase::kClosing;
   write_note();
   stop_deadline();
-  if (!workers_.empty()) return;
+  if (!processes().empty()) return;
   const Status killed = order_.group.exists() ? order_.group.kill() : Status();
   signal_process(steward_process_.pidfd, SIGKILL);
   // Whoever could count in it has been reaped or is about to be: what it counted is taken over before it
@@ -327,7 +256,7 @@ void Sandbox::try_close() {
 LeafCounters Sandbox::counters() const {
   LeafCounters sum = removed_;
   if (!order_.group.exists()) return sum;
-  for (const auto& [id, worker] : workers_) sum += worker->counters();
+  for (const Worker* worker : processes()) sum += worker->counters();
   for (const OldLeaf& leaf : old_leaves_) sum += leaf.counted;
   return sum += order_.steward.counters();
 }
@@ -356,30 +285,6 @@ void Sandbox::on_sweep() {
   if (order_.group.exists()) remove_old_leaves();
   if (phase_ == Phase::kStanding && old_leaves_.empty()) sweep_pause_ = {};
   try_close();
-}
-
-void Sandbox::on_worker_ready(Worker& worker) {
-  listener_.on_worker_ready(*this, worker);
-}
-void Sandbox::on_worker_leaving(Worker& worker) {
-  listener_.on_worker_leaving(*this, worker);
-}
-void Sandbox::on_worker_lost(Worker& worker) {
-  listener_.on_worker_lost(*this, worker);
-}
-
-void Sandbox::on_worker_gone(Worker& worker, Ending ending) {
-  const std::uint32_t id = worker.id();
-  const auto found = workers_.find(id);
-  order_.graveyard->bury(std::move(found->second));
-  workers_.erase(found);
-  const LeafCounters counted = worker.counters();
-  old_leaves_.push_back({worker.take_leaf(), counted});
-  remove_old_leaves();
-  const bool steward_hangs = worker.pid() == 0 && ending.cause == Cause::kStartTimeout;
-  listener_.on_worker_gone(*this, id, ending);
-  if (steward_hangs) fail(ending);  // it could not even fork: only a new sandbox helps
-  if (phase_ == Phase::kClosing || closing_cause_ != Cause::kNone) try_close();
 }
 
 }  // namespace rowhouse::supervisor

@@ -34,6 +34,10 @@ class SandboxListener {
   virtual ~SandboxListener() = default;
   virtual void on_sandbox_standing(Sandbox& sandbox) = 0;
   virtual void on_worker_ready(Sandbox& sandbox, Worker& worker) = 0;
+  // Its template has imported the app: workers can be forked.
+  virtual void on_sandbox_prepared(Sandbox& sandbox) = 0;
+  // The template is no more; the workers that it has forked go on.
+  virtual void on_template_gone(Sandbox& sandbox, std::uint32_t number, proto::Ending ending) = 0;
   virtual void on_worker_leaving(Sandbox& sandbox, Worker& worker) = 0;
   virtual void on_worker_lost(Sandbox& sandbox, Worker& worker) = 0;
   virtual void on_worker_gone(Sandbox& sandbox, std::uint32_t worker, proto::Ending ending) = 0;
@@ -45,7 +49,12 @@ class SandboxListener {
   virtual void on_log_pipe(Sandbox& sandbox, std::uint32_t worker, UniqueFd pipe, Kept kept) = 0;
   // One that was taken over: what runs in it is known now, new workers may be started.
   virtual void on_sandbox_resynced(Sandbox& sandbox) = 0;
+  // A file was touched that the steward looks at.
+  virtual void on_sandbox_touched(Sandbox& sandbox) = 0;
 };
+
+// Where the workers of a sandbox come from (manifest: preload).
+enum class WorkerSource : std::uint8_t { kSteward, kTemplate };
 
 struct SandboxOrder {
   uv_loop_t* loop = nullptr;
@@ -61,7 +70,9 @@ struct SandboxOrder {
   const CgroupTree* cgroups = nullptr;
   const TenantEntry* tenant = nullptr;
   std::string app;
+  std::vector<std::string> touches;  // absolute: files that the steward looks at
   int worker_part = -1;
+  WorkerSource source = WorkerSource::kSteward;
   NetworkAccess network;
   const Clock* clock = nullptr;
   WorkerTimes times;
@@ -92,8 +103,15 @@ class Sandbox final : public Mortal, public WorkerListener {
   // has (on_sandbox_resynced).
   void carry_on();
 
-  // REQUIRES: standing.
+  // REQUIRES: standing and prepared.
   Status spawn_worker();
+  // Whether workers can be started: with a template, once that has imported the app.
+  [[nodiscard]] bool prepared() const;
+  // A template is there, or none is needed.
+  [[nodiscard]] bool preparing() const { return !has_template() || template_ != nullptr; }
+  [[nodiscard]] bool has_template() const { return order_.source == WorkerSource::kTemplate; }
+  // REQUIRES: standing and not preparing.  Starts the template (on_sandbox_prepared).
+  Status start_template();
   // Lets the workers finish, then makes them, each within its times; then kills the cgroup.
   void close(proto::Cause cause);
   // Kills everything now.
@@ -127,6 +145,20 @@ class Sandbox final : public Mortal, public WorkerListener {
 
   Sandbox(SandboxOrder order, SandboxListener& listener, LaunchedProcess steward, UniqueFd control);
   void adopt_worker(LeftWorker left);
+  // A worker that is to be started, and what its process gets.
+  struct NewWorker {
+    std::unique_ptr<Worker> worker;
+    UniqueFd lifeline, log;  // the process's ends
+    UniqueFd log_pipe;       // ours
+    Kept kept_log;
+  };
+  Result<NewWorker> create_worker(WorkerRole role);
+  void discard_worker(Worker& worker);
+  void on_template_gone(Worker& worker, proto::Ending ending);
+  void fail_unborn(proto::Cause cause);
+  // Also the template.
+  [[nodiscard]] Worker* find_process(std::uint32_t id) const;
+  [[nodiscard]] std::vector<Worker*> processes() const;
   void on_resynced();
   void start_deadline(std::chrono::milliseconds time);
   void stop_deadline();
@@ -151,6 +183,8 @@ class Sandbox final : public Mortal, public WorkerListener {
   void on_worker_leaving(Worker& worker) override;
   void on_worker_lost(Worker& worker) override;
   void on_worker_gone(Worker& worker, proto::Ending ending) override;
+  [[nodiscard]] bool is_birthplace(const Worker& worker, pid_t pid) const override;
+  void on_worker_born(Worker& worker, int process) override;
 
   SandboxOrder order_;
   SandboxListener& listener_;
@@ -168,6 +202,7 @@ class Sandbox final : public Mortal, public WorkerListener {
   proto::Ending failure_;
   proto::Cause closing_cause_ = proto::Cause::kNone;
   std::map<std::uint32_t, std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<Worker> template_;  // no worker: it runs no request and is not counted
   struct OldLeaf {
     Cgroup group;
     LeafCounters counted;

@@ -87,7 +87,7 @@ void Sandbox::adopt_worker(LeftWorker left) {
   worker.generation = order_.generation;
   worker.id = id;
   worker.uid = order_.tenant->uid;
-  worker.steward = &order_.steward;
+  worker.role = left.note.role;
   worker.leaf = std::move(leaf).value();
   worker.lifeline = std::move(left.lifeline);
   worker.times = order_.times;
@@ -96,8 +96,16 @@ void Sandbox::adopt_worker(LeftWorker left) {
   worker.kept_lifeline = Kept::take_over(*worker.keeper, record(KeptKind::kLifeline, id));
   worker.note = std::move(left.row);
   next_worker_ = std::max(next_worker_, id + 1);
-  const auto entry = workers_.emplace(id, std::make_unique<Worker>(order_.loop, std::move(worker), *this)).first;
-  entry->second->resume(left.note, std::move(left.process));
+  // The word about it may not have been said; the steward passes over what it knows.
+  if (left.note.role == WorkerRole::kForked && left.process.valid()) link_.send(proto::Reap{id}, {left.process.get()});
+  auto entry = std::make_unique<Worker>(order_.loop, std::move(worker), *this);
+  Worker& adopted = *entry;
+  if (left.note.role == WorkerRole::kTemplate) {
+    template_ = std::move(entry);
+  } else {
+    workers_.emplace(id, std::move(entry));
+  }
+  adopted.resume(left.note, std::move(left.process));
 }
 
 void Sandbox::carry_on() {
@@ -110,7 +118,7 @@ void Sandbox::carry_on() {
   link_.send(proto::Resync{KeeperLink::resync_nonce()});
   if (closing_cause_ == Cause::kNone) return start_deadline(kResyncDeadline);
   // Each within what is left of its own times; who was told before is not told again.
-  for (const auto& [id, worker] : workers_) worker->leave(closing_cause_);
+  for (Worker* worker : processes()) worker->leave(closing_cause_);
   try_close();
 }
 
@@ -121,8 +129,8 @@ void Sandbox::on_resynced() {
   if (closing_cause_ == Cause::kNone) stop_deadline();
   resyncing_ = false;
   std::vector<Worker*> lost;
-  for (const auto& [id, worker] : workers_) {
-    if (answered && worker->pid() == 0 && !said_workers_.contains(id)) lost.push_back(worker.get());
+  for (Worker* worker : processes()) {
+    if (answered && worker->pid() == 0 && !said_workers_.contains(worker->id())) lost.push_back(worker);
   }
   said_workers_.clear();
   for (Worker* worker : lost) {

@@ -83,6 +83,7 @@ SharedRows::~SharedRows() {
 Result<std::uint32_t> SharedRows::take_app() {
   RH_ASSIGN(const std::uint32_t row, take(free_apps_, next_app_, proto::kMaxApps));
   for (proto::AppCell& cell : table_->apps[row]) clear(cell);
+  for (proto::TrafficCell& cell : table_->traffic[row]) cell.connections.store(0, kRelaxed);
   return row;
 }
 
@@ -103,6 +104,7 @@ void SharedRows::clear_column(std::uint32_t gateway) {
   for (std::uint32_t row = 0; row < next_app_; ++row) {
     table_->apps[row][gateway].in_flight.store(0, kRelaxed);
     table_->apps[row][gateway].queued.store(0, kRelaxed);
+    table_->traffic[row][gateway].connections.store(0, kRelaxed);
   }
   for (std::uint32_t row = 0; row < next_worker_; ++row) {
     table_->workers[row][gateway].in_flight.store(0, kRelaxed);

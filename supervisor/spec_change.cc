@@ -53,7 +53,7 @@ bool same_worker_part(const AppSpec& now, const AppSpec& fresh) {
 SpecChange compare_specs(const AppSpec& now, const AppSpec& fresh) {
   proto::AppRecord settings = now.settings;
   take_live_settings(fresh.settings, settings);
-  if (!same_settings(settings, fresh.settings)) return SpecChange::kRestart;
+  if (!same_settings(settings, fresh.settings) || now.touches != fresh.touches) return SpecChange::kRestart;
   const bool same = same_settings(now.settings, fresh.settings) && now.routes == fresh.routes &&
                     now.statics.empty() && fresh.statics.empty() &&
                     same_memory(now.gateway_part, fresh.gateway_part, proto::kMaxGatewayPartBytes);

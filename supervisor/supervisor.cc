@@ -193,6 +193,9 @@ void Supervisor::on_command(const proto::Command& command) {
     app->expect(id);
     return app->stop(on_done);
   }
+  if (command.kind != proto::CommandKind::kStop && app->suspended()) {
+    return answer(command.request, {CommandOutcome::kSuspended, {}, 0, 0});
+  }
   if (app->busy() || loading_.contains(command.app) || stage_ > Stage::kServing) {
     return answer(command.request, {CommandOutcome::kBusy, {}, 0, 0});
   }
@@ -269,6 +272,7 @@ void Supervisor::on_control_started() {
   for (const std::uint32_t uid : configuration_.host().admins) control_->send(proto::ControlAdmin{uid});
   for (const auto& [name, tenant] : configuration_.tenants()) {
     control_->send(proto::TenantInfo{proto::Name::cut(name), tenant.uid});
+    if (tenant.suspension) tell_suspension(tenant);
   }
   for (const auto& [name, problem] : problems_) tell_problem(name);
   for (const auto& [name, problem] : file_problems_) tell_problem(name);
@@ -359,6 +363,7 @@ void Supervisor::on_apps_quiet() {
 void Supervisor::finish() {
   if (stage_ == Stage::kDone) return;
   stage_ = Stage::kDone;
+  if (last_good_ != nullptr) last_good_->finish();
   configuration_.cancel();
   if (cgroups_ != nullptr) {
     Status cleared = cgroups_->clear(kClearPatienceMs);

@@ -26,6 +26,7 @@
 #include "supervisor/gateways.h"
 #include "supervisor/graveyard.h"
 #include "supervisor/keeper_link.h"
+#include "supervisor/last_good.h"
 #include "supervisor/launcher.h"
 #include "supervisor/leftovers.h"
 #include "supervisor/manifest_looks.h"
@@ -62,7 +63,8 @@ enum class RunMode : std::uint8_t {
 
 // What every gateway is given beside its own sockets; the keeper's store holds them too.
 struct GatewayDescriptors {
-  std::vector<UniqueFd> listeners;  // as in the host file's `listen`
+  std::vector<Door> doors;
+  std::vector<std::uint32_t> doors_gone;  // that gateways may still have
   UniqueFd empty_root, spool;
   UniqueFd acme_directory;  // invalid: none
 };
@@ -85,9 +87,16 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   Status open_gateways(std::string& problem);
   Status make_control(UniqueFd listener);
   Status make_gateways(GatewayDescriptors descriptors);
+  // --- listening sockets (supervisor_doors.cc)
+  Status open_doors(const std::vector<proto::ListenRecord>& listen, std::vector<Door>& doors, std::string& problem);
+  void close_doors(const std::vector<Door>& doors);
+  [[nodiscard]] std::optional<std::string> open_new_doors(const std::vector<proto::ListenRecord>& wanted,
+                                                          std::vector<Door>& fresh);
+  void change_doors(const std::vector<proto::ListenRecord>& wanted, std::vector<Door> fresh);
+  Status take_over_doors(Estate& estate, std::vector<Door>& doors, std::vector<std::uint32_t>& gone);
   Status open_tombstones(std::string& problem);
   void load_tenants(int directory, const std::vector<std::string>& names);
-  void on_tenant_loaded(const std::string& name, ProblemText problem);
+  void on_tenant_loaded(const std::string& name, TenantAnswer answer);
   void on_tenants_loaded();
   void make_files();
   void make_looks();
@@ -100,6 +109,15 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   void watch_confinement();
   void check_confinement();
   void refuse_start(const std::string& sentence);
+
+  // --- the last good configuration (supervisor_kept.cc)
+  Status open_last_good(UniqueFd state);
+  void keep_text(LastGood::Kind kind, const TenantEntry& tenant, UniqueFd text);
+  void load_kept_tenants();
+  // What was accepted last of a tenant of which no manifest is in force.
+  void try_kept_manifest(const TenantEntry& tenant);
+  void on_kept_manifest(const std::string& name, ManifestAnswer answer);
+  void end_first_look(const std::string& tenant);
 
   // --- across supervisors
   Status keep(const proto::KeptRecord& record, int descriptor);
@@ -154,6 +172,7 @@ class Supervisor final : public GatewaysListener, public ControlListener {
     RoundOutcome outcome;
     std::map<std::string, std::optional<TenantEntry>> accepted;  // with the former entry
     std::map<std::string, ProblemText> refused;
+    std::map<std::string, UniqueFd> texts;  // of the accepted
     std::size_t accepted_in_pass = 0;
     int passes = 0;
   };
@@ -185,6 +204,9 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   void set_file_problem(const std::string& tenant, ProblemText problem);
   void clear_file_problem(const std::string& tenant);
   void tell_problem(const std::string& tenant);
+  static void log_news(const std::vector<TenantNews>& news);
+  void apply_suspension(const TenantEntry& tenant);
+  void tell_suspension(const TenantEntry& tenant);
 
   // --- reload: what the host file's plans say now
   using ReloadCallback = std::function<void(proto::CommandOutcome, ProblemText, const std::vector<ConfigChange>& changes,
@@ -263,6 +285,7 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   std::unique_ptr<TenantLimits> limits_;
   std::optional<AppStore> store_;
   std::optional<Tombstones> tombstones_;
+  std::unique_ptr<LastGood> last_good_;  // null: --check
   std::unique_ptr<Leftovers> leftovers_;  // while the tenants are read
   std::set<std::string> tenant_files_;
   std::unique_ptr<SharedRows> rows_;
@@ -284,6 +307,8 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   Timer sweep_left_{loop_.get(), [this] { sweep_left_apps(); }};
   std::set<std::string> renewed_tenants_;  // their apps get a new generation with the next reading
   std::set<std::string> first_looks_;      // manifests that the start waits for
+  std::set<std::string> read_manifests_;   // tenants of which one was accepted, or what was kept was asked for
+  std::set<std::string> kept_loading_;     // tenants whose last good manifest is being read
   std::multimap<std::string, std::uint32_t> look_orders_;  // requests that wait, by tenant
   std::map<Route, std::uint32_t> routes_;               // of all apps: who has which
   // The command that waits for its app's manifest, by app.

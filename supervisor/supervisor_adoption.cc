@@ -120,6 +120,8 @@ void Supervisor::watch_files_again() {
   for (const auto& [name, tenant] : configuration_.tenants()) {
     files_known_[name] = proto::FileIdentity{};
     tell_problem(name);  // none, before they are read
+    tell_suspension(tenant);
+    read_manifests_.insert(name);
   }
   on_files_event();
 }
@@ -152,6 +154,11 @@ Status Supervisor::take_over_host(Estate& estate) {
   RH_ASSIGN(store_, AppStore::open(std::move(state)));
   RH_ASSIGN(UniqueFd tombs, open_trusted_directory(record.state.str(), problem));
   RH_ASSIGN(tombstones_, Tombstones::open(std::move(tombs)));
+  RH_ASSIGN(UniqueFd kept, open_trusted_directory(record.state.str(), problem));
+  if (const Status opened = open_last_good(std::move(kept)); !opened.ok()) {
+    // What runs goes on; only the next start from nothing would miss it.
+    log_error("the last good configuration is not kept", {{"reason", opened.error()}});
+  }
   open_start_gate();
   return {};
 }
@@ -264,12 +271,8 @@ Status Supervisor::take_over_table(Estate& estate, const std::vector<LeftApp>& a
 Status Supervisor::take_over_sockets(Estate& estate) {
   UniqueFd api = estate.take({KeptKind::kApiSocket, 0, 0, 0});
   GatewayDescriptors descriptors;
-  for (const KeptRecord& record : records_of(estate, KeptKind::kListener)) {
-    descriptors.listeners.push_back(estate.take(record));
-  }
-  if (!api.valid() || descriptors.listeners.size() != configuration_.host().listen.size()) {
-    return missing("sockets in the keeper's store");
-  }
+  if (!api.valid()) return missing("the API's socket in the keeper's store");
+  RH_TRY(take_over_doors(estate, descriptors.doors, descriptors.doors_gone));
   descriptors.empty_root = estate.take({KeptKind::kEmptyRoot, 0, 0, 0});
   descriptors.spool = estate.take({KeptKind::kSpoolDirectory, 0, 0, 0});
   descriptors.acme_directory = estate.take({KeptKind::kAcmeDirectory, 0, 0, 0});

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/foreign_files.h"
 #include "base/log.h"
 #include "supervisor/supervisor.h"
 
@@ -23,11 +24,6 @@ using proto::TenantChangeKind;
 constexpr std::chrono::milliseconds kDirectoryRetry{10'000};
 // A refused file is tried again when another one was accepted in the same round: a domain may have moved.
 constexpr int kRoundPasses = 3;
-
-void log_news(const TenantNews& news) {
-  log_info("configuration changed",
-           {{"tenant", news.tenant}, {"app", news.app}, {"change", proto::tenant_change_name(news.kind)}});
-}
 
 }  // namespace
 
@@ -82,14 +78,15 @@ void Supervisor::begin_round(RoundScope scope, RoundCallback on_done) {
 void Supervisor::read_tenants(std::vector<std::string> names) {
   configuration_.load_tenants(
       files_->directory(), std::move(names),
-      [this](const std::string& name, ProblemText problem, std::optional<TenantEntry> former) {
-        if (problem.valid()) {
-          round_.refused[name] = std::move(problem);
+      [this](const std::string& name, TenantAnswer answer) {
+        if (answer.problem.valid()) {
+          round_.refused[name] = std::move(answer.problem);
           return;
         }
         round_.refused.erase(name);
         ++round_.accepted_in_pass;
-        round_.accepted.emplace(name, std::move(former));
+        round_.texts[name] = std::move(answer.text);
+        round_.accepted.emplace(name, std::move(answer.former));
       },
       [this] { on_pass_done(); });
 }
@@ -117,7 +114,9 @@ void Supervisor::on_pass_done() {
     const TenantEntry& tenant = configuration_.tenants().at(name);
     if (!former || *former != tenant) store_tenant(tenant);
     clear_file_problem(name);
-    if (is_remembered(tenant)) apply_tenant(tenant, former);
+    if (!is_remembered(tenant)) continue;
+    keep_text(LastGood::Kind::kTenant, tenant, std::move(round_.texts[name]));
+    apply_tenant(tenant, former);
   }
   end_round();
 }
@@ -126,7 +125,7 @@ void Supervisor::end_round() {
   reloading_ = false;
   const Round done = std::move(round_);
   round_ = Round{};
-  for (const TenantNews& news : done.outcome.news) log_news(news);
+  log_news(done.outcome.news);
   done.on_done(done.outcome);
   if (round_again_ && stage_ == Stage::kServing) files_->remind(TenantFiles::kSettle);
   start_waiting_round();
@@ -152,6 +151,8 @@ void Supervisor::apply_tenant(const TenantEntry& tenant, const std::optional<Ten
   round_.outcome.news.push_back(
       {tenant.name, "", former ? TenantChangeKind::kTenantChanged : TenantChangeKind::kTenantAdded});
   control_->send(proto::TenantInfo{proto::Name::cut(tenant.name), tenant.uid});
+  const bool was_suspended = former && former->suspension;
+  if (was_suspended || tenant.suspension) apply_suspension(tenant);
   if (former) {
     const HostConfiguration& host = configuration_.host();
     if (network_of(*former, host) != network_of(tenant, host)) renewed_tenants_.insert(tenant.name);
@@ -192,6 +193,9 @@ void Supervisor::finish_tenant_if_gone(const std::string& name) {
   }
   leaving_tenants_.erase(name);
   renewed_tenants_.erase(name);
+  read_manifests_.erase(name);
+  kept_loading_.erase(name);
+  if (last_good_ != nullptr) last_good_->forget(name);
   clear_problem(name);
   limits_->forget(name);
   if (auto group = cgroups_->open_existing(tenant_group(name)); group.ok()) {
@@ -209,7 +213,10 @@ void Supervisor::finish_tenant_if_gone(const std::string& name) {
 
 void Supervisor::on_manifest_answer(const std::string& name, ManifestAnswer answer) {
   const auto found = configuration_.tenants().find(name);
-  if (found == configuration_.tenants().end() || leaving_tenants_.contains(name)) return;
+  if (found == configuration_.tenants().end() || leaving_tenants_.contains(name)) {
+    if (answer.text.valid()) close_foreign_file(std::move(answer.text));
+    return;
+  }
   const bool ordered_again = answer.ordered_again;
   std::vector<TenantNews> news;
   ProblemText problem;
@@ -217,17 +224,20 @@ void Supervisor::on_manifest_answer(const std::string& name, ManifestAnswer answ
     log_warning("manifest refused; nothing has changed", {{"tenant", name}});
     problem.reset(::fcntl(answer.problem.get(), F_DUPFD_CLOEXEC, 3));
     set_problem(name, std::move(answer.problem));
+    try_kept_manifest(found->second);
   } else if (!answer.unchanged) {
     clear_problem(name);
+    read_manifests_.insert(name);
+    kept_loading_.erase(name);
+    keep_text(LastGood::Kind::kManifest, found->second, std::move(answer.text));
     apply_apps(found->second, std::move(answer.apps), news);
-    for (const TenantNews& each : news) log_news(each);
+    log_news(news);
   }
   if (!ordered_again) {
     const CommandOutcome outcome = problem.valid() ? CommandOutcome::kFailed : CommandOutcome::kDone;
     answer_look_orders(name, outcome, std::move(problem), news);
   }
-  first_looks_.erase(name);
-  report_ready_if_done();
+  end_first_look(name);
 }
 
 void Supervisor::apply_apps(const TenantEntry& tenant, Configuration::Apps apps, std::vector<TenantNews>& news) {
@@ -368,30 +378,6 @@ void Supervisor::finish_reload(std::uint32_t request, CommandOutcome outcome, Pr
                                std::uint32_t changes) {
   if (!problem.valid()) problem = problem_text("");
   control_->send(proto::ReloadDone{request, outcome, changes}, {problem.get()});
-}
-
-// --- problems: of a tenant's file before those of its manifest ---------------------------------------------
-
-void Supervisor::set_file_problem(const std::string& tenant, ProblemText problem) {
-  file_problems_[tenant] = std::move(problem);
-  tell_problem(tenant);
-}
-
-void Supervisor::clear_file_problem(const std::string& tenant) {
-  if (file_problems_.erase(tenant) > 0) tell_problem(tenant);
-}
-
-void Supervisor::tell_problem(const std::string& tenant) {
-  if (control_ == nullptr) return;
-  const auto of_file = file_problems_.find(tenant), of_manifest = problems_.find(tenant);
-  const proto::Name name = proto::Name::cut(tenant);
-  if (of_file != file_problems_.end()) {
-    control_->send(proto::TenantProblem{name, false}, {of_file->second.get()});
-  } else if (of_manifest != problems_.end()) {
-    control_->send(proto::TenantProblem{name, false}, {of_manifest->second.get()});
-  } else {
-    control_->send(proto::TenantProblem{name, true}, {problem_text("").get()});
-  }
 }
 
 }  // namespace rowhouse::supervisor

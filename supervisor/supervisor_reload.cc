@@ -1,7 +1,7 @@
-// Reading the host file again: what its plans say comes into force for living tenants, no process is touched.
+// Reading the host file again: what its plans and its `listen` say comes into force, no process is touched.
 //
-//   order -> loader reads the file -> refused: nothing has changed
-//                                  -> compared -> plans replaced -> cgroups and gateways renewed -> answer
+//   order -> loader reads the file -> refused, or an address cannot be had: nothing has changed
+//                                  -> compared -> listening sockets, plans, cgroups and gateways renewed -> answer
 //
 // Then every tenant file is read again (supervisor_live.cc), and the manifests are looked at.
 #include <unistd.h>
@@ -30,11 +30,17 @@ void Supervisor::reload(ReloadCallback on_done) {
           const auto in_use = check_plans_in_use(fresh, configuration_.tenant_index());
           if (in_use) problem = problem_text(config_path_ + ": " + in_use->sentence);
         }
+        std::vector<Door> doors;
+        if (!problem.valid()) {
+          const auto refused = open_new_doors(fresh.listen, doors);
+          if (refused) problem = problem_text(config_path_ + ": " + *refused);
+        }
         if (problem.valid()) {
           on_done(CommandOutcome::kFailed, std::move(problem), {}, {});
           return start_waiting_round();
         }
         std::vector<ConfigChange> changes = compare_hosts(configuration_.host(), fresh);
+        if (!same_doors(configuration_.host().listen, fresh.listen)) change_doors(fresh.listen, std::move(doors));
         apply_plans(std::move(fresh.plans), changes);
         begin_round(RoundScope{RoundScope::Kind::kAll, ""}, [on_done, changes](const RoundOutcome& outcome) {
           if (outcome.problem) return on_done(CommandOutcome::kFailed, problem_text(*outcome.problem), changes, {});

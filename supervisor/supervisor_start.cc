@@ -84,6 +84,12 @@ Status Supervisor::prepare_host(std::string& problem) {
   problem = "the file apps in directories.state cannot be read";
   RH_ASSIGN(UniqueFd state, open_trusted_directory(host.host.state.str(), problem));
   RH_ASSIGN(store_, AppStore::open(std::move(state)));
+  problem = host.host.state.str() + "/last-good, where the last good configuration is kept, cannot be used";
+  RH_ASSIGN(UniqueFd kept, open_trusted_directory(host.host.state.str(), problem));
+  if (const Status opened = open_last_good(std::move(kept)); !opened.ok()) {
+    problem += ": " + describe(opened.error());
+    return opened;
+  }
   problem.clear();
   RH_ASSIGN(rows_, SharedRows::create());
   open_start_gate();
@@ -132,12 +138,7 @@ Status Supervisor::make_control(UniqueFd listener) {
 
 Status Supervisor::open_gateways(std::string& problem) {
   GatewayDescriptors descriptors;
-  for (const proto::ListenRecord& listen : configuration_.host().listen) {
-    RH_ASSIGN(UniqueFd listener, open_listener(listen, problem));
-    const auto number = static_cast<std::uint32_t>(descriptors.listeners.size());
-    RH_TRY(keep({KeptKind::kListener, 0, 0, number}, listener.get()));
-    descriptors.listeners.push_back(std::move(listener));
-  }
+  RH_TRY(open_doors(configuration_.host().listen, descriptors.doors, problem));
   const std::string acme = configuration_.host().gateway.acme_challenge.str();
   if (!acme.empty()) {
     RH_ASSIGN(descriptors.acme_directory, open_acme_directory(acme, problem));
@@ -165,9 +166,8 @@ Status Supervisor::make_gateways(GatewayDescriptors descriptors) {
   const std::uint32_t cores = std::clamp(std::thread::hardware_concurrency(), 1u, proto::kMaxGateways);
   order.connections_per_address = host.host.connections_per_address;
   order.count = host.host.gateway_processes != 0 ? host.host.gateway_processes : cores;
-  for (std::size_t i = 0; i < descriptors.listeners.size(); ++i) {
-    order.listeners.push_back({std::move(descriptors.listeners[i]), host.listen.at(i).proxy_protocol});
-  }
+  order.doors = std::move(descriptors.doors);
+  order.doors_gone = std::move(descriptors.doors_gone);
   order.options = {host.gateway.default_site, host.gateway.penalties, host.gateway.forwarded};
   for (const proto::TrustedProxyRecord& proxy : host.trusted_proxies) {
     order.trusted_proxies.push_back({proxy.local, proxy.ipv6, proxy.address, proxy.bits});
@@ -201,14 +201,13 @@ void Supervisor::load_tenants(int directory, const std::vector<std::string>& nam
   tenant_files_.insert(names.begin(), names.end());
   configuration_.load_tenants(
       directory, names,
-      [this](const std::string& name, ProblemText problem, std::optional<TenantEntry>) {
-        on_tenant_loaded(name, std::move(problem));
-      },
-      [this] { on_tenants_loaded(); });
+      [this](const std::string& name, TenantAnswer answer) { on_tenant_loaded(name, std::move(answer)); },
+      [this] { load_kept_tenants(); });
 }
 
-void Supervisor::on_tenant_loaded(const std::string& name, ProblemText problem) {
-  if (problem.valid()) set_file_problem(name, std::move(problem));
+void Supervisor::on_tenant_loaded(const std::string& name, TenantAnswer answer) {
+  if (answer.problem.valid()) return set_file_problem(name, std::move(answer.problem));
+  round_.texts[name] = std::move(answer.text);
 }
 
 void Supervisor::on_tenants_loaded() {
@@ -219,7 +218,12 @@ void Supervisor::on_tenants_loaded() {
         tombstones_->settle(configuration_.tenants(), tenant_files_,
                             [this](const Trace& trace) { return leftovers_->find(trace); });
     if (!settled.ok()) log_error("cannot write down who has which uid", {{"reason", settled.error()}});
-    for (const auto& [name, tenant] : configuration_.tenants()) store_tenant(tenant);
+    if (!tenant_files_.empty()) last_good_->keep_only(tenant_files_);
+    for (const auto& [name, tenant] : configuration_.tenants()) {
+      store_tenant(tenant);
+      if (tombstones_->remembers(tenant)) keep_text(LastGood::Kind::kTenant, tenant, std::move(round_.texts[name]));
+    }
+    round_.texts.clear();
     control_->start();
     gateways_->start();
     start_pulse();

@@ -28,7 +28,7 @@ Worker::Worker(uv_loop_t* loop, WorkerOrder order, WorkerListener& listener)
       generation_(order.generation),
       id_(order.id),
       uid_(order.uid),
-      steward_(order.steward),
+      role_(order.role),
       leaf_(std::move(order.leaf)),
       lifeline_(std::move(order.lifeline)),
       times_(order.times),
@@ -79,6 +79,7 @@ void Worker::write_note() {
   note.runs_event_loop = runs_event_loop_;
   note.was_ready = was_ready_;
   note.ordered_at_us = in_us(ordered_at_);
+  note.role = role_;
   note_.write(note);
 }
 
@@ -170,6 +171,11 @@ Status Worker::send_channel(std::uint32_t index, int channel) {
   return proto::send_lifeline(lifeline_.get(), {LifelineType::kChannel, index}, std::span(&channel, 1));
 }
 
+Status Worker::send_fork(std::uint32_t id, int lifeline, int log) {
+  const int descriptors[] = {lifeline, log};
+  return proto::send_lifeline(lifeline_.get(), {LifelineType::kFork, id}, descriptors);
+}
+
 void Worker::leave(Cause cause, std::int32_t argument) {
   decide(cause, argument);
   on_event(WorkerEvent::kLeave);
@@ -205,12 +211,14 @@ void Worker::kill(Cause cause, std::int32_t argument) {
   kill_leaf();
   signal_process(pidfd_, SIGKILL);
   if (pidfd_.valid() || ended_) return;
-  // Not born: its process sits among the steward's, and the steward reports when it gives up on the lifeline.
+  // Not born: its process sits among the steward's, and the steward reports when it gives up on the lifeline.  Of one
+  // that a template was to fork the steward knows nothing.
   lifeline_poll_.reset();
   close_foreign_socket(std::move(lifeline_));
   ended_ = true;
   write_note();
-  deadline_.start(std::chrono::duration_cast<std::chrono::milliseconds>(kStatusTime));
+  const Duration time = role_ == WorkerRole::kForked ? Duration::zero() : kStatusTime;
+  deadline_.start(std::chrono::duration_cast<std::chrono::milliseconds>(time));
 }
 
 Worker::~Worker() {
@@ -233,8 +241,7 @@ void Worker::on_lifeline() {
     // One that is too large is as little a record as any other.
     const bool too_large = !message.ok() && message.error().code == ErrorCode::kTooLarge;
     if (!message.ok() && !too_large) {
-      // End of file: the lifeline is over, the pidfd tells the rest.
-      if (message.error().code != ErrorCode::kWouldBlock) lifeline_poll_->stop();
+      if (message.error().code != ErrorCode::kWouldBlock) on_lifeline_end();
       return;
     }
     if (!too_large) {
@@ -244,6 +251,12 @@ void Worker::on_lifeline() {
     // Only what has been dealt with is taken: whoever comes after us finds the rest.
     if (lifeline_.valid()) drop_message(lifeline_.get());
   }
+}
+
+// The pidfd tells the rest, if there is one: else the template has not forked.
+void Worker::on_lifeline_end() {
+  lifeline_poll_->stop();
+  if (role_ == WorkerRole::kForked && life_.state == WorkerState::kSpawning) kill(Cause::kSpawn);
 }
 
 void Worker::on_record(const proto::LifelineRecord& record, const ReceivedMessage& message) {
@@ -259,7 +272,9 @@ void Worker::on_record(const proto::LifelineRecord& record, const ReceivedMessag
       on_event(WorkerEvent::kReady);
       return;
     case LifelineType::kFailed:
-      if (life_.state != WorkerState::kLoading || facts_.failed_step) return;
+      // A template may still find before a fork that it cannot.
+      if (life_.state != WorkerState::kLoading && role_ != WorkerRole::kTemplate) return;
+      if (life_.state > WorkerState::kReady || facts_.failed_step) return;
       if (record.number > 0 && record.number <= static_cast<std::uint32_t>(last_value(proto::StartStep{}))) {
         facts_.failed_step = static_cast<proto::StartStep>(record.number);
       }
@@ -272,7 +287,8 @@ void Worker::on_record(const proto::LifelineRecord& record, const ReceivedMessag
       return write_note();
     case LifelineType::kGo:
     case LifelineType::kChannel:
-    case LifelineType::kDrain: return;  // ours to send
+    case LifelineType::kDrain:
+    case LifelineType::kFork: return;  // ours to send
   }
 }
 
@@ -281,7 +297,7 @@ void Worker::on_born(const ReceivedMessage& message) {
   const pid_t pid = message.credentials->pid;
   UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   // The pidfd first, then the checks, then a look whether it still runs: the number cannot have been reused.
-  const bool ours = pidfd.valid() && steward_->contains(pid) && !has_ended(pidfd);
+  const bool ours = pidfd.valid() && listener_.is_birthplace(*this, pid) && !has_ended(pidfd);
   if (!ours) {
     log_error("BORN from a process outside its sandbox", {{"worker", id_}, {"pid", pid}});
     return kill(Cause::kSpawn);
@@ -300,6 +316,7 @@ void Worker::on_born(const ReceivedMessage& message) {
   pid_ = pid;
   pidfd_ = std::move(pidfd);
   watch_process();
+  listener_.on_worker_born(*this, pidfd_.get());
   on_event(WorkerEvent::kBorn);
 }
 

@@ -3,7 +3,7 @@
 // What it is and when what is done to it: worker_life.h, which has the picture.
 //
 // SECURITY: the worker is presumed hostile.  Its pid comes from the kernel (SCM_CREDENTIALS), it is checked
-// to be in this generation's cgroup before it may run anything, and each lifeline record counts only in the
+// to be in the steward's cgroup, or the template's, before it may run anything, and each lifeline record counts only in the
 // state that awaits it (tests/system/test_lifeline.py).
 #pragma once
 
@@ -33,6 +33,10 @@ class WorkerListener {
   virtual void on_worker_leaving(Worker& worker) = 0;
   // The process has ended; no request must be sent to it any more.
   virtual void on_worker_lost(Worker& worker) = 0;
+  // A process of its tenant's claims to be it: may it, where it comes from?
+  [[nodiscard]] virtual bool is_birthplace(const Worker& worker, pid_t pid) const = 0;
+  // It is in its leaf and has not been told to go on yet.
+  virtual void on_worker_born(Worker& worker, int process) = 0;
   // Everything is known; the listener buries the worker.
   virtual void on_worker_gone(Worker& worker, proto::Ending ending) = 0;
 };
@@ -41,8 +45,8 @@ struct WorkerOrder {
   std::uint32_t app = 0;
   std::uint32_t generation = 0;
   std::uint32_t id = 0;
-  uid_t uid = 0;                    // that BORN must come from
-  const Cgroup* steward = nullptr;  // where BORN must come from; outlives the worker
+  uid_t uid = 0;  // that BORN must come from
+  WorkerRole role = WorkerRole::kWorker;
   Cgroup leaf;
   UniqueFd lifeline;  // our end, SO_PASSCRED set
   WorkerTimes times;
@@ -70,6 +74,8 @@ class Worker final : public Mortal {
   [[nodiscard]] std::uint32_t id() const { return id_; }
   [[nodiscard]] proto::WorkerState state() const { return life_.state; }
   [[nodiscard]] pid_t pid() const { return pid_; }
+  [[nodiscard]] WorkerRole role() const { return role_; }
+  [[nodiscard]] bool contains(pid_t pid) const { return leaf_.contains(pid); }
   // Its own word, which only shapes its own queue: many requests run on one event loop.
   [[nodiscard]] bool runs_event_loop() const { return runs_event_loop_; }
   [[nodiscard]] std::uint64_t memory_bytes() const { return leaf_.memory_bytes(); }
@@ -81,6 +87,8 @@ class Worker final : public Mortal {
 
   // Gives it one end of a channel to gateway `index`.
   Status send_channel(std::uint32_t index, int channel);
+  // REQUIRES: a template.  It forks worker `id`, which gets these.
+  Status send_fork(std::uint32_t id, int lifeline, int log);
   // Asks it to finish and leave, then makes it, each in its time; `cause` is why.
   void leave(proto::Cause cause, std::int32_t argument = 0);
   // One of its requests is over its time: its stacks are written, it takes no more requests, and those that it
@@ -119,6 +127,7 @@ class Worker final : public Mortal {
   void on_lifeline();
   void on_record(const proto::LifelineRecord& record, const ReceivedMessage& message);
   void on_born(const ReceivedMessage& message);
+  void on_lifeline_end();
   void on_process_end();
   void kill_leaf();
   void finish();
@@ -128,7 +137,7 @@ class Worker final : public Mortal {
   std::uint32_t app_, generation_;
   std::uint32_t id_;
   uid_t uid_;
-  const Cgroup* steward_;
+  WorkerRole role_;
   Cgroup leaf_;
   UniqueFd lifeline_;
   WorkerTimes times_;

@@ -47,6 +47,10 @@ void unguard_descriptor(int fd) {
   }
 }
 
+void forget_fork() {
+  forked.store(false, std::memory_order_relaxed);
+}
+
 bool is_forked_child() {
   return forked.load(std::memory_order_relaxed);
 }

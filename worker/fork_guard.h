@@ -14,6 +14,9 @@ inline constexpr int kMaxGuardedDescriptors = 96;
 [[nodiscard]] bool guard_descriptor(int fd);
 void unguard_descriptor(int fd);
 
+// In a child that becomes a worker itself: from now on it is none.
+void forget_fork();
+
 // True in a child that app code forked.  Whoever gets control back there leaves by _exit.
 [[nodiscard]] bool is_forked_child();
 

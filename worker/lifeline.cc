@@ -7,6 +7,10 @@
 namespace rowhouse::worker {
 
 Lifeline::Lifeline(UniqueFd socket) : socket_(std::move(socket)) {
+  renew();
+}
+
+void Lifeline::renew() {
   ::fcntl(socket_.get(), F_SETFD, FD_CLOEXEC);
   const Status status = set_nonblocking(socket_.get());
   if (!status.ok()) say("the lifeline: " + describe(status.error()));
@@ -45,6 +49,24 @@ Result<std::optional<Lifeline::Order>> Lifeline::receive() {
     return std::optional<Order>(std::move(order));
   }
   return std::optional<Order>();
+}
+
+Result<std::optional<Lifeline::TemplateOrder>> Lifeline::receive_template_order() {
+  proto::LifelineBytes bytes;
+  RH_ASSIGN(ReceivedMessage message, receive_message(socket_.get(), bytes));
+  const auto record = proto::decode_lifeline(ByteSpan(bytes).first(message.size));
+  if (!record.ok()) return std::optional<TemplateOrder>();
+  TemplateOrder order;
+  order.type = record.value().type;
+  if (order.type == proto::LifelineType::kDrain && message.descriptors.empty()) {
+    return std::optional<TemplateOrder>(std::move(order));
+  }
+  if (order.type == proto::LifelineType::kFork && message.descriptors.size() == 2) {
+    order.lifeline = std::move(message.descriptors[0]);
+    order.log = std::move(message.descriptors[1]);
+    return std::optional<TemplateOrder>(std::move(order));
+  }
+  return std::optional<TemplateOrder>();
 }
 
 }  // namespace rowhouse::worker

@@ -1,5 +1,5 @@
 // The worker's end of the lifeline.  Page: proto/lifeline.h.  BORN and GO happened before the worker was
-// exec-ed.
+// exec-ed, or are birth.h's.
 #pragma once
 
 #include <cstdint>
@@ -32,6 +32,16 @@ class Lifeline {
   // The next order; nothing when the record is none that a worker takes.  kWouldBlock when there is none,
   // kClosed when the supervisor and the keeper have gone.
   Result<std::optional<Order>> receive();
+
+  // Of a template.
+  struct TemplateOrder {
+    proto::LifelineType type{};  // kFork or kDrain
+    UniqueFd lifeline, log;      // of the worker that is to be forked
+  };
+  // As receive(), for a template.
+  Result<std::optional<TemplateOrder>> receive_template_order();
+  // Another socket has taken the place of this one, under the same number.
+  void renew();
 
  private:
   void send(proto::LifelineType type, std::uint32_t number);

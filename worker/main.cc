@@ -1,8 +1,10 @@
 // rowhouse-worker-pythonX.Y: one process that runs one app's code.  Exec-ed by the steward, as the tenant,
-// inside the sandbox, with /dev/null, the log pipe twice, its lifeline and its worker part.  Reads top to
-// bottom as a life.
+// inside the sandbox, with /dev/null, the log pipe twice, its lifeline and its worker part.  As a template (preload) it
+// imports the app and forks workers, which go on from there.  Reads top to bottom as a life.
 #include <csignal>
 #include <cstdio>
+#include <cstring>
+#include <optional>
 
 #include "base/clock.h"
 #include "base/process_name.h"
@@ -14,6 +16,7 @@
 #include "worker/python/interpreter.h"
 #include "worker/python/server.h"
 #include "worker/python/stacks.h"
+#include "worker/python/template.h"
 #include "worker/say.h"
 #include "worker/scheduler.h"
 #include "worker/signals.h"
@@ -78,31 +81,58 @@ void serve_asgi(Lifeline& lifeline, Scheduler& scheduler, PyOwned application) {
   if (!server.run()) fail(lifeline, StartStep::kStartup);
 }
 
-// Nothing here is ever destroyed: threads of the app may still run when the process leaves.
-[[noreturn]] void serve(Lifeline& lifeline, const proto::WorkerPart& part) {
+void watch_signals(Lifeline& lifeline, Scheduler& scheduler) {
+  if (wake_on_signals(scheduler.wake_descriptor())) return;
+  log_exception("preparing signals");
+  fail(lifeline, StartStep::kInterpreter);
+}
+
+struct App {
+  PyOwned callable;
+  proto::Interface interface{};
+};
+
+App import_app(Lifeline& lifeline, const proto::WorkerPart& part) {
+  App app;
+  app.callable = load(lifeline, part);
+  const auto interface = find_interface(app.callable.get(), part.interface);
+  if (!interface) fail(lifeline, StartStep::kCallable);
+  app.interface = *interface;
+  return app;
+}
+
+// Nothing here is ever destroyed: threads of the app may still run when the process leaves.  A worker that a template
+// has forked brings its app; any other imports it.
+[[noreturn]] void serve(Lifeline& lifeline, const proto::WorkerPart& part, std::optional<App> app) {
   const SystemClock clock;
   Scheduler scheduler(lifeline, part.threads, clock);
   const Status opened = scheduler.open();
   if (!opened.ok()) say("cannot serve: " + describe(opened.error()));
   if (!opened.ok()) fail(lifeline, StartStep::kThreads);
-  if (!write_stacks_on_signal() || !wake_on_signals(scheduler.wake_descriptor())) {
-    log_exception("preparing signals");
-    fail(lifeline, StartStep::kInterpreter);
-  }
-  PyOwned application = load(lifeline, part);
-  const auto interface = find_interface(application.get(), part.interface);
-  if (!interface) fail(lifeline, StartStep::kCallable);
-  if (*interface == proto::Interface::kAsgi) {
-    serve_asgi(lifeline, scheduler, std::move(application));
+  watch_signals(lifeline, scheduler);
+  if (!app) app = import_app(lifeline, part);
+  if (app->interface == proto::Interface::kAsgi) {
+    serve_asgi(lifeline, scheduler, std::move(app->callable));
   } else {
-    serve_wsgi(lifeline, scheduler, std::move(application), part.threads);
+    serve_wsgi(lifeline, scheduler, std::move(app->callable), part.threads);
   }
   run_exit_functions();
   lifeline.send_drained();
   leave(0);
 }
 
-[[noreturn]] void live() {
+// Returns in a worker, with the app that the template has imported; ps no longer shows it as a template.
+App serve_as_template(Lifeline& lifeline, const proto::WorkerPart& part, char* role_argument) {
+  App app = import_app(lifeline, part);
+  require(lifeline, settle_template());
+  lifeline.send_ready(embedded_python().major, embedded_python().minor, Lifeline::Serving::kThreads);
+  serve_forks(lifeline);
+  std::memset(role_argument, 0, std::strlen(role_argument));
+  return app;
+}
+
+// `role_argument`: of a template; a worker has none.
+[[noreturn]] void live(char* role_argument) {
   Lifeline lifeline{UniqueFd(proto::kWorkerLifelineFd)};
   report_seccomp_on(lifeline.descriptor());
   install_fork_guard();
@@ -114,13 +144,20 @@ void serve_asgi(Lifeline& lifeline, Scheduler& scheduler, PyOwned application) {
   require(lifeline, check_virtualenv(part, embedded_python()));
   require(lifeline, check_version(part, embedded_python()));
   if (!start_interpreter(part)) fail(lifeline, StartStep::kInterpreter);
-  serve(lifeline, part);
+  if (!write_stacks_on_signal()) {
+    log_exception("preparing signals");
+    fail(lifeline, StartStep::kInterpreter);
+  }
+  std::optional<App> app;
+  if (role_argument != nullptr) app = serve_as_template(lifeline, part, role_argument);
+  serve(lifeline, part, std::move(app));
 }
 
 }  // namespace
 }  // namespace rowhouse::worker
 
-int main() {
+int main(int count, char** arguments) {
+  const bool is_template = count > 2 && std::strcmp(arguments[2], rowhouse::proto::kTemplateArgument) == 0;
   rowhouse::set_process_name("rowhouse-worker");
-  rowhouse::worker::live();
+  rowhouse::worker::live(is_template ? arguments[2] : nullptr);
 }

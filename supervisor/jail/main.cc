@@ -32,7 +32,8 @@ void require(const Status& status, proto::JailStep step) {
   const WorkerProgram program(request.setup);
   auto workers = WorkerTable::create();
   if (!workers.ok()) fail(proto::JailStep::kNone, workers.error());
-  Steward steward(proto::kControlFd, program, workers.value());
+  WatchedFiles files(request.setup.home.str(), request.touches);
+  Steward steward(proto::kControlFd, program, workers.value(), files);
   require(steward.prepare(), proto::JailStep::kNone);
   require(proto::send_control(proto::kControlFd, proto::StewardReady{missing_walls}), proto::JailStep::kNone);
   fail(proto::JailStep::kNone, steward.run());

@@ -42,13 +42,9 @@ bool is_plain_user(std::string_view user) {
          std::none_of(user.begin(), user.end(), bad);
 }
 
-// Absolute, in normal form, and harmless as a field of /etc/passwd.
-bool is_plain_path(std::string_view path) {
+// Absolute and without empty, "." and ".." components.
+bool is_normal_path(std::string_view path) {
   if (path.size() < 2 || path.front() != '/') return false;
-  if (std::any_of(path.begin(), path.end(),
-                  [](unsigned char c) { return c < ' ' || c == 0x7f || c == ':'; })) {
-    return false;
-  }
   while (!path.empty()) {
     path.remove_prefix(1);
     const std::string_view component = path.substr(0, path.find('/'));
@@ -56,6 +52,13 @@ bool is_plain_path(std::string_view path) {
     path.remove_prefix(component.size());
   }
   return true;
+}
+
+// Also harmless as a field of /etc/passwd.
+bool is_plain_path(std::string_view path) {
+  return is_normal_path(path) && std::none_of(path.begin(), path.end(), [](unsigned char c) {
+           return c < ' ' || c == 0x7f || c == ':';
+         });
 }
 
 Status take_mount(proto::IncomingMessage& incoming, SandboxRequest& request) {
@@ -78,7 +81,19 @@ Status take_port(const proto::IncomingMessage& incoming, SandboxRequest& request
   return {};
 }
 
+Status take_touch(const proto::IncomingMessage& incoming, SandboxRequest& request) {
+  RH_ASSIGN(const proto::JailWatch watch, proto::decode_message<proto::JailWatch>(incoming));
+  if (request.touches.size() == proto::kMaxTouchPathsPerApp) return make_error(ErrorCode::kTooLarge, "JailWatch");
+  request.touches.push_back(watch.path.str());
+  return {};
+}
+
 }  // namespace
+
+Status check_touch_path(std::string_view path, std::string_view home) {
+  if (is_normal_path(path) && is_within(path, home) && path != home) return {};
+  return make_error(ErrorCode::kInvalid, "JailWatch path");
+}
 
 Status check_mount_path(std::string_view path) {
   if (is_plain_path(path) && !is_in_own_directory(path)) return {};
@@ -117,9 +132,14 @@ Result<SandboxRequest> receive_request(int control) {
       RH_TRY(take_port(incoming, request));
       continue;
     }
+    if (incoming.type == proto::MessageType::kJailWatch) {
+      RH_TRY(take_touch(incoming, request));
+      continue;
+    }
     RH_ASSIGN(request.setup, proto::decode_message<proto::JailSetup>(incoming));
     if (request.mounts.empty()) return make_error(ErrorCode::kInvalid, "JailSetup without a worker program");
     RH_TRY(check_setup(request.setup));
+    for (const std::string& path : request.touches) RH_TRY(check_touch_path(path, request.setup.home.view()));
     return request;
   }
 }

@@ -2,6 +2,7 @@
 // was checked by the supervisor before; this is the second, independent look (THREATS S22).
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -23,9 +24,10 @@ struct SandboxRequest {
   proto::JailSetup setup;
   std::vector<ReceivedMount> mounts;  // the first is the worker program
   std::vector<std::uint16_t> ports;   // that may be connected to by TCP; none: all
+  std::vector<std::string> touches;   // absolute: files that the steward looks at
 };
 
-// Waits for JailMount messages and the JailSetup that ends them.  kClosed when the supervisor has gone.
+// Waits for JailMount, JailPort and JailWatch messages and the JailSetup that ends them.  kClosed when the supervisor has gone.
 Result<SandboxRequest> receive_request(int control);
 
 // kInvalid unless the request names a tenant we may become and limits that limit: an id of 0 or of a reserved
@@ -33,5 +35,7 @@ Result<SandboxRequest> receive_request(int control);
 // directories are all refused.
 Status check_setup(const proto::JailSetup& setup);
 Status check_mount_path(std::string_view path);
+// kInvalid unless the path is in normal form and below the home.
+Status check_touch_path(std::string_view path, std::string_view home);
 
 }  // namespace rowhouse::jail

@@ -18,6 +18,7 @@ Status Steward::prepare() {
   if (::sigprocmask(SIG_BLOCK, &child, nullptr) != 0) return system_error("sigprocmask");
   children_.reset(::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!children_.valid()) return system_error("signalfd");
+  files_.begin(clock_.now());
   return {};
 }
 
@@ -29,17 +30,29 @@ Error Steward::run() {
 }
 
 Status Steward::serve_turn() {
-  const bool has_news = supervised_ && (next_row_ || workers_.find_ended() != nullptr);
+  const bool has_news = supervised_ && (next_row_ || touch_unsaid_ || workers_.find_ended() != nullptr);
   pollfd waiting[] = {
       {children_.get(), POLLIN, 0},
-      {supervised_ ? control_ : -1, static_cast<short>(has_news ? POLLIN | POLLOUT : POLLIN), 0}};
-  if (::poll(waiting, 2, -1) < 0) {
+      {supervised_ ? control_ : -1, static_cast<short>(has_news ? POLLIN | POLLOUT : POLLIN), 0},
+      {files_.descriptor(), POLLIN, 0}};
+  if (::poll(waiting, 3, files_.timeout_ms(clock_.now())) < 0) {
     if (errno == EINTR) return {};
     return system_error("poll");
   }
+  // Orders first: of a worker that a template has forked the supervisor speaks before it can end.
+  if ((waiting[1].revents & (POLLIN | POLLHUP | POLLERR)) != 0) RH_TRY(on_orders());
   if (waiting[0].revents != 0) on_children();
-  if ((waiting[1].revents & (POLLIN | POLLHUP | POLLERR)) != 0) RH_TRY(on_control());
+  if (waiting[2].revents != 0) files_.on_readable(clock_.now());
+  look_at_files();
   return send_reports();
+}
+
+Status Steward::on_orders() {
+  pollfd more{control_, POLLIN, 0};
+  do {
+    RH_TRY(on_control());
+  } while (supervised_ && ::poll(&more, 1, 0) > 0);
+  return {};
 }
 
 Status Steward::on_control() {
@@ -54,23 +67,54 @@ Status Steward::on_control() {
     RH_ASSIGN(const proto::Resync resync, proto::decode_message<proto::Resync>(incoming.value()));
     resync_nonce_ = resync.nonce;
     next_row_ = 0;
+    touch_unsaid_ = was_touched_;
     return {};
   }
-  const auto& descriptors = incoming.value().descriptors;
-  RH_ASSIGN(const proto::Spawn spawn, proto::decode_message<proto::Spawn>(incoming.value()));
-  return on_spawn(spawn, {descriptors[0].get(), descriptors[1].get(), descriptors[2].get()});
+  auto& descriptors = incoming.value().descriptors;
+  if (incoming.value().type == proto::MessageType::kReap) {
+    RH_ASSIGN(const proto::Reap reap, proto::decode_message<proto::Reap>(incoming.value()));
+    on_reap(reap, std::move(descriptors[0]));
+    return {};
+  }
+  const SpawnRole role =
+      incoming.value().type == proto::MessageType::kSpawnTemplate ? SpawnRole::kTemplate : SpawnRole::kWorker;
+  std::uint32_t worker = 0;
+  if (role == SpawnRole::kTemplate) {
+    RH_ASSIGN(const proto::SpawnTemplate spawn, proto::decode_message<proto::SpawnTemplate>(incoming.value()));
+    worker = spawn.worker;
+  } else {
+    RH_ASSIGN(const proto::Spawn spawn, proto::decode_message<proto::Spawn>(incoming.value()));
+    worker = spawn.worker;
+  }
+  return on_spawn(worker, role, {descriptors[0].get(), descriptors[1].get(), descriptors[2].get()});
 }
 
-Status Steward::on_spawn(const proto::Spawn& spawn, const WorkerDescriptors& descriptors) {
-  if (workers_.contains(spawn.worker)) return make_error(ErrorCode::kInvalid, "Spawn of a worker that lives");
+Status Steward::on_spawn(std::uint32_t worker, SpawnRole role, const WorkerDescriptors& descriptors) {
+  if (workers_.contains(worker)) return make_error(ErrorCode::kInvalid, "Spawn of a worker that lives");
   WorkerRow* row = workers_.find_free();
-  if (row == nullptr) return proto::send_control(control_, proto::SpawnFailed{spawn.worker, EAGAIN});
+  if (row == nullptr) return proto::send_control(control_, proto::SpawnFailed{worker, EAGAIN});
   StartError& error = workers_.start_error(*row);
   const pid_t pid = ::fork();
-  if (pid == 0) start_worker(program_, descriptors, error);
+  if (pid == 0) start_worker(program_, role, descriptors, error);
   if (pid < 0) error.store(errno, std::memory_order_relaxed);
-  *row = {pid < 0 ? WorkerState::kEnded : WorkerState::kLiving, spawn.worker, pid, 0};
+  *row = {pid < 0 ? WorkerState::kEnded : WorkerState::kLiving, worker, pid, 0, {}};
   return {};
+}
+
+// SECURITY: whoever claims to be a worker is one only as a child of ours: the end of anybody else's child could be told
+// by nobody (test_steward.cc).
+void Steward::on_reap(const proto::Reap& reap, UniqueFd process) {
+  if (workers_.contains(reap.worker)) return;
+  WorkerRow* row = workers_.find_free();
+  if (row == nullptr) {
+    static_cast<void>(proto::send_control(control_, proto::SpawnFailed{reap.worker, EAGAIN}));
+    return;
+  }
+  siginfo_t ignored{};
+  const bool ours =
+      ::waitid(P_PIDFD, static_cast<id_t>(process.get()), &ignored, WEXITED | WNOHANG | WNOWAIT) == 0;
+  if (!ours) workers_.start_error(*row).store(errno, std::memory_order_relaxed);
+  *row = {ours ? WorkerState::kLiving : WorkerState::kEnded, reap.worker, 0, 0, std::move(process)};
 }
 
 void Steward::on_children() {
@@ -78,13 +122,22 @@ void Steward::on_children() {
   signalfd_siginfo ignored;
   while (::read(children_.get(), &ignored, sizeof ignored) > 0) {
   }
-  int wait_status = 0;
-  for (pid_t pid = 0; (pid = ::waitpid(-1, &wait_status, WNOHANG)) > 0;) {
-    WorkerRow* row = workers_.find_living(pid);
+  // Looked at before it is reaped, while nobody else can have its pid.
+  for (siginfo_t ended{}; ::waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid != 0; ended = {}) {
+    WorkerRow* row = workers_.find_living(ended.si_pid);
+    int wait_status = 0;
+    if (::waitpid(ended.si_pid, &wait_status, WNOHANG) != ended.si_pid) return;
     if (row == nullptr) continue;  // an orphan of the app's
     row->state = WorkerState::kEnded;
     row->wait_status = wait_status;
+    row->process.reset();
   }
+}
+
+void Steward::look_at_files() {
+  const Instant now = clock_.now();
+  if (files_.timeout_ms(now) != 0 || !files_.look(now)) return;
+  was_touched_ = touch_unsaid_ = true;
 }
 
 // Everything that is not free, before the ends that are told next.
@@ -107,6 +160,11 @@ Status Steward::send_reports() {
     next_row_.reset();
     supervised_ = false;
   }
+  if (touch_unsaid_ && supervised_) {
+    const Status said = proto::send_control(control_, proto::Touched{});
+    if (!said.ok() && said.error().code != ErrorCode::kWouldBlock && said.error().code != ErrorCode::kClosed) return said;
+    if (said.ok()) touch_unsaid_ = false;
+  }
   while (WorkerRow* row = workers_.find_ended()) {
     const std::int32_t error = workers_.start_error(*row).load(std::memory_order_relaxed);
     const Status sent =
@@ -117,6 +175,7 @@ Status Steward::send_reports() {
     if (!sent.ok() && sent.error().code == ErrorCode::kClosed) supervised_ = false;
     if (!sent.ok() && sent.error().code != ErrorCode::kClosed) return sent;
     row->state = WorkerState::kFree;
+    row->process.reset();
   }
   return {};
 }

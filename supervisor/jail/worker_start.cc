@@ -60,8 +60,9 @@ WorkerProgram::WorkerProgram(const proto::JailSetup& setup)
       user_("USER=" + setup.user.str()),
       logname_("LOGNAME=" + setup.user.str()) {}
 
-int WorkerProgram::exec() const {
-  const char* arguments[] = {"rowhouse-worker", name_.c_str(), nullptr};
+int WorkerProgram::exec(SpawnRole role) const {
+  const char* const last = role == SpawnRole::kTemplate ? proto::kTemplateArgument : nullptr;
+  const char* arguments[] = {"rowhouse-worker", name_.c_str(), last, nullptr};
   // No TZ: /etc/localtime is the host's.
   const char* environment[] = {home_.c_str(),    user_.c_str(),
                                logname_.c_str(), "PATH=/usr/local/bin:/usr/bin:/bin",
@@ -70,11 +71,12 @@ int WorkerProgram::exec() const {
   return errno;
 }
 
-void start_worker(const WorkerProgram& program, const WorkerDescriptors& descriptors, StartError& error) {
+void start_worker(const WorkerProgram& program, SpawnRole role, const WorkerDescriptors& descriptors,
+                  StartError& error) {
   int failure = become_leader();
   if (failure == 0) failure = arrange_descriptors(descriptors);
   if (failure == 0 && !is_sent_off(proto::kWorkerLifelineFd)) ::_exit(kExitNotStarted);
-  if (failure == 0) failure = program.exec();
+  if (failure == 0) failure = program.exec(role);
   error.store(failure, std::memory_order_relaxed);
   ::_exit(kExitNotStarted);
 }

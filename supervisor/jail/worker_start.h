@@ -11,14 +11,17 @@
 
 namespace rowhouse::jail {
 
+// What the worker program becomes.
+enum class SpawnRole : std::uint8_t { kWorker, kTemplate };
+
 // The worker's argv and environment, made once: the same for every worker of a sandbox.
 class WorkerProgram {
  public:
   explicit WorkerProgram(const proto::JailSetup& setup);
   WorkerProgram(const WorkerProgram&) = delete;
   WorkerProgram& operator=(const WorkerProgram&) = delete;
-  // Replaces this process by the worker.  Returns errno where that failed.
-  [[nodiscard]] int exec() const;
+  // Replaces this process by the worker, or the template.  Returns errno where that failed.
+  [[nodiscard]] int exec(SpawnRole role) const;
 
  private:
   std::string name_, home_, user_, logname_;
@@ -35,7 +38,7 @@ using StartError = std::atomic<std::int32_t>;
 
 // In the forked child: takes its descriptors to their numbers, says BORN, waits for GO and becomes the
 // worker. Before GO it only ever ends by itself: at the end of the lifeline, or at any other record.
-[[noreturn]] void start_worker(const WorkerProgram& program, const WorkerDescriptors& descriptors,
-                               StartError& error);
+[[noreturn]] void start_worker(const WorkerProgram& program, SpawnRole role,
+                               const WorkerDescriptors& descriptors, StartError& error);
 
 }  // namespace rowhouse::jail

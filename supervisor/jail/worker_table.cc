@@ -1,10 +1,21 @@
 #include "supervisor/jail/worker_table.h"
 
 #include <sys/mman.h>
+#include <sys/wait.h>
 
 #include <algorithm>
 
 namespace rowhouse::jail {
+namespace {
+
+// The child behind the descriptor has ended and has this pid.
+bool has_ended_as(const UniqueFd& process, pid_t pid) {
+  siginfo_t ended{};
+  return ::waitid(P_PIDFD, static_cast<id_t>(process.get()), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+         ended.si_pid == pid;
+}
+
+}  // namespace
 
 Result<WorkerTable> WorkerTable::create() {
   void* memory = ::mmap(nullptr, sizeof(StartError) * kMaxSandboxWorkers, PROT_READ | PROT_WRITE,
@@ -29,7 +40,8 @@ bool WorkerTable::contains(std::uint32_t worker) const {
 
 WorkerRow* WorkerTable::find_living(pid_t pid) {
   const auto row = std::find_if(rows_.begin(), rows_.end(), [pid](const WorkerRow& candidate) {
-    return candidate.state == WorkerState::kLiving && candidate.pid == pid;
+    if (candidate.state != WorkerState::kLiving) return false;
+    return candidate.process.valid() ? has_ended_as(candidate.process, pid) : candidate.pid == pid;
   });
   return row == rows_.end() ? nullptr : &*row;
 }

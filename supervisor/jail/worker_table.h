@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "base/result.h"
+#include "base/unique_fd.h"
 #include "supervisor/jail/worker_start.h"
 
 namespace rowhouse::jail {
@@ -22,6 +23,7 @@ struct WorkerRow {
   std::uint32_t worker = 0;
   pid_t pid = 0;        // while living
   int wait_status = 0;  // when ended
+  UniqueFd process;     // of one that a template has forked, while living: its pidfd in place of its pid
 };
 
 class WorkerTable {
@@ -32,7 +34,7 @@ class WorkerTable {
   // A free row, its StartError cleared; nothing when the table is full.  The caller sets its state.
   [[nodiscard]] WorkerRow* find_free();
   [[nodiscard]] bool contains(std::uint32_t worker) const;
-  // Nothing for an orphan of the app's.
+  // By its pid, or its pidfd while it is a child of ours that has not been reaped.  Nothing for an orphan of the app's.
   [[nodiscard]] WorkerRow* find_living(pid_t pid);
   [[nodiscard]] WorkerRow* find_ended();
   // The first row from `index` on that is not free; nothing when there is none.

@@ -84,6 +84,11 @@ SESSION = (
         red=unit("a private network that is the host's is refused")),
     cut("etc.only-what-is-listed", "etc.cc", '"os-release",   "timezone"};', '"os-release", "timezone", "shadow"};',
         red={"T-FILE-06"}),
+    cut("steward.own-children", "steward.cc",
+        "  if (!ours) workers_.start_error(*row).store(errno, std::memory_order_relaxed);\n"
+        "  *row = {ours ? WorkerState::kLiving : WorkerState::kEnded, reap.worker",
+        "  static_cast<void>(ours);\n  *row = {WorkerState::kLiving, reap.worker",
+        {"W31/has_no_worker[once]", "W31/has_no_worker[hidden]"}),
     cut("steward.reaps", "steward.cc", "  if (waiting[0].revents != 0) on_children();\n", red={"S16"}),
     cut("dumpable", "no_new_privileges.cc",
         '  if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return system_error("prctl PR_SET_DUMPABLE");\n',

@@ -1,4 +1,5 @@
 """The CLI: who may ask what, what it answers, how it exits."""
+import json
 import subprocess
 
 import pytest
@@ -140,6 +141,34 @@ def test_every_request_is_in_the_access_log_under_its_app(host, two):
     assert len(lines) == 1
     for word in ("GET", "200", "acme.test", "127.0.0.1", "probe/1"):
         assert word in lines[0], lines[0]
+
+
+def test_an_app_that_wants_json_has_one_object_for_each_request(host):
+    acme = host.add_probe("acme", access_log="json", static="{ /static/: probe }")
+    host.add_probe("blake")
+    host.start("acme/site", "blake/site")
+    host.http("acme.test", "/echo?id=7&size=500&ms=50", headers={"User-Agent": 'a"b\\c', "Referer": "http://x/"})
+    host.http("acme.test", "/static/none.css")
+    host.http("blake.test", "/hello?mark=1")
+
+    def objects():
+        lines = host.cli("logs", "acme/site", "--access").out.splitlines()
+        return [json.loads(line) for line in lines if "/echo" in line or "/static" in line]
+
+    answered, refused = wait_until(lambda: objects() if len(objects()) == 2 else None, 10, "two lines")
+    assert answered["path"] == "/echo" and answered["query"] == "id=7&size=500&ms=50" and answered["status"] == 200
+    assert answered["response_bytes"] == 500 and answered["app_us"] >= 50_000 and answered["host"] == "acme.test"
+    parts = [answered[f"{part}_us"] for part in ("gateway", "queue", "app", "write")]
+    assert sum(parts) == answered["total_us"]
+    assert answered["user_agent"] == 'a"b\\c' and answered["referer"] == "http://x/" and answered["cause"] is None
+    assert refused["status"] == 404 and refused["cause"] == "RH-FORBIDDEN" and len(refused["error_id"]) == 16
+    wait_until(lambda: "mark=1" in host.cli("logs", "blake/site", "--access").out, 10, "the neighbour's line")
+    assert host.cli("logs", "blake/site", "--access").out.startswith("127.0.0.1 - - ")
+    # The other form from the next manifest on.
+    host.set_probe(acme, access_log="combined")
+    assert host.cli("reload", "acme").code == 0
+    host.http("acme.test", "/hello?mark=2")
+    wait_until(lambda: "127.0.0.1 - - " in host.cli("logs", "acme/site", "--access").out, 10, "a combined line")
 
 
 def test_the_logs_directory_is_controls_and_closed_to_tenants(host, two):

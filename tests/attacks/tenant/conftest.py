@@ -23,7 +23,7 @@ from attack_host import attack_host  # noqa: E402
 GROUP_OF_LOGS = 4  # adm
 LEAKED = "ROWHOUSE_ATTACK_SECRET"
 NAMESPACES = ("mnt", "pid", "ipc", "uts", "cgroup")
-HOSTILE, RECLUSE, CLERK, NEIGHBOUR = "hostile", "recluse", "clerk", "neighbour"
+HOSTILE, RECLUSE, CLERK, FORKED, NEIGHBOUR = "hostile", "recluse", "clerk", "forked", "neighbour"
 
 
 class Stage:
@@ -56,11 +56,11 @@ def careless_neighbour(host):
     return tenant
 
 
-def hostile_tenant(host, name):
+def hostile_tenant(host, name, **keys):
     tenant = host.add_tenant(name)
     tenant.copy(PROBES, "probes")
     tenant.home.chmod(0o755)
-    host.set_probe(tenant, wsgi="probe_app:application", directory="probes", threads=1)
+    host.set_probe(tenant, wsgi="probe_app:application", directory="probes", threads=1, **keys)
     program = tenant.home / "set-uid-id"
     shutil.copy("/usr/bin/id", program)
     program.chmod(0o4755)
@@ -87,11 +87,12 @@ class Place:
 
 
 def tenants_of(host, place):
-    """The same hostile code three times: with the host's network, with one of its own, with one port of the host's."""
+    """The same hostile code: with the host's network, with one of its own, with one port of the host's, and in a worker
+    that a template has forked."""
     hostile, recluse, clerk = (hostile_tenant(host, name) for name in (HOSTILE, RECLUSE, CLERK))
     place.set_network(recluse, f"{{ mode: private, sockets: [{place.database}] }}")
     place.set_network(clerk, f"{{ mode: host, connect: [{place.listener.getsockname()[1]}] }}")
-    return hostile, recluse, clerk
+    return hostile, recluse, clerk, hostile_tenant(host, FORKED, preload="true")
 
 
 def context_of(host, tenant, neighbour, accomplice, place):

@@ -24,13 +24,13 @@ def texts(control, app):
 def access_record(app, **fields):
     """proto/access_record.h"""
     known = {"status": 200, "cause": 0, "aborted": 0, "at_ms": 1_700_000_000_123, "bytes_in": 3, "bytes_out": 512,
-             "gateway_us": 50, "queue_us": 200, "app_us": 11900, "total_us": 12300, "error_id": 0, "dropped": 0,
-             "version": 11, "method": b"GET", "target": b"/a?b=c", "host": b"acme.example", "remote": b"192.0.2.1",
+             "gateway_us": 50, "queue_us": 200, "app_us": 11900, "total_us": 12300, "cpu_us": 9000, "gil_wait_us": 2**32 - 1, "error_id": 0, "dropped": 0,
+             "version": 11, "format": 0, "method": b"GET", "target": b"/a?b=c", "host": b"acme.example", "remote": b"192.0.2.1",
              "referer": b"", "agent": b"curl/8", "request_id": b"r1", **fields}
-    numbers = struct.pack("<HIHHBqQQIIIIQQB", 1, app, known["status"], known["cause"], known["aborted"],
+    numbers = struct.pack("<HIHHBqQQIIIIIIQQBB", 3, app, known["status"], known["cause"], known["aborted"],
                           known["at_ms"], known["bytes_in"], known["bytes_out"], known["gateway_us"],
-                          known["queue_us"], known["app_us"], known["total_us"], known["error_id"], known["dropped"],
-                          known["version"])
+                          known["queue_us"], known["app_us"], known["total_us"], known["cpu_us"], known["gil_wait_us"], known["error_id"], known["dropped"],
+                          known["version"], known["format"])
     names = ("method", "target", "host", "remote", "referer", "agent", "request_id")
     return numbers + b"".join(struct.pack("<H", len(known[n])) + known[n] for n in names)
 
@@ -279,6 +279,33 @@ def test_access_records_become_combined_lines_that_no_request_can_forge(control,
     shown = control.log_lines(site, stream="access")
     assert shown[0] == {"at": "2023-11-14T22:13:20.000Z", "stream": "access", "text": first}
     assert control.cli("logs", "acme/site", "--access").stdout.splitlines() == [first, second]
+    gateway.close()
+
+
+def test_access_records_of_an_app_that_wants_json_become_objects_that_no_request_can_forge(control, site):
+    control.notice(site, 1)
+    gateway = control.access_socket()
+    gateway.send(access_record(site.number))
+    gateway.send(access_record(site.number, format=1))
+    hostile = bytes(range(256))
+    gateway.send(access_record(site.number, format=1, target=b'/x","status":1', agent=hostile, status=502, cause=70,
+                               error_id=0xAB, aborted=1, request_id=b""))
+    wait_until(lambda: control.log_text(site, "access.log").count("\n") == 3, "three lines")
+    stored = control.log_text(site, "access.log").splitlines()
+    assert stored[0].startswith("192.0.2.1 - - ")
+    assert json.loads(stored[1]) == {
+        "time": "2023-11-14T22:13:20.123Z", "id": "r1", "address": "192.0.2.1", "method": "GET", "host": "acme.example",
+        "path": "/a", "query": "b=c", "protocol": "HTTP/1.1", "status": 200, "request_bytes": 3, "response_bytes": 512,
+        "total_us": 12300, "gateway_us": 50, "queue_us": 200, "app_us": 11900, "write_us": 150, "cause": None,
+        "error_id": None, "user_agent": "curl/8", "referer": None, "aborted": False}
+    forged = json.loads(stored[2])
+    assert forged["status"] == 502 and forged["path"] == '/x","status":1'
+    assert forged["user_agent"].encode("latin-1") == hostile and stored[2].isascii() and stored[2].isprintable()
+    shown = control.log_lines(site, stream="access")
+    assert [line["text"] for line in shown] == stored
+    assert [line["at"] for line in shown] == ["2023-11-14T22:13:20.000Z"] + ["2023-11-14T22:13:20.123Z"] * 2
+    assert control.cli("logs", "acme/site", "--access").stdout.splitlines() == stored
+    assert json.loads(control.cli("logs", "acme/site", "--access", "--raw").stdout.splitlines()[1])["status"] == 200
     gateway.close()
 
 

@@ -80,6 +80,11 @@ Answer LoaderProcess::receive() {
       if (text.ok()) answer.sentences = text.value();
       return answer;
     }
+    if (message.type == proto::MessageType::kSourceText) {
+      auto source = read_sealed_memory(message.descriptors[0].get(), proto::kMaxConfigurationBytes);
+      if (source.ok()) answer.source = source.value();
+      continue;
+    }
     const bool extra = message.type == proto::MessageType::kManifestIdentity ||
                        message.type == proto::MessageType::kManifestWatch;
     if (extra) ++beside;
@@ -113,6 +118,19 @@ void LoaderProcess::ask_for_manifest(const std::string& home, const std::string&
   request.manifest = proto::Path::cut(manifest);
   request.default_python = proto::Text<15>::cut("3.11");
   send(request);
+}
+
+Answer LoaderProcess::load_kept_manifest(const std::string& home, const std::string& text) {
+  proto::LoadKeptManifest request;
+  request.tenant = proto::Name::cut("acme");
+  request.user = proto::Name::cut("acme-user");
+  request.home = proto::Path::cut(home);
+  request.manifest = proto::Path::cut("rowhouse.yaml");
+  request.default_python = proto::Text<15>::cut("3.11");
+  const auto memory = create_sealed_memory("manifest", as_bytes(text));
+  if (!memory.ok()) std::abort();
+  send(request, {memory.value().get()});
+  return receive();
 }
 
 int LoaderProcess::finish() {

@@ -4,11 +4,13 @@
 
 #include <sys/types.h>
 
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "base/message_socket.h"
+#include "proto/live_messages.h"
 #include "proto/loader_messages.h"
 
 namespace rowhouse::config {
@@ -21,6 +23,7 @@ struct Answer {
   std::vector<proto::IncomingMessage> records;  // without the last message
   bool loaded = false;
   std::string sentences;  // of a LoadError
+  std::optional<std::string> source;  // of a SourceText
 };
 
 class LoaderProcess {
@@ -42,6 +45,7 @@ class LoaderProcess {
   void ask_for_manifest(const std::string& home, const std::string& manifest);
   // Returns when the loader has filled the socket and waits for us to read.
   void wait_until_stuck();
+  Answer load_kept_manifest(const std::string& home, const std::string& text);
   Answer load_manifest(const std::string& home, const std::string& manifest = "rowhouse.yaml");
   // Closes the socket, waits, and returns the exit status; -1 when a signal ended it.
   int finish();

@@ -117,3 +117,26 @@ TEST_CASE_FIXTURE(TenantFixture, "the largest manifest reaches a supervisor that
   CHECK(answer.records.size() == 64 * 19);
   CHECK(loader.finish() == 0);
 }
+
+TEST_CASE_FIXTURE(TenantFixture, "a kept manifest is read as the file would be, although there is none") {
+  furnish();
+  LoaderProcess loader(kTenantUid);
+  const std::string text =
+      "apps:\n  site:\n    routes: [acme.example]\n    wsgi: blog.wsgi:application\n    static: { /static/: blog/static }\n"
+      "    reload: touch\n";
+  const Answer answer = loader.load_kept_manifest(home, text);
+  CHECK(answer.sentences == "");
+  REQUIRE(answer.loaded);
+  REQUIRE(answer.records.size() == 7);
+  CHECK(as<proto::AppRecord>(answer.records[0]).name.view() == "site");
+  CHECK(as<proto::StaticRecord>(answer.records[2]).prefix.view() == "/static/");
+  CHECK(as<proto::TouchRecord>(answer.records[3]).path.view() == "tmp/restart.txt");
+  CHECK(as<proto::TouchRecord>(answer.records[4]).path.view() == "blog/wsgi.py");
+  CHECK(as<proto::TouchRecord>(answer.records[5]).path.view() == "blog/wsgi/__init__.py");
+  const Answer refused = loader.load_kept_manifest(home, "apps: [\n");
+  CHECK_FALSE(refused.loaded);
+  CHECK(refused.sentences.find("rowhouse.yaml, as it was accepted last:") != std::string::npos);
+  const Answer nowhere = loader.load_kept_manifest(home + "/nowhere", text);
+  CHECK(nowhere.sentences.find("the home") != std::string::npos);
+  CHECK(loader.finish() == 0);
+}

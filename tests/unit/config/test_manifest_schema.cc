@@ -37,7 +37,7 @@ App good_app(std::string_view lines) {
 }
 
 // Every key of an app that the design names and this version does not have.
-constexpr std::string_view kLaterKeys[] = {"preload", "reload", "share"};
+constexpr std::string_view kLaterKeys[] = {"share"};
 
 using Environment = std::vector<std::pair<std::string, std::string>>;
 
@@ -216,9 +216,36 @@ TEST_CASE("variables have names and single values") {
   CHECK(refused_app("env: {A: \"\\0\"}") == "5:14: a text must not contain a NUL byte");
 }
 
+TEST_CASE("preload is a flag, and off where nothing is said") {
+  CHECK_FALSE(good_app("threads: 1").record.preload);
+  CHECK(good_app("preload: true").record.preload);
+  CHECK_FALSE(good_app("preload: false").record.preload);
+  CHECK(refused_app("preload: maybe") != "");
+}
+
 TEST_CASE("retry has two values") {
   CHECK(good_app("retry: unstarted").record.retry == proto::RetryPolicy::kUnstarted);
   CHECK(refused_app("retry: always") == "5:12: \"retry\" must be unstarted or idempotent");
+}
+
+TEST_CASE("an app that reloads at a touch names the files that are looked at") {
+  const auto touches = [](const App& app) {
+    std::vector<std::string> paths;
+    for (const proto::TouchRecord& touch : app.touches) paths.push_back(touch.path.str());
+    return paths;
+  };
+  using Paths = std::vector<std::string>;
+  CHECK(touches(good_app("reload: manual")) == Paths{});
+  CHECK(touches(good_app("threads: 1")) == Paths{});
+  CHECK(touches(good_app("reload: touch")) == Paths{"tmp/restart.txt", "a.py", "a/__init__.py"});
+  const std::string head = "apps:\n  blog:\n    routes: [a.b]\n    directory: blog\n    reload: touch\n    ";
+  CHECK(touches(good(head + "asgi: blog.asgi:app\n").at(0)) ==
+        Paths{"blog/tmp/restart.txt", "blog/blog/asgi.py", "blog/blog/asgi/__init__.py"});
+  CHECK(touches(good(head + "wsgi: blog/app.wsgi\n").at(0)) == Paths{"blog/tmp/restart.txt", "blog/app.wsgi"});
+  CHECK(refused_app("reload: always") == "5:13: \"reload\" must be touch or manual");
+  std::string deep = "d";
+  for (int i = 0; i < 506; ++i) deep += "/d";
+  CHECK(contains(refused_app("directory: " + deep + "\n    reload: touch"), "\"reload\" would look at"));
 }
 
 TEST_CASE("limits and timeouts have units and ranges") {

@@ -76,6 +76,7 @@ TEST_CASE_FIXTURE(TenantFixture, "the known manifest is not read again, another 
   look = look_at(loader, home, identity);
   CHECK_FALSE(look.unchanged);
   CHECK(look.answer.loaded);
+  CHECK(look.answer.source == "apps: {}\n");
   CHECK(look.identity != identity);
   CHECK(loader.finish() == 0);
 }

@@ -135,8 +135,23 @@ TEST_CASE("the manifest is a file below the home") {
         "3:11: \"manifest\" must be a file below the home, not the home");
 }
 
+TEST_CASE("a tenant is suspended by a word, with or without a reason") {
+  const std::string head = "user: acme\nplan: p\nsuspended: ";
+  CHECK_FALSE(good("user: acme\nplan: p\n").suspension);
+  CHECK_FALSE(good(head + "false\n").suspension);
+  REQUIRE(good(head + "true\n").suspension);
+  CHECK(good(head + "true\n").suspension->reason.view() == "");
+  REQUIRE(good(head + "{ reason: 'unpaid since May' }\n").suspension);
+  CHECK(good(head + "{ reason: 'unpaid since May' }\n").suspension->reason.view() == "unpaid since May");
+  CHECK(contains(refused(head + "unpaid\n"), "3:12: \"suspended\", where it is no map { reason: TEXT }, must be true or false"));
+  CHECK(contains(refused(head + "{}\n"), "3:12: the key \"reason\" is missing"));
+  CHECK(contains(refused(head + "{ reason: \"a\\nb\" }\n"), "\"reason\" must be one line without control characters"));
+  CHECK(contains(refused(head + "{ reason: " + std::string(201, 'x') + " }\n"), "\"reason\" must have at most 200 bytes"));
+  CHECK(contains(refused(head + "{ reason: x, by: me }\n"), "unknown key \"by\""));
+}
+
 TEST_CASE("planned keys of a tenant are refused as such") {
-  for (const char* key : {"suspended", "owner", "groups", "rate", "memory", "cpu", "pids",
+  for (const char* key : {"owner", "groups", "rate", "memory", "cpu", "pids",
                           "workers", "threads", "concurrency", "queue"}) {
     CAPTURE(key);
     CHECK(refused("user: acme\nplan: p\n" + std::string(key) + ": 1\n") ==

@@ -52,6 +52,19 @@ TEST_CASE("visitors are told what the app's state gives them") {
   CHECK(number_of(visitors, "retry_after_s") == 28);
   AppStatus stopped = status_in(proto::AppState::kStopped);
   CHECK(text_of(explained(&stopped)["visitors"], "code") == "RH-STOPPED");
+  CHECK(explained(&stopped)["suspended"].is_null());
+}
+
+TEST_CASE("a suspended app says why, and what visitors get") {
+  const AppStatus suspended = status_in(proto::AppState::kSuspended);
+  const std::string reason = "unpaid";
+  ExplainFacts facts;
+  facts.app = kSite;
+  facts.status = &suspended;
+  facts.suspension = &reason;
+  const Json story = explain_app(facts, 5);
+  CHECK(text_of(story["suspended"], "reason") == "unpaid");
+  CHECK(text_of(story["visitors"], "code") == "RH-SUSPENDED");
 }
 
 TEST_CASE("a death by import tells step, exception, place and a fix, and nothing that is for us") {

@@ -59,6 +59,21 @@ TEST_CASE("problems are for admins and their own tenant") {
   CHECK(registry.problems_for(1001, "").empty());
 }
 
+TEST_CASE("a suspension is the tenant's, until it is lifted or the tenant goes") {
+  Registry registry;
+  registry.set_tenant("acme", 1001);
+  CHECK(registry.suspension_of("acme") == nullptr);
+  registry.set_suspension("acme", "unpaid");
+  REQUIRE(registry.suspension_of("acme") != nullptr);
+  CHECK(*registry.suspension_of("acme") == "unpaid");
+  CHECK(registry.suspension_of("globex") == nullptr);
+  registry.lift_suspension("acme");
+  CHECK(registry.suspension_of("acme") == nullptr);
+  registry.set_suspension("acme", "");
+  registry.remove_tenant("acme");
+  CHECK(registry.suspension_of("acme") == nullptr);
+}
+
 TEST_CASE("a tenant that makes new apps for ever has a bounded number of names here") {
   Registry registry;
   for (std::uint32_t number = 1; number <= 1000; ++number) {

@@ -127,6 +127,8 @@ void GatewayProcess::add_app(const AppOptions& options) {
   begin.queue_ms = options.queue_ms;
   begin.concurrency = options.concurrency;
   begin.queue = options.queue;
+  begin.connections = options.connections;
+  begin.bytes_out = options.bytes_out;
   send(begin);
   send(proto::AppRoute{options.app, proto::Host::cut(options.host), proto::Prefix::cut(options.prefix)});
   if (!options.static_prefix.empty()) {
@@ -135,6 +137,7 @@ void GatewayProcess::add_app(const AppOptions& options) {
   }
   proto::GatewayPart part;
   part.buffering = options.buffering;
+  part.buffer_responses = options.buffer_responses;
   const auto bytes = proto::encode_gateway_part(part);
   require(bytes.ok(), "a gateway part");
   const auto memory = create_sealed_memory("part", as_bytes(bytes.value()));

@@ -29,6 +29,9 @@ struct AppOptions {
   std::string static_prefix;
   std::string static_directory;
   proto::RetryPolicy retry = proto::RetryPolicy::kUnstarted;
+  std::uint32_t connections = 0;  // of the tenant; 0: no limit
+  std::uint64_t bytes_out = 0;
+  bool buffer_responses = false;
   bool buffering = false;  // most tests look at how bodies flow
 };
 

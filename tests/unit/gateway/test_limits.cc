@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
+#include <chrono>
 #include <fstream>
 
 #include "gateway_process.h"
@@ -159,6 +160,12 @@ TEST_CASE("conditions of an app answer at once") {
   answer = waiting.read_answer();
   CHECK(answer.status == 503);
   CHECK(answer.field("Rowhouse-Cause") == "RH-STOPPED");
+  gateway.send(proto::AppConditionChange{7, proto::AppCondition::kSuspended, 0});
+  gateway.settle();
+  waiting.send(kGet);
+  answer = waiting.read_answer();
+  CHECK(answer.status == 503);
+  CHECK(answer.field("Rowhouse-Cause") == "RH-SUSPENDED");
   gateway.send(proto::AppRemove{7});
   gateway.settle();
   waiting.send(kGet);
@@ -331,4 +338,57 @@ TEST_CASE("a head that does not come to its end is 408") {
   CHECK(wait_readable(client.fd(), 12'000));
   CHECK(client.read_answer().status == 408);
   CHECK(silent.is_closed_by_gateway());
+}
+
+TEST_CASE("a connection over the tenant's limit gets 503 with its cause, and one that closes makes room") {
+  GatewayProcess gateway(2);
+  gateway.add_app({.connections = 3});
+  FakeWorker worker = gateway.add_worker(1, 8);
+  gateway.table().traffic[7][1].connections.store(1);  // of the other gateway
+  const auto ask = [&](HttpClient& client) {
+    client.send(kGet);
+    worker.respond(worker.next_request()->stream, 200, "ok", {{"Content-Length", "2"}});
+    return client.read_answer().status;
+  };
+  HttpClient first = gateway.connect();
+  CHECK(ask(first) == 200);
+  CHECK(ask(first) == 200);
+  CHECK(gateway.table().traffic[7][0].connections.load() == 1);
+  {
+    HttpClient second = gateway.connect();
+    CHECK(ask(second) == 200);
+    HttpClient third = gateway.connect();
+    third.send(kGet);
+    const HttpAnswer answer = third.read_answer();
+    CHECK(answer.status == 503);
+    CHECK(answer.field("Rowhouse-Cause") == "RH-CONNECTIONS");
+    CHECK(answer.field("Retry-After") == "1");
+    CHECK(answer.field("Connection") == "close");
+    CHECK_FALSE(worker.has_frame());
+    CHECK(ask(first) == 200);  // it is one of them already
+  }
+  while (gateway.table().traffic[7][0].connections.load() != 1) gateway.settle();
+  HttpClient fourth = gateway.connect();
+  CHECK(ask(fourth) == 200);
+  gateway.add_app();  // the limit is lifted
+  HttpClient fifth = gateway.connect();
+  CHECK(ask(fifth) == 200);
+}
+
+TEST_CASE("an answer leaves as fast as the tenant's bytes allow, whole") {
+  GatewayProcess gateway;
+  gateway.add_app({.bytes_out = 100'000});
+  FakeWorker worker = gateway.add_worker(1, 2);
+  HttpClient client = gateway.connect();
+  const auto start = std::chrono::steady_clock::now();
+  client.send(kGet);
+  const std::string body(180'000, 'x');
+  const std::uint32_t stream = worker.next_request()->stream;
+  worker.respond_head(stream, 200, {{"Content-Length", "180000"}});
+  for (std::size_t at = 0; at < body.size(); at += 30'000) worker.data(stream, std::string_view(body).substr(at, 30'000));
+  worker.end(stream);
+  const HttpAnswer answer = client.read_answer();
+  CHECK(answer.body == body);
+  CHECK(std::chrono::steady_clock::now() - start >= std::chrono::milliseconds(700));
+  CHECK(gateway.table().traffic[7][0].bytes_out.load() > 180'000);
 }

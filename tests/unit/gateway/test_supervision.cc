@@ -1,6 +1,8 @@
 // What the gateway tells the supervisor of an app without a worker, how it asks a worker for its health, and that it
 // spares a worker that shall go.
+#include <arpa/inet.h>
 #include <doctest/doctest.h>
+#include <sys/socket.h>
 
 #include <chrono>
 
@@ -183,4 +185,61 @@ TEST_CASE("streams that nobody waits for are counted while they are open") {
   worker.respond(request->stream, 200, "late", {{"Content-Length", "4"}});
   while (gateway.table().workers[1][0].in_flight.load() != 0) gateway.settle();
   CHECK(gateway.table().workers[1][0].given_up.load() == 0);
+}
+
+namespace {
+
+struct Door {
+  UniqueFd socket;
+  std::uint16_t port = 0;
+};
+
+Door open_door() {
+  Door door;
+  door.socket = UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  REQUIRE(::bind(door.socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  REQUIRE(::listen(door.socket.get(), 64) == 0);
+  REQUIRE(::getsockname(door.socket.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
+  door.port = ntohs(address.sin_port);
+  return door;
+}
+
+}  // namespace
+
+TEST_CASE("a listener that goes takes who waits in its line, answers what was asked, and ends its connections") {
+  GatewayProcess gateway;
+  gateway.add_app();
+  FakeWorker worker = gateway.add_worker(1, 8);
+  Door door = open_door();
+  gateway.send(proto::Listener{5}, {door.socket.get()});
+  gateway.send(proto::Listener{5}, {door.socket.get()});  // said again: one listener
+  gateway.settle();
+  HttpClient idle(door.port), busy(door.port), elsewhere = gateway.connect();
+  for (HttpClient* client : {&idle, &elsewhere}) {
+    client->send(kGet);
+    worker.respond(worker.next_request()->stream, 200, "", {{"Content-Length", "0"}});
+    CHECK(client->read_answer().field("Connection") != "close");
+  }
+  busy.send(kGet);
+  const std::uint32_t stream = worker.next_request()->stream;
+  HttpClient waiting(door.port);  // perhaps not accepted yet
+  waiting.send(kGet);
+  gateway.send(proto::ListenerGone{5});
+  gateway.send(proto::ListenerGone{77});  // nobody's
+  door.socket.reset();
+  worker.respond(stream, 200, "whole", {{"Content-Length", "5"}});
+  HttpAnswer answer = busy.read_answer();
+  CHECK(answer.body == "whole");
+  CHECK(answer.field("Connection") == "close");
+  worker.respond(worker.next_request()->stream, 200, "too", {{"Content-Length", "3"}});
+  answer = waiting.read_answer();
+  CHECK(answer.body == "too");
+  CHECK(idle.is_closed_by_gateway());
+  elsewhere.send(kGet);
+  worker.respond(worker.next_request()->stream, 200, "", {{"Content-Length", "0"}});
+  CHECK(elsewhere.read_answer().status == 200);
 }

@@ -110,6 +110,29 @@ TEST_CASE("a mount on the sandbox's own directories is refused") {
   }
 }
 
+TEST_CASE("files to look at lie below the home, and are few") {
+  Wire good, outside, many;
+  const auto watch = [](const Wire& wire, std::string_view path) {
+    REQUIRE(proto::send_control(wire.pair.ours.get(), proto::JailWatch{proto::Path::cut(path)}).ok());
+  };
+  for (Wire* wire : {&good, &outside, &many}) wire->send_mount(proto::kWorkerPathInSandbox);
+  watch(good, "/home/acme/tmp/restart.txt");
+  watch(good, "/home/acme/a:b/app.py");
+  good.send_setup();
+  const auto request = good.receive();
+  REQUIRE(request.ok());
+  CHECK(request.value().touches.size() == 2);
+  for (const std::string_view path : {"", "tmp", "/home/acme", "/home/acmeX/a", "/home/acme/../a", "/home/acme//a", "/etc/passwd"}) {
+    CAPTURE(path);
+    CHECK_FALSE(check_touch_path(path, "/home/acme").ok());
+  }
+  watch(outside, "/etc/passwd");
+  outside.send_setup();
+  CHECK_FALSE(outside.receive().ok());
+  for (std::size_t i = 0; i <= proto::kMaxTouchPathsPerApp; ++i) watch(many, "/home/acme/a");
+  CHECK_FALSE(many.receive().ok());
+}
+
 TEST_CASE("the worker's mount comes first and once, then prefixes, then the setup") {
   Wire wire;
   wire.send_mount(proto::kWorkerPathInSandbox);

@@ -149,6 +149,9 @@ void TestSandbox::start() {
   for (const std::uint16_t port : ports) {
     REQUIRE(proto::send_control(control_.get(), proto::JailPort{port}).ok());
   }
+  for (const std::string& path : touches) {
+    REQUIRE(proto::send_control(control_.get(), proto::JailWatch{proto::Path::cut(path)}).ok());
+  }
   REQUIRE(proto::send_control(control_.get(), setup).ok());
 }
 

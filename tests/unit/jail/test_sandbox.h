@@ -65,6 +65,7 @@ class TestSandbox {
   std::string worker_program;
   std::vector<std::string> prefixes;  // and directories of sockets
   std::vector<std::uint16_t> ports;
+  std::vector<std::string> touches;
   std::uint64_t extra_clone_flags = 0;
   int report_buffer_bytes = 0;  // SO_SNDBUF of the jail's end; 0: the system's
 

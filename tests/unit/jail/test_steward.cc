@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -7,11 +8,13 @@
 #include <csignal>
 #include <filesystem>
 #include <set>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "base/files.h"
+#include "proto/common_messages.h"
 #include "supervisor/jail/worker_table.h"
 #include "test_sandbox.h"
 
@@ -32,6 +35,43 @@ struct Running {
 
 std::string status_of(pid_t pid) {
   return read_file(AT_FDCWD, ("/proc/" + std::to_string(pid) + "/status").c_str(), 1 << 16).value();
+}
+
+// The one child of `parent` that is not `other`.
+pid_t child_of(pid_t parent, pid_t other) {
+  const std::string number = std::to_string(parent);
+  std::istringstream children(
+      read_file(AT_FDCWD, ("/proc/" + number + "/task/" + number + "/children").c_str(), 1 << 16).value());
+  for (pid_t child = 0; children >> child;) {
+    if (child != other) return child;
+  }
+  return -1;
+}
+
+UniqueFd open_process(pid_t pid) {
+  return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+}
+
+// Forks as often as its argument says, all but the first and the last one end, and writes a line when that is done.
+constexpr const char* kForks = R"(
+import os, sys, time
+if os.fork() == 0:
+    if sys.argv[1] == "2" and os.fork() != 0:
+        os._exit(0)
+    time.sleep(3600)
+if sys.argv[1] == "2":
+    os.wait()
+print("forked", flush=True)
+time.sleep(3600)
+)";
+
+TestWorker spawn_forking(TestSandbox& sandbox, std::uint32_t worker, const char* times) {
+  TestWorker started = sandbox.spawn(worker, {"exec", "/usr/bin/python3", "-c", kForks, times});
+  sandbox.await_born(started);
+  sandbox.go(started);
+  char text[7];
+  REQUIRE(::read(started.log.get(), text, sizeof text) == 7);
+  return started;
 }
 
 // Seen asleep this often in a row, in between the reaping that is under way: it waits.
@@ -138,6 +178,47 @@ TEST_CASE_FIXTURE(Running, "two hundred orphans are reaped and only the worker i
   CHECK(listed.output == "2\n");
 }
 
+TEST_CASE_FIXTURE(Running, "the end of a process that a template has forked is reported under the number it was given") {
+  const TestWorker parent = spawn_forking(sandbox, 1, "2");
+  const pid_t forked = child_of(sandbox.pid(), parent.host_pid);
+  REQUIRE(forked > 0);
+  const UniqueFd process = open_process(forked);
+  for (int i = 0; i < 2; ++i) {  // said again by the next supervisor
+    REQUIRE(proto::send_control(sandbox.control(), proto::Reap{2}, {process.get()}).ok());
+  }
+  REQUIRE(::kill(forked, SIGSEGV) == 0);
+  const auto exited = next_exit();
+  CHECK(exited.worker == 2);
+  CHECK(WIFSIGNALED(exited.wait_status));
+  CHECK(WTERMSIG(exited.wait_status) == SIGSEGV);
+}
+
+TEST_CASE_FIXTURE(Running, "of a process that ends right after it was named the end is reported all the same") {
+  const TestWorker parent = spawn_forking(sandbox, 1, "2");
+  const pid_t forked = child_of(sandbox.pid(), parent.host_pid);
+  const UniqueFd process = open_process(forked);
+  // Both wait for the steward when it goes on.
+  REQUIRE(::kill(sandbox.pid(), SIGSTOP) == 0);
+  REQUIRE(proto::send_control(sandbox.control(), proto::Reap{2}, {process.get()}).ok());
+  REQUIRE(::kill(forked, SIGKILL) == 0);
+  REQUIRE(::kill(sandbox.pid(), SIGCONT) == 0);
+  const auto exited = next_exit();
+  CHECK(exited.worker == 2);
+  CHECK(WTERMSIG(exited.wait_status) == SIGKILL);
+}
+
+TEST_CASE_FIXTURE(Running, "a process that is somebody else's child is not taken for a worker") {
+  const TestWorker parent = spawn_forking(sandbox, 1, "1");
+  const pid_t forked = child_of(parent.host_pid, 0);
+  REQUIRE(forked > 0);
+  const UniqueFd process = open_process(forked);
+  REQUIRE(proto::send_control(sandbox.control(), proto::Reap{2}, {process.get()}).ok());
+  const auto failed = proto::decode_message<proto::SpawnFailed>(sandbox.next_message());
+  REQUIRE(failed.ok());
+  CHECK(failed.value().worker == 2);
+  CHECK(failed.value().system_errno == ECHILD);
+}
+
 TEST_CASE_FIXTURE(Running, "several workers live at once, each with its own end") {
   TestWorker first = sandbox.spawn(1, {"wait"}), second = sandbox.spawn(2, {"wait"});
   for (TestWorker* worker : {&first, &second}) {
@@ -220,5 +301,20 @@ TEST_CASE_FIXTURE(Running, "a second steward costs less than 300 KiB of its own"
   CHECK(kilobytes("Private_Clean:") + kilobytes("Private_Dirty:") < 300);
 }
 #endif
+
+TEST_CASE("a steward says that a file was touched, and says it again to the next supervisor") {
+  TestHomes homes;
+  TestSandbox sandbox(homes);
+  const std::string path = homes.home() + "/restart.txt";
+  sandbox.touches = {path};
+  sandbox.start();
+  sandbox.wait_until_ready();
+  const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+  REQUIRE(file.valid());
+  CHECK(sandbox.next_message().type == proto::MessageType::kTouched);
+  REQUIRE(proto::send_control(sandbox.control(), proto::Resync{7}).ok());
+  std::set<proto::MessageType> said = {sandbox.next_message().type, sandbox.next_message().type};
+  CHECK(said == std::set<proto::MessageType>{proto::MessageType::kTouched, proto::MessageType::kResynced});
+}
 
 }  // namespace rowhouse::jail

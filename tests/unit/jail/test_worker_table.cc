@@ -9,7 +9,7 @@ TEST_CASE("a table has room for its cap of workers and no more") {
   for (std::size_t i = 0; i < kMaxSandboxWorkers; ++i) {
     WorkerRow* row = table.find_free();
     REQUIRE(row != nullptr);
-    *row = {WorkerState::kLiving, static_cast<std::uint32_t>(i), static_cast<pid_t>(100 + i), 0};
+    *row = {WorkerState::kLiving, static_cast<std::uint32_t>(i), static_cast<pid_t>(100 + i), 0, {}};
   }
   CHECK(table.find_free() == nullptr);
   CHECK(table.contains(kMaxSandboxWorkers - 1));
@@ -18,8 +18,8 @@ TEST_CASE("a table has room for its cap of workers and no more") {
 
 TEST_CASE("a worker that has ended is not found by its pid, which the kernel may give to another") {
   WorkerTable table = std::move(WorkerTable::create()).value();
-  *table.find_free() = {WorkerState::kEnded, 1, 100, 0};
-  *table.find_free() = {WorkerState::kLiving, 2, 100, 0};
+  *table.find_free() = {WorkerState::kEnded, 1, 100, 0, {}};
+  *table.find_free() = {WorkerState::kLiving, 2, 100, 0, {}};
   REQUIRE(table.find_living(100) != nullptr);
   CHECK(table.find_living(100)->worker == 2);
   REQUIRE(table.find_ended() != nullptr);

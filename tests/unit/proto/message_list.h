@@ -25,15 +25,16 @@ using AllMessages =
                HostRecord, ListenRecord, AdminRecord, PythonRecord, PlanRecord, TenantRecord, DomainRecord,
                AppRecord, RouteRecord, StaticRecord, Loaded, LoadError, PrivilegedGroupRecord, NetworkRecord, SocketRecord,
                PortRecord, GatewayPartRecord, GatewayRecord, TrustedProxyRecord, AppPart,
-               GatewayOptions, AcmeDirectory, TrustedProxy, SpoolDirectory, JailMount, JailPort, JailSetup, JailFailed,
-               StewardReady, Spawn, SpawnFailed, WorkerExited, GatewaySetup, Listener, GatewayReady, AppBegin,
+               GatewayOptions, AcmeDirectory, TrustedProxy, SpoolDirectory, ListenerGone, JailMount, JailPort, JailSetup, JailFailed,
+               StewardReady, Spawn, SpawnTemplate, Reap, SpawnFailed, WorkerExited, GatewaySetup, Listener, GatewayReady, AppBegin,
                AppRoute, AppStatic, AppRetry, AppCommit, AppCommitted, AppRemove, AppConditionChange, WorkerAdd, WorkerGone,
                Switch, Switched, WorkerFault, Retire, AppWanted, Probe, Probed, WorkerLeaving, ControlSetup, ControlReady, ControlAdmin, TenantInfo,
                TenantProblem, LogSource, AccessSource, Death, HostDeath, DeathStored, Query, AppInfo, WorkerInfo, QueryEnd, Command,
                CommandDone, AppNotice, Reload, ReloadOrder, ReloadChange, ReloadDone, AppUsage, TenantUsage,
                ManifestIdentity, ManifestWatch, Unchanged, LookAtManifest, ReloadTenantOrder, TenantChange,
                Resync, Resynced, Keep, Discard, Fetch, Fetched, ExitSeen, Adopted, Upgrade, Upgraded,
-               StewardWorker, GatewayApp, GatewayWorker, UpgradeOrder, UpgradeDone, ControlRetire>;
+               StewardWorker, GatewayApp, GatewayWorker, UpgradeOrder, UpgradeDone, ControlRetire, SuspensionRecord, SourceText,
+               LoadKeptManifest, TouchRecord, JailWatch, Touched, TenantSuspension>;
 
 // Calls visit.operator()<M>() for every message type.
 template <typename Visit>

@@ -80,6 +80,8 @@ GatewayPart page_gateway_part() {
   part.redirects = {{1, 301, "/new", false}};
   part.pages = {{500, 599, "oh"}};
   part.compress = {true, false, 1024, {"text/html"}};
+  part.buffer_responses = false;
+  part.json_access_log = true;
   return part;
 }
 
@@ -90,6 +92,8 @@ TEST_CASE("the gateway part has the page's bytes and parses back") {
   REQUIRE(parsed.ok());
   const GatewayPart& part = parsed.value();
   CHECK(part.buffering);
+  CHECK_FALSE(part.buffer_responses);
+  CHECK(part.json_access_log);
   CHECK(part.statics.at(0).index == "index.html");
   CHECK(part.statics.at(0).fallback);
   CHECK(part.redirects.at(0).target == "/new");
@@ -105,7 +109,7 @@ TEST_CASE("every truncation of a gateway part, a wrong flag, too many items or a
     CHECK_FALSE(parse_gateway_part(as_bytes(good).first(size)).ok());
   }
   CHECK_FALSE(parse_gateway_part(as_bytes(good + '\0')).ok());
-  for (const auto& [position, value] : {std::pair{0, 2}, {2, 2}, {3, 17}, {4, 1}}) {
+  for (const auto& [position, value] : {std::pair{0, 1}, {2, 2}, {3, 2}, {4, 2}, {5, 17}, {6, 1}}) {
     std::string bytes = good;
     bytes[static_cast<std::size_t>(position)] = static_cast<char>(value);
     CAPTURE(position);
@@ -131,12 +135,14 @@ AccessRecord page_record() {
   record.queue_us = 10;
   record.app_us = 350;
   record.total_us = 400;
+  record.cpu_us = 175;
   record.method = "GET";
   record.target = "/";
   record.host = "acme.example";
   record.remote_address = "192.0.2.1";
   record.user_agent = "t";
   record.request_id = "r1";
+  record.format = AccessFormat::kJson;
   return record;
 }
 
@@ -151,6 +157,7 @@ TEST_CASE("the access record has the page's bytes and parses back") {
   encode_access_record(again, record.value());
   CHECK(again == bytes);
   CHECK(record.value().app_us == 350);
+  CHECK(record.value().format == AccessFormat::kJson);
   CHECK(record.value().host == "acme.example");
 }
 

@@ -55,7 +55,9 @@ TEST_CASE("loader messages have the page's bytes") {
                                          .queue = 50,
                                          .cpu_weight = 200,
                                          .io_write_bytes = 10 * 1024 * 1024,
-                                         .rate = 50});
+                                         .rate = 50,
+                                         .connections = 500,
+                                         .bytes_out = 2 * 1024 * 1024});
   check_golden("route_record", RouteRecord{Host::cut("acme.example"), Prefix::cut("/blog")});
   check_golden("loaded", Loaded{.records = 3});
   constexpr std::int64_t kAtNs = 1'790'856'000'250'000'000;
@@ -68,6 +70,8 @@ TEST_CASE("jail and steward messages have the page's bytes") {
                StewardReady{static_cast<std::uint32_t>(Wall::kPrivateNetwork) |
                             static_cast<std::uint32_t>(Wall::kSwapLimit)});
   check_golden("spawn", Spawn{.worker = 1});
+  check_golden("spawn_template", SpawnTemplate{.worker = 1});
+  check_golden("reap", Reap{.worker = 3});
 }
 
 TEST_CASE("gateway messages have the page's bytes") {
@@ -118,6 +122,10 @@ TEST_CASE("reload and usage messages have the page's bytes") {
   check_golden("reload_tenant_order", ReloadTenantOrder{4, Name::cut("acme"), false});
   check_golden("tenant_change",
                TenantChange{4, Name::cut("acme"), Name::cut("site"), TenantChangeKind::kAppRestarts});
+  check_golden("suspension_record", SuspensionRecord{SuspensionReason::cut("unpaid")});
+  check_golden("tenant_suspension", TenantSuspension{Name::cut("acme"), true, SuspensionReason::cut("unpaid")});
+  check_golden("touch_record", TouchRecord{Path::cut("tmp/restart.txt")});
+  check_golden("touched", Touched{});
   check_golden("app_usage", AppUsage{.request = 1,
                                      .app = 7,
                                      .usage = {.memory_bytes = 64 * kMebibyte,

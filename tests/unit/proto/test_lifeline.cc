@@ -1,4 +1,4 @@
-// Lifeline records: golden bytes of the page, and that nothing but the eight records decodes.
+// Lifeline records: golden bytes of the page, and that nothing but the nine records decodes.
 #include <doctest/doctest.h>
 
 #include "page.h"
@@ -26,15 +26,16 @@ TEST_CASE("lifeline records have the page's bytes") {
   check_golden("lifeline_failed",
                {LifelineType::kFailed, static_cast<std::uint32_t>(StartStep::kImportModule)});
   check_golden("lifeline_channel", {LifelineType::kChannel, 1});
+  check_golden("lifeline_fork", {LifelineType::kFork, 3});
 }
 
-TEST_CASE("only the eight record types of the page decode") {
+TEST_CASE("only the nine record types of the page decode") {
   std::size_t known = 0;
   for (unsigned type = 0; type < 0x10000; ++type) {
     LifelineBytes bytes = encode_lifeline({static_cast<LifelineType>(type), 0});
     if (decode_lifeline(bytes).ok()) ++known;
   }
-  CHECK(known == 8);
+  CHECK(known == 9);
 }
 
 TEST_CASE("a record of another size, version or with a tail is refused") {
@@ -54,7 +55,7 @@ TEST_CASE("a record of another size, version or with a tail is refused") {
   }
 }
 
-TEST_CASE("CHANNEL is sent with one descriptor, everything else with none") {
+TEST_CASE("CHANNEL is sent with one descriptor, FORK with two, everything else with none") {
   auto pair = create_seqpacket_pair();
   REQUIRE(pair.ok());
   const int socket = pair.value().ours.get();
@@ -63,6 +64,10 @@ TEST_CASE("CHANNEL is sent with one descriptor, everything else with none") {
   CHECK_FALSE(send_lifeline(socket, {LifelineType::kGo, 0}, {&descriptor, 1}).ok());
   CHECK(send_lifeline(socket, {LifelineType::kGo, 0}).ok());
   CHECK(send_lifeline(socket, {LifelineType::kChannel, 0}, {&descriptor, 1}).ok());
+  const int two[] = {STDIN_FILENO, STDOUT_FILENO};
+  CHECK_FALSE(send_lifeline(socket, {LifelineType::kFork, 1}, {&descriptor, 1}).ok());
+  CHECK_FALSE(send_lifeline(socket, {LifelineType::kChannel, 0}, two).ok());
+  CHECK(send_lifeline(socket, {LifelineType::kFork, 1}, two).ok());
 }
 
 }  // namespace

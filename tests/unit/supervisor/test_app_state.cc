@@ -7,7 +7,7 @@ using namespace rowhouse::supervisor;
 using State = rowhouse::proto::AppState;
 
 TEST_CASE("the state of an app in every combination of facts") {
-  for (int bits = 0; bits < 32; ++bits) {
+  for (int bits = 0; bits < 64; ++bits) {
     for (std::uint32_t ready = 0; ready <= 2; ++ready) {
       for (std::uint32_t min = 0; min <= 2; ++min) {
         AppFacts facts;
@@ -16,12 +16,15 @@ TEST_CASE("the state of an app in every combination of facts") {
         facts.next = (bits & 4) != 0;
         facts.backing_off = (bits & 8) != 0;
         facts.restart_failed = (bits & 16) != 0;
+        facts.suspended = (bits & 32) != 0;
         facts.ready = ready;
         facts.min = min;
         const State state = app_state(facts);
         CAPTURE(bits);
         CAPTURE(ready);
         CAPTURE(min);
+        CHECK((state == State::kSuspended) == facts.suspended);
+        if (facts.suspended) continue;
         CHECK((state == State::kStopped) == facts.stopped);
         if (facts.stopped) continue;
         CHECK((state == State::kRestarting) == (facts.serving && facts.next));

@@ -37,6 +37,7 @@ TenantEntry sample_tenant() {
   tenant.manifest = "rowhouse.yaml";
   tenant.domains = {{"acme.example", false}, {"acme.example", true}};
   tenant.network = NetworkAccess{proto::NetworkMode::kHost, {}, {443}};
+  tenant.suspension = "unpaid";
   return tenant;
 }
 
@@ -64,7 +65,11 @@ TEST_CASE("a tenant is read back as it was, and only beside tenants that leave r
   CHECK(*read == sample_tenant());
   CHECK(read->domains == sample_tenant().domains);
   CHECK(read->network == sample_tenant().network);
+  CHECK(read->suspension == "unpaid");
   CHECK(encode_tenant(*read) == bytes);
+  TenantEntry free = sample_tenant();
+  free.suspension.reset();
+  CHECK_FALSE(decode_tenant(as_bytes(encode_tenant(free)), host, accepted)->suspension);
   TenantEntry other = sample_tenant();
   other.name = "globex";
   accepted.add(std::move(other));
@@ -85,6 +90,7 @@ TEST_CASE("an app is read back with room for its descriptors") {
   spec.settings.health_ms = 9;
   spec.routes.push_back({"*.acme.example", "/blog"});
   spec.statics.push_back({"/static/", UniqueFd()});
+  spec.touches = {"blog/tmp/restart.txt", "blog/wsgi.py"};
   const std::string bytes = encode_app(spec);
   const auto read = decode_app(as_bytes(bytes));
   REQUIRE(read);
@@ -100,6 +106,7 @@ TEST_CASE("an app is read back with room for its descriptors") {
   CHECK(compare_specs(spec, *read) == SpecChange::kLive);  // for its static directories alone
   CHECK(read->routes == spec.routes);
   CHECK(read->statics.size() == 1);
+  CHECK(read->touches == spec.touches);
   CHECK(encode_app(*read) == bytes);
 }
 

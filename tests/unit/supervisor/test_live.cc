@@ -129,6 +129,9 @@ TEST_CASE("what gateways and limits know changes live, what a worker is started 
   like.gateway_part = create_sealed_memory("gateway", as_bytes("its page")).value();
   CHECK(compare_specs(like, other) == SpecChange::kLive);
   other = spec("x");
+  other.settings.preload = true;
+  CHECK(compare_specs(spec("x"), other) == SpecChange::kRestart);
+  other = spec("x");
   other.settings.threads = 4;
   CHECK(compare_specs(spec("x"), other) == SpecChange::kRestart);
   other = spec("x");

@@ -216,6 +216,33 @@ TEST_CASE("shapes that a loader of ours never sends are refused") {
   }
 }
 
+TEST_CASE("files to look at lie below the home, and are few") {
+  const auto touch = [](std::string_view path) { return proto::TouchRecord{proto::Path::cut(path)}; };
+  const auto site = app_record("site");
+  CHECK(manifest_refusal(site, touch("tmp/restart.txt"), touch("a b/app.wsgi")) == "");
+  for (const std::string_view path : {"", "/etc/passwd", "../b", "a/../b", "a//b", "./a", "a/"}) {
+    CAPTURE(path);
+    CHECK(manifest_refusal(site, touch(path)) != "");
+  }
+  CHECK(manifest_refusal(touch("a")) != "");
+  const auto one = touch("a");
+  CHECK(manifest_refusal(site, one, one, one, one) == "");
+  CHECK(manifest_refusal(site, one, one, one, one, one) != "");
+  CHECK(has(manifest_refusal(site, touch(std::string(proto::kMaxPathBytes, 'x'))), "too long"));
+}
+
+TEST_CASE("a tenant file may say once that the tenant is suspended") {
+  const proto::SuspensionRecord unpaid{proto::SuspensionReason::cut("unpaid")};
+  std::vector<proto::IncomingMessage> records;
+  records.push_back(record(tenant_record(3000, 3000)));
+  records.push_back(record(unpaid));
+  const auto once = read_tenant_records("acme", records, host(), {});
+  REQUIRE(std::holds_alternative<TenantEntry>(once));
+  CHECK(std::get<TenantEntry>(once).suspension == "unpaid");
+  records.push_back(record(unpaid));
+  CHECK(std::holds_alternative<Problem>(read_tenant_records("acme", records, host(), {})));
+}
+
 TEST_CASE("names, hosts and prefixes have one shape") {
   CHECK(is_name("acme-2"));
   for (const char* name : {"", "-a", "A", "a.b", "a/b", "..", "tasks\n"}) CHECK_FALSE(is_name(name));
