@@ -42,7 +42,7 @@ std::string render_state(const json& story, std::int64_t now_ms) {
                                  number_at(story, "generation"));
   if (const json& suspended = member(story, "suspended"); suspended.is_object()) {
     const std::string reason = text_at(suspended, "reason");
-    text += "  The operator of this host has suspended the tenant" + (reason.empty() ? "" : ": " + reason) + ".\n";
+    text += "  The operator of this host has suspended it" + (reason.empty() ? "" : ": " + reason) + ".\n";
   }
   const json& start = member(story, "last_good_start");
   if (start.is_object()) {

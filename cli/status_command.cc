@@ -39,7 +39,9 @@ std::string worker_count(const json& app) {
 
 std::uint64_t sum_of(const json& app, const char* field) {
   std::uint64_t sum = 0;
-  for (const json& worker : list_at(app, "workers")) sum += number_at(worker, field);
+  for (const char* list : {"workers", "templates"}) {
+    for (const json& worker : list_at(app, list)) sum += number_at(worker, field);
+  }
   return sum;
 }
 
@@ -83,6 +85,7 @@ std::string render_apps(const json& apps, const Terminal& terminal, std::int64_t
   return table.render(terminal);
 }
 
+// A template is ready when it can fork, and never serves a request.
 std::string render_workers(const json& app, const Terminal& terminal) {
   Table table({{"WORKER", Align::kRight},
                {"GENERATION", Align::kRight},
@@ -90,14 +93,17 @@ std::string render_workers(const json& app, const Terminal& terminal) {
                {"STATE", Align::kLeft},
                {"REQUESTS", Align::kRight},
                {"MEM", Align::kLeft}});
-  for (const json& worker : list_at(app, "workers")) {
-    const std::string state = text_at(worker, "state");
-    table.add_row({{std::to_string(number_at(worker, "worker"))},
-                   {std::to_string(number_at(worker, "generation"))},
-                   {std::to_string(number_at(worker, "pid"))},
-                   {state, state_colour(state)},
-                   {std::to_string(number_at(worker, "requests"))},
-                   {format_bytes(number_at(worker, "memory_bytes"))}});
+  for (const char* list : {"workers", "templates"}) {
+    for (const json& worker : list_at(app, list)) {
+      const std::string state = text_at(worker, "state");
+      const bool serves = std::string_view(list) == "workers";
+      table.add_row({{std::to_string(number_at(worker, "worker"))},
+                     {std::to_string(number_at(worker, "generation"))},
+                     {std::to_string(number_at(worker, "pid"))},
+                     {serves ? state : "template, " + state, state_colour(state)},
+                     {serves ? std::to_string(number_at(worker, "requests")) : "-"},
+                     {format_bytes(number_at(worker, "memory_bytes"))}});
+    }
   }
   return "\n" + table.render(terminal);
 }
@@ -153,7 +159,7 @@ std::string render_status(const json& status, const Subject& subject, const Term
   std::string text = apps.empty() ? "No apps.\n" : render_apps(apps, terminal, now_ms);
   if (!subject.app.empty() && apps.size() == 1) {
     const json& app = apps[0];
-    if (!list_at(app, "workers").empty()) text += render_workers(app, terminal);
+    if (!list_at(app, "workers").empty() || !list_at(app, "templates").empty()) text += render_workers(app, terminal);
     text += render_usage(app) + render_last_exit(app) + render_missing_walls(app);
   }
   if (!errors.empty()) text += "\nRefused configuration:\n";

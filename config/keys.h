@@ -38,7 +38,7 @@ inline constexpr std::string_view kIo[] = {"read", "write"};
 
 inline constexpr std::string_view kTenant[] = {"user",    "uid",      "gid",     "home",     "plan",
                                                "domains", "manifest", "network", "suspended"};
-inline constexpr std::string_view kSuspended[] = {"reason"};
+inline constexpr std::string_view kSuspended[] = {"reason", "apps"};
 inline constexpr std::string_view kTenantLater[] = {"owner", "groups",  "rate",    "memory",      "cpu",
                                                     "pids",  "workers", "threads", "concurrency", "queue"};
 

@@ -70,7 +70,7 @@ Status answer_tenant(const proto::LoadTenant& request, int fd, int socket, const
   RecordSender beside(socket);
   send_source(*text, beside);
   sender.send(file.tenant);
-  if (file.suspension) sender.send(*file.suspension);
+  for (const auto& record : file.suspensions) sender.send(record);
   if (file.network) send_network(*file.network, sender);
   for (const auto& record : file.domains) sender.send(record);
   sender.finish();

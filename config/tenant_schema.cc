@@ -127,16 +127,34 @@ Parsed<std::string> parse_reason(std::string_view text) {
   return std::string(text);
 }
 
-// true, false, or { reason: TEXT }.
+// One record for each app of the list.
+void read_suspended_apps(const Node& node, TenantFile& file, Diagnostics& diagnostics) {
+  const auto* items = read_list(node, "\"suspended.apps\"", proto::kMaxAppsPerTenant, diagnostics);
+  if (items == nullptr) return;
+  const proto::SuspensionRecord of_all = file.suspensions.front();
+  file.suspensions.clear();
+  std::set<std::string> seen;
+  for (const Node& item : *items) {
+    const auto name = read_parsed(item, "\"suspended.apps\"", diagnostics, parse_name);
+    if (!name) continue;
+    if (!seen.insert(item.text).second) {
+      diagnostics.add(item.position, "\"suspended.apps\" lists " + quote(item.text) + " twice");
+    }
+    file.suspensions.push_back({proto::Name::cut(*name), of_all.reason});
+  }
+}
+
+// true, false, or { reason: TEXT, apps: [NAME, ...] }.
 void read_suspension(const Node& node, TenantFile& file, Diagnostics& diagnostics) {
   if (node.kind != NodeKind::kMap) {
     const auto suspended = read_flag(node, "\"suspended\", where it is no map { reason: TEXT },", diagnostics);
-    if (suspended && *suspended) file.suspension.emplace();
+    if (suspended && *suspended) file.suspensions.emplace_back();
     return;
   }
   const MapReader reader(node, kSuspendedTable, diagnostics);
-  file.suspension.emplace();
-  if (reader.require("reason") != nullptr) reader.text("reason", parse_reason, file.suspension->reason);
+  proto::SuspensionRecord& suspension = file.suspensions.emplace_back();
+  if (reader.require("reason") != nullptr) reader.text("reason", parse_reason, suspension.reason);
+  if (const Node* apps = reader.find("apps")) read_suspended_apps(*apps, file, diagnostics);
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ struct TenantFile {
   proto::TenantRecord tenant;
   std::optional<Network> network;  // of its own
   std::vector<proto::DomainRecord> domains;
-  std::optional<proto::SuspensionRecord> suspension;  // nothing: it is not suspended
+  std::vector<proto::SuspensionRecord> suspensions;  // the whole tenant's, or one for each suspended app
 };
 
 // `name` is the file's name without .yaml: the user's name for workers when a numeric uid has no other.

@@ -50,7 +50,7 @@ std::string advice_for(Cause cause, const AppName& app, std::string_view step, s
       return "Ask the app for `health.path` yourself: it must answer with a status from 200 to 399 within `timeouts.health`.";
     case Cause::kUnconfined: return "Ask the operator what else changes cgroups on this host.";
     case Cause::kConfig: return "Correct the manifest; rowhouse status shows what is wrong in it.";
-    case Cause::kSuspended: return "Ask the operator why the tenant is suspended.";
+    case Cause::kSuspended: return "Ask the operator why it is suspended.";
     case Cause::kStopped: return "Start it: rowhouse start " + app.text();
     case Cause::kAppError: return "The traceback stands beside the request id in: rowhouse logs " + app.text();
     case Cause::kBadResponse: return "Correct the field or the Content-Length that the app sends for this request.";

@@ -76,10 +76,10 @@ void Api::on_command_done(ConnectionId id, const AppName& app, proto::CommandKin
 }
 
 void Api::fail_suspended(ConnectionId id, const AppName& app) {
-  const std::string* reason = parts_.registry.suspension_of(app.tenant);
-  std::string message = "The tenant " + app.tenant + " is suspended";
+  const std::string* reason = parts_.registry.suspension_of(app);
+  std::string message = app.text() + " is suspended";
   if (reason != nullptr && !reason->empty()) message += " (" + *reason + ")";
-  message += ": only the operator of this host can lift that, and until then " + app.text() + " cannot be started.";
+  message += ": it cannot be started until the operator of this host lifts that.";
   fail(id, {409, "suspended", message, "", ""});
 }
 

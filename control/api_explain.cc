@@ -51,7 +51,7 @@ void Api::answer_explain(ConnectionId id, uid_t uid, const AppName& app, const S
   if (match != found.apps.end()) facts.status = &*match;
   facts.history = parts_.chronicle.stories().read(app);
   facts.problems = parts_.registry.problems_of(app.tenant);
-  facts.suspension = parts_.registry.suspension_of(app.tenant);
+  facts.suspension = parts_.registry.suspension_of(app);
   if (facts.status == nullptr && facts.history.deaths.empty() && !facts.history.last_start) {
     fail_not_found(id, app.text());
     return;

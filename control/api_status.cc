@@ -85,7 +85,7 @@ void Api::finish_status(ConnectionId id) {
       words = parts_.book.last_words({info.tenant.str(), info.name.str()},
                                      {info.app, info.exit_generation, info.exit_worker});
     }
-    apps.push_back(app_json(app, words, parts_.registry.suspension_of(info.tenant.str())));
+    apps.push_back(app_json(app, words, parts_.registry.suspension_of({info.tenant.str(), info.name.str()})));
   }
   std::vector<std::string> tenants;
   for (const auto& [name, tenant] : work.found.tenants) tenants.push_back(tenant_json(tenant));

@@ -125,7 +125,7 @@ std::string_view cause_sentence(Cause cause) {
     case Cause::kMaxMemory: return "The worker had grown to its memory mark and was replaced.";
     case Cause::kRestart: return "The app was restarted.";
     case Cause::kConfig: return "The app's configuration changed.";
-    case Cause::kSuspended: return "The tenant is suspended: nothing of it runs until the operator lifts that.";
+    case Cause::kSuspended: return "It is suspended: nothing of it runs until the operator lifts that.";
     case Cause::kProtocol: return "The worker broke the protocol with the gateway.";
     case Cause::kSpawn: return "The sandbox or the worker process could not be made.";
     case Cause::kShutdown: return "Rowhouse was shut down.";

@@ -15,7 +15,7 @@ struct ExplainFacts {
   AppHistory history;
   std::vector<const std::string*> events;  // JSON texts, oldest first
   std::vector<Problem> problems;
-  const std::string* suspension = nullptr;  // why its tenant is suspended; null: it is not
+  const std::string* suspension = nullptr;  // why it or its tenant is suspended; null: it is not
 };
 
 // `deaths`: how many at most.

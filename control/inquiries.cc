@@ -67,7 +67,7 @@ void Inquiries::on_worker_info(const proto::WorkerInfo& info) {
   const auto query = queries_.find(info.request);
   if (query == queries_.end() || query->second.found.apps.empty()) return;
   AppStatus& app = query->second.found.apps.back();
-  if (app.info.app == info.app) app.workers.push_back(info);
+  if (app.info.app == info.app) (info.is_template ? app.templates : app.workers).push_back(info);
 }
 
 void Inquiries::on_query_end(const proto::QueryEnd& end) {

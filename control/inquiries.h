@@ -20,7 +20,7 @@ namespace rowhouse::control {
 
 struct AppStatus {
   proto::AppInfo info;
-  std::vector<proto::WorkerInfo> workers;
+  std::vector<proto::WorkerInfo> workers, templates;
   std::optional<proto::Usage> usage;  // nothing: the app has never run
 };
 

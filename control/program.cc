@@ -68,11 +68,9 @@ void Program::on_tenant(const proto::TenantInfo& tenant) {
 
 void Program::on_tenant_suspension(const proto::TenantSuspension& suspension) {
   const std::string tenant = suspension.tenant.str();
-  if (suspension.suspended) {
-    registry_.set_suspension(tenant, terminal_safe(suspension.reason.view()));
-  } else {
-    registry_.lift_suspension(tenant);
-  }
+  if (suspension.app.view().empty()) registry_.lift_suspensions(tenant);
+  if (!suspension.suspended) return;
+  registry_.set_suspension({tenant, suspension.app.str()}, terminal_safe(suspension.reason.view()));
 }
 
 void Program::on_tenant_problem(const proto::TenantProblem& problem, UniqueFd sentences) {
@@ -109,7 +107,7 @@ void Program::on_notice(const proto::AppNotice& notice) {
   const AppName app{notice.tenant.str(), notice.name.str()};
   registry_.learn_app(notice.app, app);
   book_.add_notice(notice);
-  const std::string* suspension = registry_.suspension_of(app.tenant);
+  const std::string* suspension = registry_.suspension_of(app);
   chronicle_.add_notice(app, notice, suspension == nullptr ? "" : *suspension);
 }
 

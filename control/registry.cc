@@ -68,9 +68,12 @@ std::vector<std::string> Registry::tenants() const {
   return all;
 }
 
-const std::string* Registry::suspension_of(const std::string& tenant) const {
-  const auto found = suspensions_.find(tenant);
-  return found == suspensions_.end() ? nullptr : &found->second;
+const std::string* Registry::suspension_of(const AppName& app) const {
+  const auto tenant = suspensions_.find(app.tenant);
+  if (tenant == suspensions_.end()) return nullptr;
+  auto found = tenant->second.find("");
+  if (found == tenant->second.end()) found = tenant->second.find(app.app);
+  return found == tenant->second.end() ? nullptr : &found->second;
 }
 
 const AppName* Registry::find_app(std::uint32_t number) const {

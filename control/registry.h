@@ -48,9 +48,10 @@ class Registry {
   void remove_tenant(const std::string& tenant);
   // Replaces what is known; no sentences: the problem is resolved.
   void set_problem(const std::string& tenant, std::vector<std::string> sentences);
-  // The tenant is suspended; `reason` may be empty.
-  void set_suspension(const std::string& tenant, std::string reason) { suspensions_[tenant] = std::move(reason); }
-  void lift_suspension(const std::string& tenant) { suspensions_.erase(tenant); }
+  // The app is suspended, or with an empty `app` the whole tenant; `reason` may be empty.
+  void set_suspension(const AppName& app, std::string reason) { suspensions_[app.tenant][app.app] = std::move(reason); }
+  // Of the tenant and of all its apps.
+  void lift_suspensions(const std::string& tenant) { suspensions_.erase(tenant); }
   void learn_app(std::uint32_t number, const AppName& name);
 
   [[nodiscard]] Role role_of(uid_t uid) const;
@@ -60,8 +61,8 @@ class Registry {
   [[nodiscard]] std::vector<std::string> tenants_of(uid_t uid) const;
   // All, in the order of their names.
   [[nodiscard]] std::vector<std::string> tenants() const;
-  // For a caller that was allowed to see `tenant` before: why it is suspended; nullptr when it is not.
-  [[nodiscard]] const std::string* suspension_of(const std::string& tenant) const;
+  // For a caller that was allowed to see its tenant before: why it, or the tenant, is suspended; nullptr when it is not.
+  [[nodiscard]] const std::string* suspension_of(const AppName& app) const;
   // Nullptr when the number has no name (0: requests without a route).
   [[nodiscard]] const AppName* find_app(std::uint32_t number) const;
   // The problems that `uid` may see; of one tenant when `tenant` is not empty.
@@ -73,7 +74,8 @@ class Registry {
   std::set<uid_t> admins_;
   std::map<std::string, uid_t> tenants_;
   std::map<std::string, std::vector<std::string>> problems_;
-  std::map<std::string, std::string> suspensions_;  // with the reason
+  // Of each tenant: the suspended apps ("": all of them), with the reason.
+  std::map<std::string, std::map<std::string, std::string>> suspensions_;
   std::unordered_map<std::uint32_t, AppName> apps_;
   std::map<std::string, std::set<std::uint32_t>> numbers_;
 };

@@ -20,6 +20,12 @@ ordered_json worker_json(const proto::WorkerInfo& worker) {
           {"requests", worker.requests}, {"memory_bytes", worker.memory_bytes}};
 }
 
+ordered_json workers_json(const std::vector<proto::WorkerInfo>& workers) {
+  ordered_json json = ordered_json::array();
+  for (const proto::WorkerInfo& worker : workers) json.push_back(worker_json(worker));
+  return json;
+}
+
 ordered_json last_exit_json(const proto::AppInfo& info, std::string_view last_words) {
   if (info.exit_cause == proto::Cause::kNone) return nullptr;
   return {{"code", proto::cause_name(info.exit_cause)},
@@ -66,13 +72,12 @@ ordered_json usage_json(const proto::Usage& usage) {
 
 std::string app_json(const AppStatus& status, std::string_view last_words, const std::string* suspension) {
   const proto::AppInfo& info = status.info;
-  ordered_json workers = ordered_json::array();
-  for (const proto::WorkerInfo& worker : status.workers) workers.push_back(worker_json(worker));
   ordered_json json{{"tenant", info.tenant.view()},
                     {"app", info.name.view()},
                     {"state", proto::app_state_name(info.state)},
                     {"generation", info.generation}};
-  json["workers"] = std::move(workers);
+  json["workers"] = workers_json(status.workers);
+  json["templates"] = workers_json(status.templates);
   json["workers_min"] = info.workers_min;
   json["workers_max"] = info.workers_max;
   json["restarts"] = info.restarts;

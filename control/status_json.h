@@ -11,7 +11,7 @@
 namespace rowhouse::control {
 
 // One element of "apps".  `last_words` is the last line of the worker that ended last; empty when unknown.
-// `suspension`: why its tenant is suspended; null: it is not.
+// `suspension`: why it or its tenant is suspended; null: it is not.
 [[nodiscard]] std::string app_json(const AppStatus& status, std::string_view last_words,
                                    const std::string* suspension);
 

@@ -50,14 +50,16 @@ struct TenantProblem {
   static constexpr void fields(auto& m, auto& visit) { visit(m.tenant, m.resolved); }
 };
 
-// supervisor -> control: whether the tenant is suspended, and why.  A tenant of which nothing is said is not.
+// supervisor -> control: whether the tenant is suspended, and why, in the place of all that was said of it before; then for
+// each app that is suspended by itself.  A tenant of which nothing is said is not.
 struct TenantSuspension {
   static constexpr MessageType kType = MessageType::kTenantSuspension;
   static constexpr std::size_t kDescriptors = 0;
   Name tenant;
+  Name app;  // empty: the whole tenant
   bool suspended = false;
   SuspensionReason reason;  // empty: none was given
-  static constexpr void fields(auto& m, auto& visit) { visit(m.tenant, m.suspended, m.reason); }
+  static constexpr void fields(auto& m, auto& visit) { visit(m.tenant, m.app, m.suspended, m.reason); }
 };
 
 // supervisor -> control, with the read end of a log pipe of one worker (worker 0: the steward).
@@ -230,8 +232,9 @@ struct WorkerInfo {
   WorkerState state = WorkerState::kSpawning;
   std::uint64_t requests = 0;
   std::uint64_t memory_bytes = 0;  // of its cgroup leaf
+  bool is_template = false;        // of preload: it forks workers and serves nothing
   static constexpr void fields(auto& m, auto& visit) {
-    visit(m.request, m.app, m.generation, m.worker, m.pid, m.state, m.requests, m.memory_bytes);
+    visit(m.request, m.app, m.generation, m.worker, m.pid, m.state, m.requests, m.memory_bytes, m.is_template);
   }
 };
 

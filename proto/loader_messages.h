@@ -202,12 +202,13 @@ struct TenantRecord {
   }
 };
 
-// The tenant of this file is suspended.  Absent: it is not.
+// The tenant of this file is suspended, or one app of it for each of these.  Absent: nothing is.
 struct SuspensionRecord {
   static constexpr MessageType kType = MessageType::kSuspensionRecord;
   static constexpr std::size_t kDescriptors = 0;
+  Name app;                 // empty: the whole tenant, and then there is no other of these
   SuspensionReason reason;  // UTF-8 without control characters; empty: none was given
-  static constexpr void fields(auto& m, auto& visit) { visit(m.reason); }
+  static constexpr void fields(auto& m, auto& visit) { visit(m.app, m.reason); }
 };
 
 // One of a tenant's `domains`: lower case, without a final dot; "*.acme.example" is host acme.example with

@@ -46,7 +46,7 @@ App::App(const AppSurroundings& around, const TenantEntry& tenant, AppSpec spec,
       name_(spec_.settings.name.str()),
       number_(number),
       row_(row),
-      suspended_(tenant.suspension.has_value()),
+      suspended_(tenant.suspends(spec_.settings.name.str())),
       backoff_(kBackoffLimits),
       retry_(around.loop, [this] { on_retry(); }) {}
 

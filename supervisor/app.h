@@ -8,7 +8,7 @@
 //   restarting     yes     yes     a new generation is being started beside the serving one
 //   backoff         -       ?      nothing serves; the next try waits for its time
 //   idle            -       -      workers.min is 0 and nobody has asked for anything: a request starts it
-//   suspended       -       -      its tenant is; nothing runs, and only the operator can change that
+//   suspended       -       -      it or its tenant is; nothing runs, and only the operator can change that
 //
 // A dead worker is replaced in the same generation, at once the first time, then with backoff.  A restart
 // starts a new generation; the gateways switch when all its workers are ready and healthy; the old one then
@@ -138,7 +138,7 @@ class App final : public Mortal, public SandboxListener, public StartClient {
   SpecChange change(AppSpec spec, SpecChange least);
   // Gives up routes that are not under these domains, at once.
   void keep_routes(const std::vector<Domain>& domains);
-  // Its tenant may be suspended now, or not any more: what ran before does so again then (app_holds.cc).
+  // It or its tenant may be suspended now, or not any more: what ran before does so again then (app_holds.cc).
   void apply_suspension();
   // It is in no manifest any more: no route from now on, what runs may finish, then on_quiet.
   void leave(std::function<void()> on_quiet);
@@ -302,7 +302,7 @@ class App final : public Mortal, public SandboxListener, public StartClient {
   std::uint32_t revision_ = 0;
   std::uint32_t last_generation_ = 0;
   bool stopped_ = false;    // by an operator or its tenant
-  bool suspended_ = false;  // its tenant, as far as it was told
+  bool suspended_ = false;  // it or its tenant, as far as it was told
   TouchSchedule touches_;
   bool shutting_down_ = false;
   bool leaving_ = false;

@@ -1,4 +1,4 @@
-// What comes to an app from outside its own life: its tenant is suspended or not any more, one of its files was touched.
+// What comes to an app from outside its own life: it or its tenant is suspended or not any more, one of its files was touched.
 #include "supervisor/app.h"
 
 namespace rowhouse::supervisor {
@@ -9,7 +9,7 @@ using proto::NoticeKind;
 // --- suspended: as if it were stopped, and nobody but the operator can start it ------------------------------------
 
 void App::apply_suspension() {
-  const bool now = tenant_.suspension.has_value();
+  const bool now = tenant_.suspends(name_);
   if (leaving_ || shutting_down_ || suspended_ == now) return;
   suspended_ = now;
   if (suspended_) {

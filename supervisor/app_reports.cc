@@ -184,15 +184,16 @@ proto::AppInfo App::describe() const {
 std::vector<proto::WorkerInfo> App::describe_workers() const {
   std::vector<proto::WorkerInfo> infos;
   for (const Sandbox* sandbox : sandboxes()) {
-    for (const auto& [id, worker] : sandbox->workers()) {
+    for (const Worker* worker : sandbox->processes()) {
       proto::WorkerInfo info;
       info.app = number_;
       info.generation = sandbox->generation();
-      info.worker = id;
+      info.worker = worker->id();
       info.pid = static_cast<std::uint32_t>(worker->pid());
       info.state = worker->state();
       info.requests = worker->row() ? around_.rows->worker_requests(*worker->row()) : 0;
       info.memory_bytes = worker->memory_bytes();
+      info.is_template = worker->role() == WorkerRole::kTemplate;
       infos.push_back(info);
     }
   }

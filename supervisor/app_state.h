@@ -1,7 +1,7 @@
 // Which state an app is in: a pure function of what there is, so that no state can be forgotten or be left behind.
 //
 //   stopped  <--- stop ---  any                       any --- start ---> starting, or idle where min is 0
-//   suspended  <--- its tenant is ---  any            suspended --- not any more ---> stopped, starting or idle
+//   suspended  <--- it or its tenant is ---  any      suspended --- not any more ---> stopped, starting or idle
 //
 //            wanted            all ready                  idle long enough
 //   idle -----------> starting ---------> running ------------------------------> idle   (min 0)
@@ -20,7 +20,7 @@
 namespace rowhouse::supervisor {
 
 struct AppFacts {
-  bool suspended = false;       // its tenant is
+  bool suspended = false;       // it or its tenant is
   bool stopped = false;         // by an operator
   bool serving = false;         // a generation was switched to and is there
   bool next = false;            // one is being started, or waits for the host's leave to start

@@ -84,7 +84,9 @@ std::string encode_tenant(const TenantEntry& tenant) {
   record.plan = proto::Name::cut(tenant.plan);
   record.manifest = proto::Path::cut(tenant.manifest);
   append(out, record);
-  if (tenant.suspension) append(out, proto::SuspensionRecord{proto::SuspensionReason::cut(*tenant.suspension)});
+  for (const auto& [app, reason] : tenant.suspensions) {
+    append(out, proto::SuspensionRecord{proto::Name::cut(app), proto::SuspensionReason::cut(reason)});
+  }
   append_network(out, tenant.network);
   for (const Domain& domain : tenant.domains) {
     append(out, proto::DomainRecord{proto::Host::cut(domain.host), domain.wildcard});

@@ -133,6 +133,16 @@ std::optional<NetworkAccess>* network_slot(const IncomingMessage& record, HostCo
   return plan.ok() ? &host.plan_networks[plan.value().name.str()] : nullptr;
 }
 
+// The whole tenant alone, or apps each of which comes once.
+bool take_suspension(const IncomingMessage& message, TenantEntry& tenant) {
+  const auto record = proto::decode_message<proto::SuspensionRecord>(message);
+  if (!record.ok() || tenant.suspensions.size() >= proto::kMaxAppsPerTenant) return false;
+  const std::string app = record.value().app.str();
+  if (!app.empty() && !is_name(app)) return false;
+  if (tenant.suspensions.contains("") || (app.empty() && !tenant.suspensions.empty())) return false;
+  return tenant.suspensions.emplace(app, record.value().reason.str()).second;
+}
+
 }  // namespace
 
 const NetworkAccess& network_of(const TenantEntry& tenant, const HostConfiguration& host) {
@@ -232,9 +242,7 @@ OrProblem<TenantEntry> read_tenant_records(const std::string& name, const std::v
       continue;
     }
     if (records[i].type == MessageType::kSuspensionRecord) {
-      const auto suspension = proto::decode_message<proto::SuspensionRecord>(records[i]);
-      if (!suspension.ok() || tenant.suspension) return kMalformed;
-      tenant.suspension = suspension.value().reason.str();
+      if (!take_suspension(records[i], tenant)) return kMalformed;
       continue;
     }
     auto domain = proto::decode_message<proto::DomainRecord>(records[i]);

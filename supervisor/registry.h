@@ -57,8 +57,12 @@ struct TenantEntry {
   std::string manifest;
   std::vector<Domain> domains;
   std::optional<NetworkAccess> network;  // of its own
-  std::optional<std::string> suspension;  // why it is suspended, "" without a reason; nothing: it is not
+  std::map<std::string, std::string> suspensions;  // app ("": the whole tenant) and why, "" without a reason
   bool operator==(const TenantEntry&) const = default;
+
+  [[nodiscard]] bool suspends(const std::string& app) const {
+    return suspensions.contains("") || suspensions.contains(app);
+  }
 };
 
 // The accepted tenants, and who has which uid, gid and domain: checking one more costs the same however many

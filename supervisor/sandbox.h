@@ -131,6 +131,8 @@ class Sandbox final : public Mortal, public WorkerListener {
   [[nodiscard]] bool half_made() const { return phase_ == Phase::kBuilding; }
   [[nodiscard]] std::uint32_t missing_walls() const { return missing_walls_; }
   [[nodiscard]] const std::map<std::uint32_t, std::unique_ptr<Worker>>& workers() const { return workers_; }
+  // The workers and, last, the template.
+  [[nodiscard]] std::vector<Worker*> processes() const;
   [[nodiscard]] Worker* find_worker(std::uint32_t id) const;
   [[nodiscard]] std::size_t ready_workers() const;
   // Of those the ones that may be used (WorkerNotes).
@@ -158,7 +160,6 @@ class Sandbox final : public Mortal, public WorkerListener {
   void fail_unborn(proto::Cause cause);
   // Also the template.
   [[nodiscard]] Worker* find_process(std::uint32_t id) const;
-  [[nodiscard]] std::vector<Worker*> processes() const;
   void on_resynced();
   void start_deadline(std::chrono::milliseconds time);
   void stop_deadline();

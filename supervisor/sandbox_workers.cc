@@ -32,8 +32,7 @@ Result<LogPipeEnds> create_log_pipe(const TenantEntry& tenant) {
   return pipe;
 }
 
-// --- which there are
-// ----------------------------------------------------------------------------------------------
+// --- which there are --------------------------------------------------------------------------------------------
 
 Worker* Sandbox::find_worker(std::uint32_t id) const {
   const auto found = workers_.find(id);
@@ -74,8 +73,7 @@ bool Sandbox::prepared() const {
   return !has_template() || (template_ != nullptr && template_->state() == proto::WorkerState::kReady);
 }
 
-// --- starts
-// -------------------------------------------------------------------------------------------------------
+// --- starts -----------------------------------------------------------------------------------------------------
 
 Result<Sandbox::NewWorker> Sandbox::create_worker(WorkerRole role) {
   const std::uint32_t id = next_worker_++;
@@ -153,8 +151,7 @@ void Sandbox::on_worker_born(Worker& worker, int process) {
   if (worker.role() == WorkerRole::kForked) link_.send(proto::Reap{worker.id()}, {process});
 }
 
-// --- what becomes of them
-// -----------------------------------------------------------------------------------------
+// --- what becomes of them ---------------------------------------------------------------------------------------
 
 // To the owner a template is no worker: no gateway and no count knows it.
 void Sandbox::on_worker_ready(Worker& worker) {

@@ -272,7 +272,7 @@ void Supervisor::on_control_started() {
   for (const std::uint32_t uid : configuration_.host().admins) control_->send(proto::ControlAdmin{uid});
   for (const auto& [name, tenant] : configuration_.tenants()) {
     control_->send(proto::TenantInfo{proto::Name::cut(name), tenant.uid});
-    if (tenant.suspension) tell_suspension(tenant);
+    if (!tenant.suspensions.empty()) tell_suspension(tenant);
   }
   for (const auto& [name, problem] : problems_) tell_problem(name);
   for (const auto& [name, problem] : file_problems_) tell_problem(name);

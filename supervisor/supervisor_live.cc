@@ -151,8 +151,8 @@ void Supervisor::apply_tenant(const TenantEntry& tenant, const std::optional<Ten
   round_.outcome.news.push_back(
       {tenant.name, "", former ? TenantChangeKind::kTenantChanged : TenantChangeKind::kTenantAdded});
   control_->send(proto::TenantInfo{proto::Name::cut(tenant.name), tenant.uid});
-  const bool was_suspended = former && former->suspension;
-  if (was_suspended || tenant.suspension) apply_suspension(tenant);
+  const bool nothing_before = !former || former->suspensions.empty();
+  if (!nothing_before || !tenant.suspensions.empty()) apply_suspension(tenant);
   if (former) {
     const HostConfiguration& host = configuration_.host();
     if (network_of(*former, host) != network_of(tenant, host)) renewed_tenants_.insert(tenant.name);

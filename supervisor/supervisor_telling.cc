@@ -11,7 +11,7 @@ void Supervisor::log_news(const std::vector<TenantNews>& news) {
   }
 }
 
-// --- suspension: the tenant file's word, in force for all its apps -------------------------------------------------
+// --- suspension: the tenant file's word, in force for all its apps or for those it names -------------------------------------------------
 
 void Supervisor::apply_suspension(const TenantEntry& tenant) {
   tell_suspension(tenant);
@@ -19,8 +19,12 @@ void Supervisor::apply_suspension(const TenantEntry& tenant) {
 }
 
 void Supervisor::tell_suspension(const TenantEntry& tenant) {
-  const proto::SuspensionReason reason = proto::SuspensionReason::cut(tenant.suspension.value_or(""));
-  control_->send(proto::TenantSuspension{proto::Name::cut(tenant.name), tenant.suspension.has_value(), reason});
+  const proto::Name name = proto::Name::cut(tenant.name);
+  if (!tenant.suspensions.contains("")) control_->send(proto::TenantSuspension{name, {}, false, {}});
+  for (const auto& [app, reason] : tenant.suspensions) {
+    control_->send(
+        proto::TenantSuspension{name, proto::Name::cut(app), true, proto::SuspensionReason::cut(reason)});
+  }
 }
 
 // --- problems: of a tenant's file before those of its manifest ---------------------------------------------

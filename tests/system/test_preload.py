@@ -100,6 +100,10 @@ def test_workers_are_forked_from_one_import(host):
     groups = pathlib.Path(f"/proc/{template}/cgroup").read_text()
     assert all(f"/{leaf}\n" not in groups for [leaf] in leaves) and "/w" in groups
     assert template not in host.worker_pids(APP)
+    # Administrators and the tenant see it, with the memory that the workers share.
+    [shown] = host.status(APP)["templates"]
+    assert (shown["pid"], shown["state"]) == (template, "ready") and shown["memory_bytes"] > 1 << 20
+    assert "template, ready" in host.cli("status", APP, uid=acme.uid).out
     # Only its own: no descriptor of the template's is left in a worker.
     kept = [[kind for kind in each["descriptors"] if not kind.startswith("/")] for each in told]
     assert all(kinds == kept[0] for kinds in kept), kept

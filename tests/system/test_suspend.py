@@ -77,10 +77,10 @@ def test_the_tenant_cannot_start_what_is_suspended_and_is_told_why(host, acme):
         for uid in (0, acme.uid):
             refused = host.cli(command, "acme/site", uid=uid)
             assert refused.code == 1, refused
-            assert "The tenant acme is suspended (unpaid since May)" in refused.err, refused
+            assert "acme/site is suspended (unpaid since May)" in refused.err, refused
     assert host.cli("restart", "acme/site", "--hard").code == 1
     story = host.cli("explain", "acme/site", uid=acme.uid).out
-    assert "acme/site is suspended" in story and "suspended the tenant: unpaid since May" in story
+    assert "acme/site is suspended" in story and "has suspended it: unpaid since May" in story
     assert "Visitors get 503 RH-SUSPENDED" in story
     assert "by the operator: unpaid since May" in host.cli("status", uid=acme.uid).out
     globex = host.tenants["globex"]
@@ -164,3 +164,37 @@ def test_a_word_that_is_none_changes_nothing(host, acme):
     set_suspended(host, acme, "unpaid")
     wait_until(lambda: "must be true or false" in host.cli("status").out, PATIENCE_S, "the problem is told")
     assert workers(host) == pids and host.http("acme.test").text == "hello"
+
+
+def test_one_app_is_suspended_and_the_tenants_others_go_on(host, acme):
+    app = "wsgi: probe:application, directory: probe, timeouts: { startup: 60s, graceful: 5s, shutdown: 3s }"
+    acme.manifest(f"apps:\n  site: {{ routes: [acme.test], {app} }}\n  blog: {{ routes: [acme.test/blog], {app} }}\n")
+    host.wait_running("acme/site")
+    host.wait_running("acme/blog")
+    pids = workers(host)
+    status = suspend(host, acme, "acme/blog", "{ reason: spam, apps: [blog, unheard-of] }")
+    assert status["suspended"] == {"reason": "spam"}
+    assert host.http("acme.test", "/blog/hello").cause == "RH-SUSPENDED"
+    assert host.http("acme.test").text == "hello"
+    site = host.status("acme/site")
+    assert (site["state"], site["suspended"], workers(host)) == ("running", None, pids)
+    refused = host.cli("start", "acme/blog", uid=acme.uid)
+    assert refused.code == 1 and "acme/blog is suspended (spam)" in refused.err
+    assert host.cli("restart", "acme/site", uid=acme.uid).code == 0
+    # Taking it out of the manifest and putting it in again brings nothing back, nor does another supervisor.
+    acme.manifest(f"apps:\n  site: {{ routes: [acme.test], {app} }}\n")
+    wait_until(lambda: "acme/blog" not in host.cli("status").out, PATIENCE_S, "the app is gone")
+    acme.manifest(f"apps:\n  site: {{ routes: [acme.test], {app} }}\n  blog: {{ routes: [acme.test/blog], {app} }}\n")
+    host.wait_status("acme/blog", lambda s: s["state"] == "suspended")
+    end_supervisor(host)
+    assert host.status("acme/blog")["suspended"] == {"reason": "spam"}
+    assert host.http("acme.test", "/blog/hello").cause == "RH-SUSPENDED"
+    # From one app to the other in one change.
+    set_suspended(host, acme, "{ reason: x, apps: [site] }")
+    host.wait_status("acme/site", lambda s: s["state"] == "suspended")
+    host.wait_running("acme/blog")
+    set_suspended(host, acme, "true")
+    host.wait_status("acme/blog", lambda s: s["state"] == "suspended")
+    lift(host, acme)
+    host.wait_running("acme/site")
+    host.wait_running("acme/blog")

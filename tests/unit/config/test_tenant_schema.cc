@@ -137,12 +137,21 @@ TEST_CASE("the manifest is a file below the home") {
 
 TEST_CASE("a tenant is suspended by a word, with or without a reason") {
   const std::string head = "user: acme\nplan: p\nsuspended: ";
-  CHECK_FALSE(good("user: acme\nplan: p\n").suspension);
-  CHECK_FALSE(good(head + "false\n").suspension);
-  REQUIRE(good(head + "true\n").suspension);
-  CHECK(good(head + "true\n").suspension->reason.view() == "");
-  REQUIRE(good(head + "{ reason: 'unpaid since May' }\n").suspension);
-  CHECK(good(head + "{ reason: 'unpaid since May' }\n").suspension->reason.view() == "unpaid since May");
+  // "APP: REASON;" of each record.
+  const auto suspended = [&](const std::string& word) {
+    std::string text;
+    for (const auto& record : good(word).suspensions) text += record.app.str() + ": " + record.reason.str() + ";";
+    return text;
+  };
+  CHECK(suspended("user: acme\nplan: p\n") == "");
+  CHECK(suspended(head + "false\n") == "");
+  CHECK(suspended(head + "true\n") == ": ;");
+  CHECK(suspended(head + "{ reason: 'unpaid since May' }\n") == ": unpaid since May;");
+  CHECK(suspended(head + "{ reason: spam, apps: [shop, blog] }\n") == "shop: spam;blog: spam;");
+  CHECK(contains(refused(head + "{ reason: x, apps: [a, a] }\n"), "\"suspended.apps\" lists \"a\" twice"));
+  CHECK(contains(refused(head + "{ reason: x, apps: [A] }\n"), "\"suspended.apps\" must be a name"));
+  CHECK(contains(refused(head + "{ reason: x, apps: [] }\n"), "suspended.apps"));
+  CHECK(contains(refused(head + "{ apps: [a] }\n"), "the key \"reason\" is missing"));
   CHECK(contains(refused(head + "unpaid\n"), "3:12: \"suspended\", where it is no map { reason: TEXT }, must be true or false"));
   CHECK(contains(refused(head + "{}\n"), "3:12: the key \"reason\" is missing"));
   CHECK(contains(refused(head + "{ reason: \"a\\nb\" }\n"), "\"reason\" must be one line without control characters"));

@@ -59,19 +59,28 @@ TEST_CASE("problems are for admins and their own tenant") {
   CHECK(registry.problems_for(1001, "").empty());
 }
 
-TEST_CASE("a suspension is the tenant's, until it is lifted or the tenant goes") {
+TEST_CASE("a suspension is the tenant's or an app's, until it is lifted or the tenant goes") {
   Registry registry;
   registry.set_tenant("acme", 1001);
-  CHECK(registry.suspension_of("acme") == nullptr);
-  registry.set_suspension("acme", "unpaid");
-  REQUIRE(registry.suspension_of("acme") != nullptr);
-  CHECK(*registry.suspension_of("acme") == "unpaid");
-  CHECK(registry.suspension_of("globex") == nullptr);
-  registry.lift_suspension("acme");
-  CHECK(registry.suspension_of("acme") == nullptr);
-  registry.set_suspension("acme", "");
+  const AppName shop{"acme", "shop"}, blog{"acme", "blog"}, other{"globex", "shop"};
+  CHECK(registry.suspension_of(shop) == nullptr);
+  registry.set_suspension(shop, "spam");
+  REQUIRE(registry.suspension_of(shop) != nullptr);
+  CHECK(*registry.suspension_of(shop) == "spam");
+  CHECK(registry.suspension_of(blog) == nullptr);
+  CHECK(registry.suspension_of(other) == nullptr);
+  registry.set_suspension({"acme", ""}, "unpaid");
+  for (const AppName& app : {shop, blog}) {
+    REQUIRE(registry.suspension_of(app) != nullptr);
+    CHECK(*registry.suspension_of(app) == "unpaid");
+  }
+  CHECK(registry.suspension_of(other) == nullptr);
+  registry.lift_suspensions("acme");
+  CHECK(registry.suspension_of(shop) == nullptr);
+  CHECK(registry.suspension_of(blog) == nullptr);
+  registry.set_suspension({"acme", ""}, "");
   registry.remove_tenant("acme");
-  CHECK(registry.suspension_of("acme") == nullptr);
+  CHECK(registry.suspension_of(blog) == nullptr);
 }
 
 TEST_CASE("a tenant that makes new apps for ever has a bounded number of names here") {

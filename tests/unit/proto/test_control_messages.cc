@@ -122,8 +122,8 @@ TEST_CASE("reload and usage messages have the page's bytes") {
   check_golden("reload_tenant_order", ReloadTenantOrder{4, Name::cut("acme"), false});
   check_golden("tenant_change",
                TenantChange{4, Name::cut("acme"), Name::cut("site"), TenantChangeKind::kAppRestarts});
-  check_golden("suspension_record", SuspensionRecord{SuspensionReason::cut("unpaid")});
-  check_golden("tenant_suspension", TenantSuspension{Name::cut("acme"), true, SuspensionReason::cut("unpaid")});
+  check_golden("suspension_record", SuspensionRecord{Name::cut("shop"), SuspensionReason::cut("unpaid")});
+  check_golden("tenant_suspension", TenantSuspension{Name::cut("acme"), Name::cut("shop"), true, SuspensionReason::cut("unpaid")});
   check_golden("touch_record", TouchRecord{Path::cut("tmp/restart.txt")});
   check_golden("touched", Touched{});
   check_golden("app_usage", AppUsage{.request = 1,

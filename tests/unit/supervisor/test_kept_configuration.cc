@@ -37,7 +37,7 @@ TenantEntry sample_tenant() {
   tenant.manifest = "rowhouse.yaml";
   tenant.domains = {{"acme.example", false}, {"acme.example", true}};
   tenant.network = NetworkAccess{proto::NetworkMode::kHost, {}, {443}};
-  tenant.suspension = "unpaid";
+  tenant.suspensions = {{"blog", "spam"}, {"shop", ""}};
   return tenant;
 }
 
@@ -65,11 +65,13 @@ TEST_CASE("a tenant is read back as it was, and only beside tenants that leave r
   CHECK(*read == sample_tenant());
   CHECK(read->domains == sample_tenant().domains);
   CHECK(read->network == sample_tenant().network);
-  CHECK(read->suspension == "unpaid");
+  CHECK(read->suspensions == sample_tenant().suspensions);
   CHECK(encode_tenant(*read) == bytes);
   TenantEntry free = sample_tenant();
-  free.suspension.reset();
-  CHECK_FALSE(decode_tenant(as_bytes(encode_tenant(free)), host, accepted)->suspension);
+  free.suspensions.clear();
+  CHECK(decode_tenant(as_bytes(encode_tenant(free)), host, accepted)->suspensions.empty());
+  free.suspensions = {{"", "unpaid"}};
+  CHECK(decode_tenant(as_bytes(encode_tenant(free)), host, accepted)->suspends("site"));
   TenantEntry other = sample_tenant();
   other.name = "globex";
   accepted.add(std::move(other));

@@ -231,16 +231,33 @@ TEST_CASE("files to look at lie below the home, and are few") {
   CHECK(has(manifest_refusal(site, touch(std::string(proto::kMaxPathBytes, 'x'))), "too long"));
 }
 
-TEST_CASE("a tenant file may say once that the tenant is suspended") {
-  const proto::SuspensionRecord unpaid{proto::SuspensionReason::cut("unpaid")};
+TEST_CASE("a tenant file may say once that the tenant is suspended, or each of some apps") {
+  const proto::SuspensionRecord unpaid{{}, proto::SuspensionReason::cut("unpaid")};
+  const proto::SuspensionRecord spam{proto::Name::cut("shop"), proto::SuspensionReason::cut("spam")};
   std::vector<proto::IncomingMessage> records;
   records.push_back(record(tenant_record(3000, 3000)));
   records.push_back(record(unpaid));
   const auto once = read_tenant_records("acme", records, host(), {});
   REQUIRE(std::holds_alternative<TenantEntry>(once));
-  CHECK(std::get<TenantEntry>(once).suspension == "unpaid");
-  records.push_back(record(unpaid));
-  CHECK(std::holds_alternative<Problem>(read_tenant_records("acme", records, host(), {})));
+  CHECK(std::get<TenantEntry>(once).suspends("anything"));
+  CHECK(std::get<TenantEntry>(once).suspensions == std::map<std::string, std::string>{{"", "unpaid"}});
+  const auto refused = [&](const proto::SuspensionRecord& further) {
+    records.push_back(record(further));
+    const bool is = std::holds_alternative<Problem>(read_tenant_records("acme", records, host(), {}));
+    records.pop_back();
+    return is;
+  };
+  CHECK(refused(unpaid));
+  CHECK(refused(spam));
+  records.back() = record(spam);
+  const auto one_app = read_tenant_records("acme", records, host(), {});
+  REQUIRE(std::holds_alternative<TenantEntry>(one_app));
+  CHECK(std::get<TenantEntry>(one_app).suspends("shop"));
+  CHECK_FALSE(std::get<TenantEntry>(one_app).suspends("blog"));
+  CHECK(refused(spam));
+  CHECK(refused(unpaid));
+  CHECK(refused({proto::Name::cut("../x"), {}}));
+  CHECK_FALSE(refused({proto::Name::cut("blog"), {}}));
 }
 
 TEST_CASE("names, hosts and prefixes have one shape") {
