@@ -71,7 +71,7 @@ TEST_CASE("every byte of a text comes through JSON as it was, on one line of ASC
   CHECK(rowhouse::terminal_safe(line) == line);
   const auto parsed = nlohmann::json::parse(line);
   CHECK(parsed["status"] == 200);
-  CHECK(parsed.size() == 21);
+  CHECK(parsed.size() == 23);
   std::string again;
   const auto text = parsed["user_agent"].get<std::string>();  // UTF-8 of U+0000 to U+00FF
   for (std::size_t i = 0; i < text.size(); ++i) {
