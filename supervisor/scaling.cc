@@ -41,9 +41,10 @@ std::vector<Leaving> Scaling::look(const AppLook& app, const ScalingRules& rules
     pressed_looks_ = 0;
   }
   wanted_ = std::clamp(wanted_, rules.min, std::max(rules.max, rules.min));
-  for (const auto& leaving : {go_on_replacing(app), begin_replacing(app, rules, now), send_idle_away(app, rules, now)}) {
-    if (leaving) return {*leaving};
-  }
+  // One at a time: who is told to leave stands in this look as if it stayed.
+  if (const auto replaced = go_on_replacing(app)) return {*replaced};
+  if (const auto due = begin_replacing(app, rules, now)) return {*due};
+  if (const auto idle = send_idle_away(app, rules, now)) return {*idle};
   return {};
 }
 
@@ -118,7 +119,8 @@ std::optional<Leaving> Scaling::begin_replacing(const AppLook& app, const Scalin
   for (const WorkerLook& worker : app.workers) {
     const auto cause = is_due(worker, rules, now);
     if (!cause) continue;
-    if (app.workers.size() >= rules.max) return Leaving{worker.id, *cause};
+    // At most `max`, or where there is one too many anyway: without a successor.
+    if (app.workers.size() >= rules.max || app.workers.size() > wanted_) return Leaving{worker.id, *cause};
     replacement_ = Replacement{worker.id, *cause, newest};
     ++wanted_;
     return std::nullopt;

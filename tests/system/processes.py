@@ -65,6 +65,11 @@ def gids_of(pid):
     return _ids(pid, "Gid")
 
 
+def inner_pid(pid):
+    """The pid that a process has in its innermost namespace; None when it has gone."""
+    return (_ids(pid, "NSpid") or [None])[-1]
+
+
 def _ids(pid, key):
     try:
         for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():

@@ -124,7 +124,7 @@ def test_output_goes_to_the_log_under_the_workers_own_number(host):
     acme = add_preloaded(host, workers=2)
     host.start(APP)
     wait_workers(host, 2)
-    numbers = {w["pid"]: w["worker"] for w in host.status(APP)["workers"]}
+    numbers = {processes.inner_pid(w["pid"]): w["worker"] for w in host.status(APP)["workers"]}
     said = {}
     for word in (f"word-{number}" for number in range(10)):
         said[word] = int(host.http(acme.domain, f"/say?text={word}").text)
@@ -274,7 +274,8 @@ def test_more_workers_under_load_and_replaced_ones_come_from_the_same_import(hos
     template = wait_template(host)
     seen = set()
     with Load(host.port, acme.domain, 6) as load:
-        wait_until(lambda: seen.update(host.worker_pids(APP)) or len(seen) >= 4, 60, "four workers were seen")
+        wait_until(lambda: seen.update(host.worker_pids(APP)) or len(seen) >= 4, 60,
+                   lambda: f"four workers: {seen}; {load.counts}; {host.status(APP)}; log:\n{host.log[-3000:]}")
     assert set(load.counts) == {200} and load.wrong == [], load.counts
     assert templates(host) == [template] and len(lines(acme, "imports")) == 1
     assert host.status(APP)["last_exit"] is None

@@ -7,7 +7,7 @@ import signal
 import pytest
 from background import Background
 from http_client import Connection, CutResponse
-from processes import wait_until
+from processes import inner_pid, wait_until
 from rowhouse_host import APPS, PATIENCE_S
 
 
@@ -93,13 +93,6 @@ def test_even_with_consent_a_request_runs_at_most_twice(host):
             os.kill(victims[0], signal.SIGKILL)
         assert connection.read_response().status == 502
     assert site.lines("begin") == {"one": 2}
-
-
-def inner_pid(pid):
-    """The pid that a process has in its innermost namespace."""
-    with open(f"/proc/{pid}/status", encoding="ascii") as file:
-        [line] = [line for line in file if line.startswith("NSpid:")]
-    return int(line.split()[-1])
 
 
 def test_even_with_consent_a_post_that_ran_is_not_repeated(host):

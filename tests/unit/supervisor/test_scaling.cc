@@ -207,6 +207,33 @@ TEST_CASE("a worker with enough requests is replaced, the new one first") {
   CHECK(world.most == 2);
 }
 
+TEST_CASE("one that is told to leave is not replaced a second time, however much place there is") {
+  ScalingRules rules = between(1, 3);
+  rules.max_requests = 100;
+  World world(rules, 1);
+  for (std::uint32_t old = 1; old <= 3; ++old) {
+    world.worker(old).requests = 200;
+    world.pulses(6);
+    CHECK(world.left.size() == old);
+    CHECK(world.left.back() == Leaving{old, Cause::kMaxRequests});
+    CHECK(world.last_id == old + 1);
+    CHECK(world.ready() == 1);
+    CHECK(world.scaling.wanted() == 1);
+  }
+}
+
+TEST_CASE("one too many that is due leaves without a successor") {
+  ScalingRules rules = between(1, 3);
+  rules.max_requests = 100;
+  World world(rules, 1);
+  world.add(WorkerState::kReady);
+  world.worker(1).requests = 200;
+  world.pulses(3);
+  CHECK(world.left == std::vector<Leaving>{{1, Cause::kMaxRequests}});
+  CHECK(world.last_id == 2);
+  CHECK(world.ready() == 1);
+}
+
 TEST_CASE("where max leaves no place the old one leaves first") {
   ScalingRules rules = between(2, 2);
   rules.max_requests = 100;
