@@ -22,7 +22,7 @@ void ClientSocket::on_ready(int events) {
     on_error();
     return;
   }
-  if ((events & UV_READABLE) != 0) listener_.on_readable();
+  if ((events & UV_READABLE) != 0 && listener_.may_read()) listener_.on_readable();
   if (poll_ == nullptr || (events & UV_WRITABLE) == 0) return;
   events_ &= ~UV_WRITABLE;
   apply();

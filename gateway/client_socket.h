@@ -16,6 +16,8 @@ namespace rowhouse::gateway {
 class ClientSocketListener {
  public:
   virtual ~ClientSocketListener() = default;
+  // False: there is something to read, but not in this turn; the event comes again.
+  [[nodiscard]] virtual bool may_read() = 0;
   virtual void on_readable() = 0;
   virtual void on_writable() = 0;
 };

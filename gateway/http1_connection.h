@@ -77,6 +77,7 @@ class Http1Connection final : public Mortal,
   enum class Outcome : std::uint8_t { kAnswered, kClientGone };
 
   // Bytes from the client.
+  [[nodiscard]] bool may_read() override;
   void on_readable() override;
   void on_client_end();
   void use_input(std::string_view bytes);

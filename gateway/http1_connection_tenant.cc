@@ -34,6 +34,7 @@ std::optional<Refusal> Http1Connection::join_tenant_of(const SiteMatch& match) {
     return kTooManyConnections;
   }
   tenant_ = owner.tenant;
+  bench_.turn_shares.note(tenant_->turn_share, bench_.turn.now());
   return std::nullopt;
 }
 
@@ -42,6 +43,12 @@ void Http1Connection::leave_tenant() {
   tenant_->pacer.leave(*this);
   place_.sites.leave(*tenant_);
   tenant_ = nullptr;
+}
+
+// A connection that is no tenant's yet is new: those are bounded by the listener's accepts.
+bool Http1Connection::may_read() {
+  return tenant_ == nullptr ||
+         bench_.turn_shares.admit(tenant_->turn_share, bench_.turn.number(), bench_.turn.now());
 }
 
 // The output, then the file, as far as the tenant's bucket and the client let it.

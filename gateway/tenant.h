@@ -7,6 +7,7 @@
 #include "gateway/pacer.h"
 #include "gateway/tenant_rate.h"
 #include "gateway/tenant_traffic.h"
+#include "gateway/turn_shares.h"
 
 namespace rowhouse::gateway {
 
@@ -17,6 +18,7 @@ struct Tenant {
   TenantRate rate;
   TenantTraffic traffic;
   Pacer pacer;
+  TurnShare turn_share;
 };
 
 }  // namespace rowhouse::gateway

@@ -68,6 +68,7 @@ void Turn::finish() {
     worked = run_stage(TurnStage::kClient) || worked;
   }
   empty_graves();
+  ++number_;
   if (on_finished_) on_finished_();
 }
 

@@ -64,6 +64,9 @@ class Turn {
   // Reads the clock; called at the start of each event.
   void refresh();
 
+  // From 1 on.
+  [[nodiscard]] std::uint64_t number() const { return number_; }
+
   // Content is valid until the next read of anybody.
   [[nodiscard]] std::span<std::uint8_t> receive_buffer() const { return receive_buffer_; }
 
@@ -86,6 +89,7 @@ class Turn {
 
   uv_loop_t* loop_;
   const Clock& clock_;
+  std::uint64_t number_ = 1;
   Instant now_{};
   std::int64_t wall_ms_ = 0;
   std::int64_t date_s_ = -1;

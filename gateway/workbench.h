@@ -12,6 +12,7 @@
 #include "gateway/request_encoder.h"
 #include "gateway/request_ids.h"
 #include "gateway/turn.h"
+#include "gateway/turn_shares.h"
 #include "proto/heads.h"
 
 namespace rowhouse::gateway {
@@ -23,6 +24,7 @@ struct Workbench {
 
   Deadlines deadlines;
   Turn turn;
+  TurnShares turn_shares;
   RequestIds request_ids;
   MimeTypes mime_types;
   FileJobs file_jobs;

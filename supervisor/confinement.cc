@@ -48,10 +48,11 @@ Status CgroupTree::renew_parents() {
   return {};
 }
 
-// A process that has just ended is in no group any more: that is looked at last.  One that is dying has left its group
-// before its pidfd tells, for as long as the kernel takes to free its memory: only the second look in a row counts.
+// From GO on, which is said when it is in its leaf, until it is being killed.  A process that has just ended is in no
+// group any more: that is looked at last.  One that is dying has left its group before its pidfd tells, for as long as
+// the kernel takes to free its memory: only the second look in a row counts.
 bool Worker::is_confined() {
-  if (life_.state != proto::WorkerState::kReady) return true;
+  if (life_.state == proto::WorkerState::kSpawning || life_.state == proto::WorkerState::kDying) return true;
   if (!leaf_.stands()) return has_ended(pidfd_);
   missed_looks_ = leaf_.contains(pid_) ? 0 : missed_looks_ + 1;
   return missed_looks_ < 2 || has_ended(pidfd_);
@@ -74,7 +75,7 @@ void Sandbox::on_unconfined() {
 }
 
 void App::check_confinement() {
-  if (serving_ == nullptr && next_ == nullptr) return;
+  if (sandboxes().empty()) return;
   const auto outer = around_.cgroups->open_existing(tenant_group(tenant_.name));
   const auto inner = around_.cgroups->open_existing(app_group(tenant_.name, name_));
   const bool groups = outer.ok() && inner.ok() && outer.value().stands() && inner.value().stands();

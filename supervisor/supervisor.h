@@ -185,6 +185,7 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   void remove_tenant(const std::string& name);
   void finish_tenant_if_gone(const std::string& name);
   void on_manifest_answer(const std::string& name, ManifestAnswer answer);
+  void kill_leaving_apps(const std::string& tenant);
   void apply_apps(const TenantEntry& tenant, Configuration::Apps apps, std::vector<TenantNews>& news);
   void change_app(App& app, AppSpec spec, SpecChange least, std::vector<TenantNews>& news);
   void remove_app(App& app);

@@ -240,24 +240,34 @@ void Supervisor::on_manifest_answer(const std::string& name, ManifestAnswer answ
   end_first_look(name);
 }
 
-void Supervisor::apply_apps(const TenantEntry& tenant, Configuration::Apps apps, std::vector<TenantNews>& news) {
-  // One cohort of apps may be leaving at a time, so that a manifest that changes all the time piles nothing up.
+void Supervisor::kill_leaving_apps(const std::string& tenant) {
   for (const auto& [number, app] : apps_) {
-    if (app->tenant().name == tenant.name && app->leaving()) app->kill();
+    if (app->tenant().name == tenant && app->leaving()) app->kill();
   }
-  std::map<std::string, App*> existing;
-  for (App* app : apps_of(tenant.name)) existing[app->name()] = app;
-  for (const auto& [name, app] : existing) {
-    if (apps.contains(name)) continue;
-    news.push_back({tenant.name, name, TenantChangeKind::kAppRemoved});
+}
+
+void Supervisor::apply_apps(const TenantEntry& tenant, Configuration::Apps apps, std::vector<TenantNews>& news) {
+  std::vector<App*> removed;
+  std::map<std::string, App*> staying;
+  for (App* app : apps_of(tenant.name)) {
+    if (apps.contains(app->name())) {
+      staying[app->name()] = app;
+    } else {
+      removed.push_back(app);
+    }
+  }
+  // One cohort of apps may be leaving at a time, so that a manifest that changes all the time piles nothing up.
+  if (!removed.empty()) kill_leaving_apps(tenant.name);
+  for (App* app : removed) {
+    news.push_back({tenant.name, app->name(), TenantChangeKind::kAppRemoved});
     remove_app(*app);
   }
   const SpecChange least = renewed_tenants_.erase(tenant.name) > 0 ? SpecChange::kRestart : SpecChange::kNone;
   for (auto& [name, spec] : apps) {
-    const auto known = existing.find(name);
+    const auto known = staying.find(name);
     if (const auto conflict = find_route_conflict(tenant, spec)) {
       set_problem(tenant.name, problem_text(*conflict));
-    } else if (known != existing.end()) {
+    } else if (known != staying.end()) {
       change_app(*known->second, std::move(spec), least, news);
     } else if (!is_app_leaving(tenant.name, name)) {
       news.push_back({tenant.name, name, TenantChangeKind::kAppAdded});

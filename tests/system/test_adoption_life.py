@@ -73,6 +73,7 @@ def test_an_app_that_was_leaving_leaves_and_is_not_started_again(host):
         acme.manifest("apps:\n" + app.format("site", "b.test"))
         wait_until(lambda: host.http("acme.test").status == 421, PATIENCE_S, "shop has no route")
         end_supervisor(host)
+        assert host.cli("reload", "acme").code == 0  # the manifest has been read again: nothing new in it
         assert connection.read_response("POST").status == 200
     wait_until(lambda: host.status("acme/shop") is None, PATIENCE_S, "shop has gone")
     assert workers(host) == site

@@ -6,6 +6,7 @@ import greedy
 import pytest
 from greedy import ask
 from processes import wait_until
+from rowhouse_host import APPS
 
 MEBIBYTE = 1 << 20
 CONTROLLERS = ("memory", "pids", "cpu")
@@ -76,6 +77,36 @@ def test_a_group_that_was_removed_is_made_again(host, acme, level):
              "all of ours": tenant.parent}[level]
     remove(group)
     wait_confined_again(host, acme, worker)
+
+
+def wait_ended_as_unconfined(host, pid):
+    wait_until(lambda: not pathlib.Path(f"/proc/{pid}").exists(), 40, f"the end of {pid}; log:\n{host.log[-2000:]}")
+    host.wait_status("acme/site", lambda s: s["last_exit"] and s["last_exit"]["code"] == "RH-UNCONFINED")
+
+
+def test_one_that_loads_is_looked_at_too(host, acme):
+    acme.put("greedy/slow.py", "import time\ntime.sleep(600)\n")
+    host.set_probe(acme, wsgi="slow:application", directory="greedy", timeouts="{ startup: 600s }")
+    status = host.wait_status("acme/site", lambda s: any(w["state"] == "loading" for w in s["workers"]))
+    [loading] = [w["pid"] for w in status["workers"] if w["state"] == "loading"]
+    move_out(greedy.directory(loading, "memory"))
+    wait_ended_as_unconfined(host, loading)
+
+
+def test_one_that_drains_is_looked_at_too(host, acme):
+    """Also of an app of which nothing else is left."""
+    acme.copy(APPS / "probe", "probe")
+    host.set_probe(acme, timeouts="{ startup: 60s, request: 300s, graceful: 300s, shutdown: 3s }")
+    assert host.cli("reload", "acme").code == 0
+    wait_until(lambda: host.http(acme.domain).text == "hello", 60, "the probe app serves")
+    with host.occupied(acme, ms=200000):
+        [worker] = host.worker_pids("acme/site")
+        stop = host.cli_begin("stop", "acme/site")
+        host.wait_status("acme/site", lambda s: [w["state"] for w in s["workers"]] == ["draining"])
+        move_out(greedy.directory(worker, "memory"))
+        stop.wait(60)  # which waits for the request, that would take 200 s
+    assert not pathlib.Path(f"/proc/{worker}").exists()
+    assert "an app is not in its cgroups any more" in host.log
 
 
 @pytest.mark.needs("cgroup2")

@@ -65,7 +65,21 @@ class App:
 
     def worker_infos(self, request):
         for generation, worker, pid, state, requests, memory in self.workers:
-            yield struct.pack("<IIIIIBQQ", request, self.number, generation, worker, pid, state, requests, memory)
+            yield struct.pack("<IIIIIBQQ?", request, self.number, generation, worker, pid, state, requests, memory, False)
+
+
+def access_record(app, **fields):
+    """proto/access_record.h"""
+    known = {"status": 200, "cause": 0, "aborted": 0, "at_ms": 1_700_000_000_123, "bytes_in": 3, "bytes_out": 512,
+             "gateway_us": 50, "queue_us": 200, "app_us": 11900, "total_us": 12300, "cpu_us": 9000, "gil_wait_us": 2**32 - 1, "error_id": 0, "dropped": 0,
+             "version": 11, "format": 0, "method": b"GET", "target": b"/a?b=c", "host": b"acme.example", "remote": b"192.0.2.1",
+             "referer": b"", "agent": b"curl/8", "request_id": b"r1", **fields}
+    numbers = struct.pack("<HIHHBqQQIIIIIIQQBB", 3, app, known["status"], known["cause"], known["aborted"],
+                          known["at_ms"], known["bytes_in"], known["bytes_out"], known["gateway_us"],
+                          known["queue_us"], known["app_us"], known["total_us"], known["cpu_us"], known["gil_wait_us"], known["error_id"], known["dropped"],
+                          known["version"], known["format"])
+    names = ("method", "target", "host", "remote", "referer", "agent", "request_id")
+    return numbers + b"".join(struct.pack("<H", len(known[n])) + known[n] for n in names)
 
 
 class Answer:

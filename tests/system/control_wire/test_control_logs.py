@@ -3,12 +3,11 @@ import json
 import os
 import re
 import select
-import struct
 import threading
 import time
 
 import pytest
-from control_driver import ACME_UID, EXIT, SIGNAL, App, connect_as, wait_until
+from control_driver import ACME_UID, EXIT, SIGNAL, App, access_record, connect_as, wait_until
 
 LINE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) (worker|steward)\[(\d+)\.(\d+)\] (stderr|rowhouse:) (.*)")
 
@@ -19,20 +18,6 @@ def lines(control, app):
 
 def texts(control, app):
     return [match[6] for match in lines(control, app)]
-
-
-def access_record(app, **fields):
-    """proto/access_record.h"""
-    known = {"status": 200, "cause": 0, "aborted": 0, "at_ms": 1_700_000_000_123, "bytes_in": 3, "bytes_out": 512,
-             "gateway_us": 50, "queue_us": 200, "app_us": 11900, "total_us": 12300, "cpu_us": 9000, "gil_wait_us": 2**32 - 1, "error_id": 0, "dropped": 0,
-             "version": 11, "format": 0, "method": b"GET", "target": b"/a?b=c", "host": b"acme.example", "remote": b"192.0.2.1",
-             "referer": b"", "agent": b"curl/8", "request_id": b"r1", **fields}
-    numbers = struct.pack("<HIHHBqQQIIIIIIQQBB", 3, app, known["status"], known["cause"], known["aborted"],
-                          known["at_ms"], known["bytes_in"], known["bytes_out"], known["gateway_us"],
-                          known["queue_us"], known["app_us"], known["total_us"], known["cpu_us"], known["gil_wait_us"], known["error_id"], known["dropped"],
-                          known["version"], known["format"])
-    names = ("method", "target", "host", "remote", "referer", "agent", "request_id")
-    return numbers + b"".join(struct.pack("<H", len(known[n])) + known[n] for n in names)
 
 
 @pytest.fixture
@@ -296,7 +281,7 @@ def test_access_records_of_an_app_that_wants_json_become_objects_that_no_request
     assert json.loads(stored[1]) == {
         "time": "2023-11-14T22:13:20.123Z", "id": "r1", "address": "192.0.2.1", "method": "GET", "host": "acme.example",
         "path": "/a", "query": "b=c", "protocol": "HTTP/1.1", "status": 200, "request_bytes": 3, "response_bytes": 512,
-        "total_us": 12300, "gateway_us": 50, "queue_us": 200, "app_us": 11900, "write_us": 150, "cause": None,
+        "total_us": 12300, "gateway_us": 50, "queue_us": 200, "app_us": 11900, "write_us": 150, "worker_cpu_us": 9000, "worker_gil_wait_us": None, "cause": None,
         "error_id": None, "user_agent": "curl/8", "referer": None, "aborted": False}
     forged = json.loads(stored[2])
     assert forged["status"] == 502 and forged["path"] == '/x","status":1'

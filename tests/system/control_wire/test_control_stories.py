@@ -4,7 +4,7 @@ import os
 import struct
 
 import pytest
-from control_driver import ACME_UID, EXIT, GLOBEX_UID, IMPORT, SIGNAL, Client, wait_until
+from control_driver import ACME_UID, EXIT, GLOBEX_UID, IMPORT, SIGNAL, Client, access_record, wait_until
 
 BASE_MS = 1_700_000_000_000
 
@@ -19,8 +19,8 @@ def running(app, generation=1, worker=1, phase=1, gone=0, path="/pay", identity=
 
 
 def failed(app_number, error_id, status=502, cause=70, target="/pay?card=1", identity="r1"):
-    return (struct.pack("<HIHHBqQQIIIIQQB", 1, app_number, status, cause, 0, BASE_MS, 0, 0, 1, 2, 3, 4, error_id, 0, 11)
-            + text("POST") + text(target) + text("acme.example") + text("192.0.2.1") + text("") + text("") + text(identity))
+    return access_record(app_number, error_id=error_id, status=status, cause=cause, at_ms=BASE_MS, method=b"POST",
+                         target=target.encode(), request_id=identity.encode())
 
 
 def explain(control, app="acme/site", uid=0):
