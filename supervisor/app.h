@@ -248,6 +248,7 @@ class App final : public Mortal, public SandboxListener, public StartClient {
   void on_sandbox_standing(Sandbox& sandbox) override;
   void on_worker_ready(Sandbox& sandbox, Worker& worker) override;
   void on_sandbox_prepared(Sandbox& sandbox) override;
+  void on_worker_unborn(Sandbox& sandbox, std::uint32_t number) override;
   void on_template_gone(Sandbox& sandbox, std::uint32_t number, proto::Ending ending) override;
   void on_worker_leaving(Sandbox& sandbox, Worker& worker) override;
   void on_worker_lost(Sandbox& sandbox, Worker& worker) override;

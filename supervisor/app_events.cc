@@ -131,6 +131,12 @@ void App::on_sandbox_prepared(Sandbox& sandbox) {
 
 // A template that cannot import the app is a start that failed.  One of what serves is missed by no request: it is
 // started again, in its time.
+void App::on_worker_unborn(Sandbox& sandbox, std::uint32_t number) {
+  forget_log_pipes(sandbox.generation(), number);
+  // The next template may be there already, and have counted on it.
+  if ((&sandbox == serving_.get() || &sandbox == next_.get()) && !retry_.active()) top_up();
+}
+
 void App::on_template_gone(Sandbox& sandbox, std::uint32_t number, Ending ending) {
   forget_log_pipes(sandbox.generation(), number);
   add_limit_facts(ending);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 
 #include "base/foreign_files.h"
@@ -197,6 +198,9 @@ void Sandbox::on_spawn_failed(const proto::IncomingMessage& message) {
                                {"errno", failed.value().system_errno}});
   Worker* worker = find_process(failed.value().worker);
   if (worker == nullptr) return;
+  // What forks so that the steward does not get the worker would do so again.
+  const bool refused = worker->role() == WorkerRole::kForked && failed.value().system_errno != EAGAIN;
+  if (refused && template_ != nullptr) template_->kill(Cause::kSpawn);
   worker->kill(Cause::kSpawn);
   worker->on_exit_status(0);
 }

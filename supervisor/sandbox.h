@@ -36,6 +36,8 @@ class SandboxListener {
   virtual void on_worker_ready(Sandbox& sandbox, Worker& worker) = 0;
   // Its template has imported the app: workers can be forked.
   virtual void on_sandbox_prepared(Sandbox& sandbox) = 0;
+  // One that was to be forked is not: the template was gone before, and its end tells why.
+  virtual void on_worker_unborn(Sandbox& sandbox, std::uint32_t number) = 0;
   // The template is no more; the workers that it has forked go on.
   virtual void on_template_gone(Sandbox& sandbox, std::uint32_t number, proto::Ending ending) = 0;
   virtual void on_worker_leaving(Sandbox& sandbox, Worker& worker) = 0;
@@ -157,7 +159,7 @@ class Sandbox final : public Mortal, public WorkerListener {
   Result<NewWorker> create_worker(WorkerRole role);
   void discard_worker(Worker& worker);
   void on_template_gone(Worker& worker, proto::Ending ending);
-  void fail_unborn(proto::Cause cause);
+  void fail_unborn();
   // Also the template.
   [[nodiscard]] Worker* find_process(std::uint32_t id) const;
   void on_resynced();
@@ -203,6 +205,7 @@ class Sandbox final : public Mortal, public WorkerListener {
   proto::Ending failure_;
   proto::Cause closing_cause_ = proto::Cause::kNone;
   std::map<std::uint32_t, std::unique_ptr<Worker>> workers_;
+  std::set<std::uint32_t> unborn_;  // workers whose template has gone before they were born
   std::unique_ptr<Worker> template_;  // no worker: it runs no request and is not counted
   struct OldLeaf {
     Cgroup group;

@@ -178,7 +178,11 @@ void Sandbox::on_worker_gone(Worker& worker, Ending ending) {
   const bool never_born = worker.pid() == 0 && ending.cause == Cause::kStartTimeout;
   const bool forked = worker.role() == WorkerRole::kForked;
   if (never_born && forked && template_ != nullptr) template_->kill(Cause::kStartTimeout);
-  listener_.on_worker_gone(*this, id, ending);
+  if (unborn_.erase(id) > 0) {
+    listener_.on_worker_unborn(*this, id);
+  } else {
+    listener_.on_worker_gone(*this, id, ending);
+  }
   if (never_born && !forked) fail(ending);
   if (phase_ == Phase::kClosing || closing_cause_ != Cause::kNone) try_close();
 }
@@ -190,16 +194,18 @@ void Sandbox::on_template_gone(Worker& worker, Ending ending) {
   const LeafCounters counted = worker.counters();
   old_leaves_.push_back({worker.take_leaf(), counted});
   remove_old_leaves();
-  fail_unborn(Cause::kSpawn);
+  fail_unborn();
   listener_.on_template_gone(*this, id, ending);
   if (steward_hangs) fail(ending);
   if (phase_ == Phase::kClosing || closing_cause_ != Cause::kNone) try_close();
 }
 
 // What the template was to fork.
-void Sandbox::fail_unborn(Cause cause) {
+void Sandbox::fail_unborn() {
   for (const auto& [id, worker] : workers_) {
-    if (worker->role() == WorkerRole::kForked && worker->pid() == 0) worker->kill(cause);
+    if (worker->role() != WorkerRole::kForked || worker->pid() != 0) continue;
+    unborn_.insert(id);
+    worker->kill(Cause::kSpawn);
   }
 }
 

@@ -217,7 +217,7 @@ void Worker::kill(Cause cause, std::int32_t argument) {
   close_foreign_socket(std::move(lifeline_));
   ended_ = true;
   write_note();
-  const Duration time = role_ == WorkerRole::kForked ? Duration::zero() : kStatusTime;
+  const Duration time = role_ == WorkerRole::kForked ? kUnbornTime : kStatusTime;
   deadline_.start(std::chrono::duration_cast<std::chrono::milliseconds>(time));
 }
 

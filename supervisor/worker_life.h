@@ -63,6 +63,9 @@ struct WorkerLife {
 inline constexpr Duration kStacksTime = std::chrono::milliseconds(300);
 // From the end of the process to what the steward says of it.
 inline constexpr Duration kStatusTime = std::chrono::seconds(2);
+// From the end of the lifeline of one that was to be forked to the end of waiting for the template's: the kernel closes
+// the descriptors of a process before it tells of its end.
+inline constexpr Duration kUnbornTime = std::chrono::milliseconds(100);
 
 [[nodiscard]] WorkerLife new_worker_life(const WorkerTimes& times, Instant now);
 // Moves the life.  An event that means nothing in its state does nothing; kTimeOver before the deadline neither.

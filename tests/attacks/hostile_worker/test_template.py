@@ -149,7 +149,8 @@ def test_what_a_template_forks_unasked_is_counted_and_ends_with_it(case, evil, m
         evil.wait_deaths("RH-START-TIMEOUT")
     case.walls(f"{mode}: at most {most} of {PIDS} processes")
     evil.set_mode("good")
-    assert evil.host.cli("restart", "--hard", APP).code == 0
+    # Refused while the processes of the bomb that has just been killed still count.
+    wait_until(lambda: evil.host.cli("restart", "--hard", APP).code == 0, 60, "a restart")
     heals(evil)
     wait_until(lambda: len(evil.pids()) == 2, 20, lambda: f"the template and its worker alone are there: {evil.pids()}")
 
