@@ -49,8 +49,7 @@ inline constexpr std::string_view kApp[] = {"routes",        "wsgi",         "as
                                             "health",        "max_requests", "max_lifetime", "max_memory",
                                             "retry",         "cache_control", "redirect",    "error_pages", "compress",
                                             "buffering", "buffer_responses", "access_log",  "preload",
-                                            "reload"};
-inline constexpr std::string_view kAppLater[] = {"share"};
+                                            "reload",        "share",        "gil"};
 inline constexpr std::string_view kRedirect[] = {"to", "status", "keep_path"};
 inline constexpr std::string_view kCompress[] = {"types", "min", "with_cookies"};
 inline constexpr std::string_view kStatic[] = {"directory", "cache_control", "index", "fallback"};
@@ -76,7 +75,7 @@ inline constexpr KeyTable kIoTable{"\"io\"", keys::kIo, {}};
 inline constexpr KeyTable kTenantTable{"a tenant file", keys::kTenant, keys::kTenantLater};
 inline constexpr KeyTable kSuspendedTable{"\"suspended\"", keys::kSuspended, {}};
 inline constexpr KeyTable kManifestTable{"a manifest", keys::kManifest, {}};
-inline constexpr KeyTable kAppTable{"an app", keys::kApp, keys::kAppLater};
+inline constexpr KeyTable kAppTable{"an app", keys::kApp, {}};
 inline constexpr KeyTable kRedirectTable{"a redirect", keys::kRedirect, {}};
 inline constexpr KeyTable kCompressTable{"\"compress\"", keys::kCompress, {}};
 inline constexpr KeyTable kStaticTable{"a static prefix", keys::kStatic, {}};

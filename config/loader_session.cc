@@ -11,6 +11,7 @@
 #include "config/process_limits.h"
 #include "config/record_sender.h"
 #include "config/safe_open.h"
+#include "config/share_schema.h"
 #include "config/source_text.h"
 #include "config/tenant_schema.h"
 #include "proto/message.h"
@@ -114,11 +115,21 @@ void send_gateway_part(const App& app, RecordSender& sender, Diagnostics& diagno
   }
 }
 
+// The first app of a share brings the parts of all.
+Result<std::string> encode_worker_part(const App& app, const std::vector<const App*>& share, const Home& home) {
+  proto::WorkerPart part = complete_worker_part(app, home.path);
+  if (share.front() == &app) {
+    for (std::size_t i = 1; i < share.size(); ++i) part.others.push_back(complete_worker_part(*share[i], home.path));
+  }
+  return proto::encode_worker_part(part);
+}
+
 // Sends one app, unless something has been wrong with it or before it.
-void send_app(const App& app, const Home& home, RecordSender& sender, Diagnostics& diagnostics) {
+void send_app(const App& app, const std::vector<const App*>& share, const Home& home, RecordSender& sender,
+              Diagnostics& diagnostics) {
   const std::vector<UniqueFd> statics = open_app_files(app, home, diagnostics);
   if (!diagnostics.empty()) return;
-  const Result<std::string> part = proto::encode_worker_part(complete_worker_part(app, home.path));
+  const Result<std::string> part = encode_worker_part(app, share, home);
   const Result<UniqueFd> memory = part.ok() ? create_sealed_memory("worker-part", as_bytes(part.value()))
                                             : Result<UniqueFd>(part.error());
   if (!memory.ok()) {
@@ -126,6 +137,7 @@ void send_app(const App& app, const Home& home, RecordSender& sender, Diagnostic
     return;
   }
   sender.send(app.record, {memory.value().get()});
+  if (share.size() > 1) sender.send(proto::ShareRecord{proto::Name::cut(app.share)});
   for (const proto::RouteRecord& route : app.routes) sender.send(route);
   for (std::size_t i = 0; i < statics.size(); ++i) {
     sender.send(proto::StaticRecord{app.statics[i].prefix}, {statics[i].get()});
@@ -141,9 +153,10 @@ Status send_manifest(const proto::LoadManifest& request, const std::optional<std
   const auto root = text ? parse_yaml(*text, diagnostics) : std::nullopt;
   if (root) {
     const ManifestOwner owner{request.tenant.str(), request.user.str(), request.default_python.str()};
-    for (App& app : read_manifest(*root, owner, diagnostics)) {
+    std::vector<App> apps = read_manifest(*root, owner, diagnostics);
+    for (App& app : apps) {
       read_page_files(app, home, diagnostics);
-      send_app(app, home, sender, diagnostics);
+      send_app(app, share_of(app, apps), home, sender, diagnostics);
     }
   }
   if (diagnostics.empty()) {

@@ -9,6 +9,7 @@
 #include "config/names.h"
 #include "config/paths.h"
 #include "config/ranges.h"
+#include "config/share_schema.h"
 
 namespace rowhouse::config {
 namespace {
@@ -241,6 +242,7 @@ App read_app(const Node& node, const ManifestOwner& owner, RoutesSeen& seen, Dia
   if (const auto retry = reader.parsed("retry", parse_retry)) app.record.retry = *retry;
   if (const auto reload = reader.parsed("reload", parse_reload)) app.reload_on_touch = *reload;
   if (app.reload_on_touch) find_touched_files(reader, app);
+  read_share(reader, app);
   app.part.threads = static_cast<std::uint16_t>(app.record.threads);
   app.part.python = app.record.python.str();
   return app;
@@ -267,6 +269,7 @@ std::vector<App> read_manifest(const Node& root, const ManifestOwner& owner, Dia
     }
     apps.push_back(std::move(app));
   }
+  check_shares(apps, diagnostics);
   return apps;
 }
 

@@ -2,6 +2,7 @@
 // parts that it passes on.  Nothing here asks the file system; manifest_files.h does.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,9 @@ struct App {
   ManifestPath virtualenv;  // empty: none
   bool reload_on_touch = false;
   std::vector<proto::TouchRecord> touches;  // of reload_on_touch: relative to the home
+  std::string share;                        // empty: the app has its process to itself
+  Position share_position;
+  std::map<std::string, Position> process_positions;  // in a share: of the keys that are the process's
 };
 
 // The result is complete only when nothing was added to `diagnostics`.

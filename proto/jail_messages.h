@@ -68,7 +68,7 @@ struct JailPort {
   static constexpr void fields(auto& m, auto& visit) { visit(m.port); }
 };
 
-// supervisor -> jail, at most kMaxTouchPathsPerApp: a file that the steward looks at, and says Touched when it is there
+// supervisor -> jail, at most kMaxTouchPaths: a file that the steward looks at, and says Touched when it is there
 // and is another one than before.
 struct JailWatch {
   static constexpr MessageType kType = MessageType::kJailWatch;

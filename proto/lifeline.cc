@@ -15,14 +15,15 @@ bool is_known(std::uint16_t type) {
     case LifelineType::kGo:
     case LifelineType::kChannel:
     case LifelineType::kDrain:
-    case LifelineType::kFork: return true;
+    case LifelineType::kFork:
+    case LifelineType::kLog: return true;
   }
   return false;
 }
 
 std::size_t descriptors_of(LifelineType type) {
   if (type == LifelineType::kFork) return 2;
-  return type == LifelineType::kChannel ? 1 : 0;
+  return type == LifelineType::kChannel || type == LifelineType::kLog ? 1 : 0;
 }
 
 }  // namespace

@@ -5,12 +5,15 @@
 //                                    for this worker; the
 //                                    supervisor takes the pid from SCM_CREDENTIALS, never from the record
 //                          READY     number: Python version, major << 8 | minor; bit 16: the app is ASGI, the worker
-//                                    runs many requests on one event loop
+//                                    runs many requests on one event loop; bits 17 to 23: the further apps of a share
 //                          FAILED    number: StartStep; the worker exits with status 1 after it
 //                          SECCOMP   number: system call; the worker dies of SIGSYS after it
 //                          DRAINED   no stream is left; the worker exits with status 0 after it
 //   supervisor -> worker   GO        exec the worker program
-//                          CHANNEL   number: gateway index; one descriptor: the channel (stream socket)
+//                          CHANNEL   number: gateway index, and in bits 16 to 18 for which app of a share; one
+//                                    descriptor: the channel (stream socket)
+//                          LOG       to a worker of a share, after GO; number: which app, 1 the second; one descriptor: the
+//                                    write end of its log pipe
 //                          FORK      to a template only; number: the new worker's; two descriptors: its lifeline and
 //                                    the write end of its log pipe
 //                          DRAIN     stop taking requests: send DRAIN on every channel, finish, DRAINED
@@ -41,6 +44,7 @@ enum class LifelineType : std::uint16_t {
   kChannel = 17,
   kDrain = 18,
   kFork = 19,
+  kLog = 20,
 };
 
 struct LifelineRecord {
@@ -54,7 +58,7 @@ using LifelineBytes = std::array<std::uint8_t, kLifelineRecordBytes>;
 // kInvalid unless the bytes are one record with a known type, version 1 and a zero tail.
 [[nodiscard]] Result<LifelineRecord> decode_lifeline(ByteSpan bytes);
 
-// Sends without blocking; kChannel needs exactly one descriptor, kFork two, everything else none.
+// Sends without blocking; kChannel and kLog need exactly one descriptor, kFork two, everything else none.
 Status send_lifeline(int socket, const LifelineRecord& record, std::span<const int> descriptors = {});
 
 // Makes a worker write the Python stacks of all its threads to its log, from inside a signal handler, so also
@@ -62,7 +66,10 @@ Status send_lifeline(int socket, const LifelineRecord& record, std::span<const i
 // before the app is imported, so only a worker that said READY is sure to survive it.
 inline constexpr int kStacksSignal = 40;
 
+// Of the first app of a worker; of the next one shifted by one, and so on.
 inline constexpr std::uint32_t kReadyAsgi = 1U << 16;
+// In CHANNEL's number, above the gateway's.
+inline constexpr unsigned kChannelAppShift = 16;
 
 // The descriptor that a worker finds its lifeline at, and its worker part (worker_part.h).
 inline constexpr int kWorkerLifelineFd = 3;

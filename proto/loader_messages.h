@@ -286,6 +286,14 @@ struct TouchRecord {
   static constexpr void fields(auto& m, auto& visit) { visit(m.path); }
 };
 
+// The app before it runs in the same workers as every other app of the manifest with this `share`.
+struct ShareRecord {
+  static constexpr MessageType kType = MessageType::kShareRecord;
+  static constexpr std::size_t kDescriptors = 0;
+  Name share;
+  static constexpr void fields(auto& m, auto& visit) { visit(m.share); }
+};
+
 // The gateway part (gateway_part.h) of the app before it, as a sealed memory file; absent: all defaults.
 struct GatewayPartRecord {
   static constexpr MessageType kType = MessageType::kGatewayPartRecord;

@@ -6,7 +6,7 @@ namespace {
 using enum MessageType;
 
 bool loader_may_send(MessageType type) {
-  if (type == kSuspensionRecord || type == kSourceText || type == kTouchRecord) return true;
+  if (type == kSuspensionRecord || type == kSourceText || type == kTouchRecord || type == kShareRecord) return true;
   return (type >= kHostRecord && type <= kUnchanged) || (type >= kGatewayPartRecord && type <= kTrustedProxyRecord);
 }
 

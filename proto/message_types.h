@@ -58,6 +58,7 @@ enum class MessageType : std::uint16_t {
   kGatewayPartRecord = 60,
   kGatewayRecord = 61,
   kTrustedProxyRecord = 62,
+  kShareRecord = 63,
   // supervisor <-> jail and steward
   kJailMount = 64,
   kJailSetup = 65,

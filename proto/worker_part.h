@@ -1,6 +1,8 @@
 // The worker part: what a loader, as the tenant, tells the tenant's own workers about one app.  A sealed memory
 // file of at most kMaxWorkerPartBytes that root passes on unread.  Layout: u16 version (1), u16 threads, u8 kind
-// (bit 0 CallableKind, bits 1 and 2 Interface, bit 3 factory), then text16 in the order of the struct, then u16 count and count x (text16 name, text16 value) of env.
+// (bit 0 CallableKind, bits 1 and 2 Interface, bit 3 factory, bit 4 GIL of its own), then text16 in the order of the struct,
+// then u16 count and count x (text16 name, text16 value) of env, then, where there are any, u16 count and count x (u32 length,
+// part) of the further apps of the share.
 // Strings hold no NUL byte.
 #pragma once
 
@@ -31,6 +33,9 @@ enum class Interface : std::uint8_t {
 // What the attribute names.
 enum class CallableRole : std::uint8_t { kApp = 0, kFactory = 1 };
 
+// Of an app that shares its process: with whom its interpreter shares the GIL.
+enum class GilOwner : std::uint8_t { kProcess = 0, kInterpreter = 1 };
+
 struct WorkerPart {
   std::uint16_t threads = 1;
   CallableKind kind = CallableKind::kModule;
@@ -45,6 +50,8 @@ struct WorkerPart {
   std::string virtualenv;  // absolute; empty: none
   std::string python;      // "3.11"
   std::vector<std::pair<std::string, std::string>> environment;
+  GilOwner gil = GilOwner::kProcess;
+  std::vector<WorkerPart> others;  // further apps of the same process, by name; they have none
 };
 
 // kTooLarge when the result would exceed kMaxWorkerPartBytes or a string 65,535 bytes.

@@ -26,10 +26,19 @@ std::uint32_t random_number() {
 
 Result<std::unique_ptr<App>> App::create(const AppSurroundings& around, const TenantEntry& tenant,
                                          AppSpec spec) {
-  RH_ASSIGN(const std::uint32_t row, around.rows->take_app());
-  const StoredApp& stored = around.store->find_or_add({tenant.name, spec.settings.name.str()});
-  const bool stopped = stored.stopped;
-  std::unique_ptr<App> app(new App(around, tenant, std::move(spec), stored.number, row));
+  std::vector<Identity> identities;
+  bool stopped = false;
+  for (const AppFront* front : spec.fronts()) {
+    const auto row = around.rows->take_app();
+    if (!row.ok()) {
+      for (const Identity& taken : identities) around.rows->give_back_app(taken.row);
+      return row.error();
+    }
+    const StoredApp& stored = around.store->find_or_add({tenant.name, front->settings.name.str()});
+    stopped = stopped || stored.stopped;
+    identities.push_back({front->settings.name.str(), stored.number, row.value()});
+  }
+  std::unique_ptr<App> app(new App(around, tenant, std::move(spec), std::move(identities)));
   RH_ASSIGN(app->note_, around.notebook->take<AppNote>());
   RH_ASSIGN(app->kept_spec_, app->keep(app->spec_));
   app->stopped_ = stopped;
@@ -38,21 +47,36 @@ Result<std::unique_ptr<App>> App::create(const AppSurroundings& around, const Te
   return app;
 }
 
-App::App(const AppSurroundings& around, const TenantEntry& tenant, AppSpec spec, std::uint32_t number,
-         std::uint32_t row)
+App::App(const AppSurroundings& around, const TenantEntry& tenant, AppSpec spec, std::vector<Identity> identities)
     : around_(around),
       tenant_(tenant),
       spec_(std::move(spec)),
-      name_(spec_.settings.name.str()),
-      number_(number),
-      row_(row),
-      suspended_(tenant.suspends(spec_.settings.name.str())),
+      identities_(std::move(identities)),
+      name_(identities_.front().name),
+      number_(identities_.front().number),
+      suspended_(is_suspended_by_tenant()),
       backoff_(kBackoffLimits),
       retry_(around.loop, [this] { on_retry(); }) {}
 
 App::~App() {
   around_.starts->cancel(*this);
-  around_.rows->give_back_app(row_);
+  for (const Identity& identity : identities_) around_.rows->give_back_app(identity.row);
+}
+
+bool App::is_known_as(std::string_view name) const {
+  return std::any_of(identities_.begin(), identities_.end(), [&](const Identity& each) { return each.name == name; });
+}
+
+std::vector<AppStore::Key> App::store_keys() const {
+  std::vector<AppStore::Key> keys;
+  for (const Identity& identity : identities_) keys.emplace_back(tenant_.name, identity.name);
+  return keys;
+}
+
+// One process cannot run half: a suspension of one app of a share holds them all.
+bool App::is_suspended_by_tenant() const {
+  return std::any_of(identities_.begin(), identities_.end(),
+                     [this](const Identity& each) { return tenant_.suspends(each.name); });
 }
 
 // --- orders ---------------------------------------------------------------------------------------------
@@ -67,7 +91,7 @@ void App::start(AppSpec spec, CommandCallback on_done) {
   if (suspended_) return finish_command({CommandOutcome::kSuspended, {}, last_generation_, 0});
   if (!stopped_ && serving_ != nullptr)
     return finish_command({CommandOutcome::kDone, {}, serving_->generation(), 0});
-  if (const Status saved = around_.store->set_stopped({tenant_.name, name_}, false); !saved.ok()) {
+  if (const Status saved = around_.store->set_all_stopped(store_keys(), false); !saved.ok()) {
     log_error("cannot record that an app is started", {{"reason", saved.error()}});
     return finish_command({CommandOutcome::kFailed, {Cause::kSpawn, 0}, 0, 0});
   }
@@ -105,7 +129,7 @@ void App::stop(CommandCallback on_done) {
   finish_command({CommandOutcome::kConflict, {}, last_generation_, 0});  // the one that is overtaken
   last_result_.reset();
   command_ = std::move(on_done);
-  if (const Status saved = around_.store->set_stopped({tenant_.name, name_}, true); !saved.ok()) {
+  if (const Status saved = around_.store->set_all_stopped(store_keys(), true); !saved.ok()) {
     log_error("cannot record that an app is stopped", {{"reason", saved.error()}});
     return finish_command({CommandOutcome::kFailed, {Cause::kSpawn, 0}, 0, 0});
   }
@@ -171,7 +195,7 @@ void App::start_generation(StartKind kind) {
   if (!may_start(AwaitedStart::kGeneration, kind)) return tell_condition();
   switching_ = false;
   if (next_ != nullptr) retire(std::move(next_), Cause::kRestart);
-  const auto generation = around_.store->next_generation({tenant_.name, name_}, last_generation_);
+  const auto generation = around_.store->next_shared_generation(store_keys(), last_generation_);
   if (!generation.ok()) {
     log_error("cannot reserve a generation", {{"reason", generation.error()}});
     return on_start_failed({Cause::kSpawn, 0}, 0);
@@ -253,8 +277,10 @@ void App::promote_next() {
   if (next_spec_) set_spec(*std::exchange(next_spec_, std::nullopt), std::exchange(kept_next_spec_, KeptSpec()));
   configure_all();
   const std::uint32_t generation = next_->generation();
-  around_.gateways->switch_to(number_, generation, [this, generation] {
-    if (next_ == nullptr || next_->generation() != generation) return;
+  // Done when every gateway has switched every app.
+  switches_left_ = identities_.size();
+  const auto on_switched = [this, generation] {
+    if (next_ == nullptr || next_->generation() != generation || --switches_left_ > 0) return;
     switching_ = false;
     restart_failed_ = false;
     scaling_.begin(static_cast<std::uint32_t>(next_workers()));
@@ -265,7 +291,8 @@ void App::promote_next() {
     tell_condition();
     top_up();  // a worker may have died while the gateways switched
     finish_command({CommandOutcome::kDone, {}, generation, 0});
-  });
+  };
+  for (const Identity& identity : identities_) around_.gateways->switch_to(identity.number, generation, on_switched);
 }
 
 void App::retire(std::unique_ptr<Sandbox> sandbox, Cause cause) {

@@ -100,13 +100,22 @@ class App final : public Mortal, public SandboxListener, public StartClient {
                                              AppSpec spec);
   ~App() override;
 
+  // What gateways and control know it by: one app, or each of a share, in the order of AppSpec::fronts().
+  struct Identity {
+    std::string name;
+    std::uint32_t number = 0;
+    std::uint32_t row = 0;  // in the shared table
+  };
+  [[nodiscard]] const std::vector<Identity>& identities() const { return identities_; }
+  [[nodiscard]] bool is_known_as(std::string_view name) const;
+
   // --- taken over from an earlier supervisor, in this order
   static std::unique_ptr<App> adopt(const AppSurroundings& around, const TenantEntry& tenant, LeftApp left);
   // A command that is under way goes on for `on_done`.
   void attach(CommandCallback on_done) { command_ = std::move(on_done); }
   void carry_on();
   // The gateway has said what it has.
-  void reintroduce_to(Gateway& gateway, const WorkersInGateway& workers);
+  void reintroduce_to(Gateway& gateway, const std::map<std::uint32_t, WorkersInGateway>& said);
   [[nodiscard]] std::vector<std::uint32_t> generations() const;
   [[nodiscard]] bool was_leaving() const { return left_leaving_; }
   // All gateways have.
@@ -167,8 +176,8 @@ class App final : public Mortal, public SandboxListener, public StartClient {
   [[nodiscard]] bool stopped() const { return stopped_; }
   [[nodiscard]] bool suspended() const { return suspended_; }
   [[nodiscard]] bool stopping() const { return stopped_ && busy(); }
-  [[nodiscard]] proto::AppInfo describe() const;
-  [[nodiscard]] std::vector<proto::WorkerInfo> describe_workers() const;
+  [[nodiscard]] proto::AppInfo describe(const Identity& identity) const;
+  [[nodiscard]] std::vector<proto::WorkerInfo> describe_workers(const Identity& identity) const;
   // From the kernel, now; nothing when the app has never been started.
   [[nodiscard]] std::optional<proto::Usage> usage() const;
   // What was counted where it happened, over all its generations.
@@ -186,12 +195,14 @@ class App final : public Mortal, public SandboxListener, public StartClient {
   struct LogPipe {
     std::uint32_t generation = 0;
     std::uint32_t worker = 0;
+    std::size_t app = 0;  // of the share
     UniqueFd pipe;
     Kept kept;
   };
 
-  App(const AppSurroundings& around, const TenantEntry& tenant, AppSpec spec, std::uint32_t number,
-      std::uint32_t row);
+  App(const AppSurroundings& around, const TenantEntry& tenant, AppSpec spec, std::vector<Identity> identities);
+  [[nodiscard]] std::vector<AppStore::Key> store_keys() const;
+  [[nodiscard]] bool is_suspended_by_tenant() const;
 
   // --- suspended and touched
   void suspend();
@@ -241,6 +252,11 @@ class App final : public Mortal, public SandboxListener, public StartClient {
   void check_health();
   void check_worker(Sandbox& sandbox, Worker& worker, Instant now);
   void send_probe(Sandbox& sandbox, Worker& worker);
+  // Of a share at most one app has a health check, and it speaks for all.
+  [[nodiscard]] static std::size_t checked_app(const AppSpec& spec);
+  [[nodiscard]] static bool has_health_check(const AppSpec& spec) {
+    return !spec.fronts()[checked_app(spec)]->settings.health_path.empty();
+  }
   void on_unhealthy(Sandbox& sandbox, Worker& worker, const proto::Probed& answer);
   void finish_command(const CommandResult& result);
 
@@ -255,17 +271,25 @@ class App final : public Mortal, public SandboxListener, public StartClient {
   void on_worker_gone(Sandbox& sandbox, std::uint32_t worker, proto::Ending ending) override;
   void on_sandbox_failed(Sandbox& sandbox, proto::Ending ending) override;
   void on_sandbox_closed(Sandbox& sandbox) override;
-  void on_log_pipe(Sandbox& sandbox, std::uint32_t worker, UniqueFd pipe, Kept kept) override;
+  void on_log_pipe(Sandbox& sandbox, std::uint32_t worker, std::size_t app, UniqueFd pipe, Kept kept) override;
   void on_sandbox_resynced(Sandbox& sandbox) override;
   void on_sandbox_touched(Sandbox& sandbox) override;
 
   // --- telling
   void configure(Gateway& gateway);
+  void configure(Gateway& gateway, const Identity& identity, const AppFront& front);
   void configure_all();
   void introduce_worker(Gateway& gateway, Sandbox& sandbox, Worker& worker);
+  void introduce_worker(Gateway& gateway, Sandbox& sandbox, Worker& worker, std::size_t app);
+  // Of one app, and of all that the worker runs.
+  [[nodiscard]] std::uint32_t places_of(const Worker& worker, std::size_t app) const;
   [[nodiscard]] std::uint32_t places_of(const Worker& worker) const;
+  void tell_use(Gateway& gateway, std::uint32_t generation) const;
+  [[nodiscard]] std::uint32_t queued() const;
+  void offer_log_pipe(const LogPipe& pipe);
   void tell_condition();
-  [[nodiscard]] proto::AppConditionChange condition() const;
+  void tell_condition_to(Gateway& gateway) const;
+  [[nodiscard]] proto::AppConditionChange condition(std::uint32_t number) const;
   void notice(proto::NoticeKind kind, std::uint32_t generation, std::uint32_t number = 0);
   [[nodiscard]] std::uint32_t full_pids_limit() const;
   [[nodiscard]] bool reached_own_limit(const Cgroup& group);
@@ -297,9 +321,9 @@ class App final : public Mortal, public SandboxListener, public StartClient {
   NoteRow<AppNote> note_;
   CommandId last_command_;
   std::optional<CommandResult> last_result_;
-  std::string name_;
+  std::vector<Identity> identities_;
+  std::string name_;  // of the first, as the number
   std::uint32_t number_;
-  std::uint32_t row_;  // in the shared table
   std::uint32_t revision_ = 0;
   std::uint32_t last_generation_ = 0;
   bool stopped_ = false;    // by an operator or its tenant
@@ -312,6 +336,7 @@ class App final : public Mortal, public SandboxListener, public StartClient {
   std::unique_ptr<Sandbox> serving_;
   std::unique_ptr<Sandbox> next_;
   bool switching_ = false;  // next_ is ready and the gateways are being told
+  std::size_t switches_left_ = 0;
   std::vector<std::unique_ptr<Sandbox>> retired_;
   LeafCounters removed_;               // of the generations that are no more
   std::uint64_t seen_limit_hits_ = 0;  // of its own memory limit, at the last death

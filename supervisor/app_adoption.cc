@@ -24,7 +24,8 @@ Result<KeptSpec> App::keep(const AppSpec& spec) {
   KeeperLink& keeper = around_.launcher->keeper();
   KeptSpec kept;
   kept.reading = ++last_reading_;
-  const auto add = [&](KeptKind kind, std::uint32_t which, int descriptor) -> Status {
+  const auto add = [&](KeptKind kind, std::size_t index, int descriptor) -> Status {
+    const auto which = static_cast<std::uint32_t>(index);
     RH_ASSIGN(Kept entry, Kept::keep(keeper, {kind, number_, kept.reading, which}, descriptor));
     kept.entries.push_back(std::move(entry));
     return {};
@@ -32,9 +33,13 @@ Result<KeptSpec> App::keep(const AppSpec& spec) {
   RH_ASSIGN(const UniqueFd records, create_sealed_memory("app", as_bytes(encode_app(spec))));
   RH_TRY(add(KeptKind::kAppRecords, 0, records.get()));
   RH_TRY(add(KeptKind::kWorkerPart, 0, spec.worker_part.get()));
-  if (spec.gateway_part.valid()) RH_TRY(add(KeptKind::kGatewayPart, 0, spec.gateway_part.get()));
-  for (std::uint32_t i = 0; i < spec.statics.size(); ++i) {
-    RH_TRY(add(KeptKind::kStaticDirectory, i, spec.statics[i].directory.get()));
+  const auto fronts = spec.fronts();
+  std::size_t statics = 0;  // of all apps of a share, one after the other
+  for (std::size_t i = 0; i < fronts.size(); ++i) {
+    if (fronts[i]->gateway_part.valid()) RH_TRY(add(KeptKind::kGatewayPart, i, fronts[i]->gateway_part.get()));
+    for (const StaticDirectory& directory : fronts[i]->statics) {
+      RH_TRY(add(KeptKind::kStaticDirectory, statics++, directory.directory.get()));
+    }
   }
   return kept;
 }
@@ -55,7 +60,8 @@ void App::expect(const CommandId& command) {
 void App::remember() {
   AppNote note;
   note.number = number_;
-  note.row = row_;
+  note.row = identities_.front().row;
+  for (std::size_t i = 1; i < identities_.size(); ++i) note.others[i - 1] = {identities_[i].number, identities_[i].row};
   note.uid = tenant_.uid;
   note.reading = kept_spec_.reading;
   note.next_reading = kept_next_spec_.reading;
@@ -100,6 +106,7 @@ SandboxOrder App::order_of(std::uint32_t generation, const AppSpec& spec) const 
   order.python = around_.programs->find_python(spec.settings.python.view());
   order.graveyard = around_.graveyard;
   order.app_number = number_;
+  for (std::size_t i = 1; i < identities_.size(); ++i) order.others.push_back(identities_[i].number);
   order.generation = generation;
   order.notebook = around_.notebook;
   order.cgroups = around_.cgroups;
@@ -119,14 +126,25 @@ SandboxOrder App::order_of(std::uint32_t generation, const AppSpec& spec) const 
 
 std::unique_ptr<App> App::adopt(const AppSurroundings& around, const TenantEntry& tenant, LeftApp left) {
   const AppNote& note = left.note;
-  std::unique_ptr<App> app(new App(around, tenant, std::move(left.spec), note.number, note.row));
-  app->stopped_ = around.store->restore({tenant.name, app->name_}, note.number).stopped;
+  std::vector<Identity> identities{{left.spec.settings.name.str(), note.number, note.row}};
+  for (std::size_t i = 0; i < left.spec.others.size(); ++i) {
+    identities.push_back({left.spec.others[i].settings.name.str(), note.others[i].number, note.others[i].row});
+  }
+  std::unique_ptr<App> app(new App(around, tenant, std::move(left.spec), std::move(identities)));
+  for (const Identity& each : app->identities_) {
+    const bool stopped = around.store->restore({tenant.name, each.name}, each.number).stopped;
+    app->stopped_ = app->stopped_ || stopped;
+  }
   app->next_spec_ = std::move(left.next_spec);
   app->kept_spec_ = std::move(left.kept_spec);
   app->kept_next_spec_ = std::move(left.kept_next_spec);
   app->adopt_note(note);
   for (LeftApp::LogPipe& pipe : left.log_pipes) {
-    app->log_pipes_.push_back({pipe.record.generation, pipe.record.worker, std::move(pipe.pipe),
+    const auto owner = std::find_if(app->identities_.begin(), app->identities_.end(),
+                                    [&](const Identity& each) { return each.number == pipe.record.app; });
+    if (owner == app->identities_.end()) continue;
+    const auto index = static_cast<std::size_t>(owner - app->identities_.begin());
+    app->log_pipes_.push_back({pipe.record.generation, pipe.record.worker, index, std::move(pipe.pipe),
                                Kept::take_over(around.launcher->keeper(), pipe.record)});
   }
   for (LeftSandbox& sandbox : left.sandboxes) app->adopt_sandbox(std::move(sandbox));
@@ -222,7 +240,7 @@ void App::carry_on() {
     // What serves or will serve stays; everything else was being closed.
     if (sandbox != serving && sandbox != next) sandbox->close(why_closing());
   }
-  const bool sleeps = spec_.settings.workers_min == 0 && around_.rows->app_queued(row_) == 0;
+  const bool sleeps = spec_.settings.workers_min == 0 && queued() == 0;
   if (left_leaving_) {
     // Its owner lets it leave once more.
   } else if (std::exchange(start_again_, false)) {
@@ -249,35 +267,41 @@ void App::on_sandbox_resynced(Sandbox& sandbox) {
 
 // Ready workers that the supervisor before had not come to trust yet; what serves has been trusted.
 void App::prove_taken_over(Sandbox& sandbox) {
-  const bool asked = &sandbox == next_.get() && !newest_spec().settings.health_path.empty();
+  const bool asked = &sandbox == next_.get() && has_health_check(newest_spec());
   for (const auto& [id, worker] : sandbox.workers()) {
     const bool waits = worker->state() == proto::WorkerState::kReady && worker->row() && !worker->proved();
     if (waits && !asked) worker->set_proved();  // else: the next pulse asks it
   }
 }
 
-void App::reintroduce_to(Gateway& gateway, const WorkersInGateway& workers) {
+// One app of a share may be known where another is not: each is told for itself.
+void App::reintroduce_to(Gateway& gateway, const std::map<std::uint32_t, WorkersInGateway>& said) {
   configure(gateway);
-  gateway.link().send(condition());
-  WorkersInGateway gone = workers;
-  for (Sandbox* sandbox : sandboxes()) {
-    for (const auto& [id, worker] : sandbox->workers()) {
-      const proto::WorkerState state = worker->state();
-      const bool lives = state == proto::WorkerState::kReady || state == proto::WorkerState::kDraining;
-      const bool known = workers.contains({sandbox->generation(), id});
-      if (lives && known) gone.erase({sandbox->generation(), id});
-      // The word may have been on its way when the supervisor before us died.
-      if (state == proto::WorkerState::kDraining && known) {
-        gateway.link().send(proto::WorkerLeaving{number_, sandbox->generation(), id});
-      }
-      if (state == proto::WorkerState::kReady && worker->row() && !known) {
-        introduce_worker(gateway, *sandbox, *worker);
+  tell_condition_to(gateway);
+  for (std::size_t i = 0; i < identities_.size(); ++i) {
+    const std::uint32_t number = identities_[i].number;
+    const auto found = said.find(number);
+    const WorkersInGateway workers = found == said.end() ? WorkersInGateway() : found->second;
+    WorkersInGateway gone = workers;
+    for (Sandbox* sandbox : sandboxes()) {
+      for (const auto& [id, worker] : sandbox->workers()) {
+        const proto::WorkerState state = worker->state();
+        const bool lives = state == proto::WorkerState::kReady || state == proto::WorkerState::kDraining;
+        const bool known = workers.contains({sandbox->generation(), id});
+        if (lives && known) gone.erase({sandbox->generation(), id});
+        // The word may have been on its way when the supervisor before us died.
+        if (state == proto::WorkerState::kDraining && known) {
+          gateway.link().send(proto::WorkerLeaving{number, sandbox->generation(), id});
+        }
+        if (state == proto::WorkerState::kReady && worker->row() && !known) {
+          introduce_worker(gateway, *sandbox, *worker, i);
+        }
       }
     }
+    for (const auto& [generation, worker] : gone) gateway.link().send(proto::WorkerGone{number, generation, worker});
   }
-  for (const auto& [generation, worker] : gone) gateway.link().send(proto::WorkerGone{number_, generation, worker});
   Sandbox* current = switching_ ? next_.get() : serving_.get();
-  if (current != nullptr) gateway.link().send(proto::Switch{number_, current->generation()});
+  if (current != nullptr) tell_use(gateway, current->generation());
 }
 
 }  // namespace rowhouse::supervisor

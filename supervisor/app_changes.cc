@@ -48,7 +48,7 @@ void App::change_generation(AppSpec spec) {
   if (held() || shutting_down_) return;
   // One that sleeps goes on sleeping: its next request starts what is new.
   const bool serves = serving_ != nullptr;
-  if (!serves && spec_.settings.workers_min == 0 && around_.rows->app_queued(row_) == 0) return fall_asleep();
+  if (!serves && spec_.settings.workers_min == 0 && queued() == 0) return fall_asleep();
   if (serves) ++restarts_;
   // A copy: a generation of which nothing is left goes at once.
   std::vector<Sandbox*> oldest;
@@ -61,8 +61,13 @@ void App::change_generation(AppSpec spec) {
 
 void App::keep_routes(const std::vector<Domain>& domains) {
   const auto is_foreign = [&domains](const Route& route) { return !owns_host(domains, route.host); };
-  if (next_spec_ && std::erase_if(next_spec_->routes, is_foreign) > 0) keep_newest();
-  if (std::erase_if(spec_.routes, is_foreign) == 0) return;
+  const auto give_up = [&](AppSpec& spec) {
+    std::size_t given_up = std::erase_if(spec.routes, is_foreign);
+    for (AppFront& other : spec.others) given_up += std::erase_if(other.routes, is_foreign);
+    return given_up > 0;
+  };
+  if (next_spec_ && give_up(*next_spec_)) keep_newest();
+  if (!give_up(spec_)) return;
   keep_in_place_of(kept_spec_, spec_);
   configure_all();
 }
@@ -88,8 +93,12 @@ void App::leave(std::function<void()> on_quiet) {
   retry_.stop();
   await_no_start();
   give_up_next(Cause::kStopped);
-  spec_.routes.clear();
-  spec_.statics.clear();
+  const auto close = [](AppFront& front) {
+    front.routes.clear();
+    front.statics.clear();
+  };
+  close(spec_);
+  for (AppFront& other : spec_.others) close(other);
   configure_all();
   notice(proto::NoticeKind::kStopped, last_generation_);
   if (serving_ != nullptr) retire(std::move(serving_), Cause::kStopped);

@@ -35,10 +35,17 @@ void App::on_sandbox_standing(Sandbox& sandbox) {
 }
 
 void App::on_worker_ready(Sandbox& sandbox, Worker& worker) {
-  const auto row = around_.rows->take_worker();
-  if (!row.ok()) return worker.kill(Cause::kSpawn);
+  std::vector<std::uint32_t> rows;
+  while (rows.size() < identities_.size()) {
+    const auto row = around_.rows->take_worker();
+    if (!row.ok()) {
+      for (const std::uint32_t taken : rows) around_.rows->give_back_worker(taken);
+      return worker.kill(Cause::kSpawn);
+    }
+    rows.push_back(row.value());
+  }
   worker.notes.random = random_number();
-  worker.set_row(row.value());
+  worker.set_rows(std::move(rows));
   around_.gateways->for_each([&](Gateway& gateway) { introduce_worker(gateway, sandbox, worker); });
   if (&sandbox == next_.get()) return prove(sandbox, worker);
   worker.set_proved();
@@ -47,14 +54,18 @@ void App::on_worker_ready(Sandbox& sandbox, Worker& worker) {
 }
 
 void App::on_worker_leaving(Sandbox& sandbox, Worker& worker) {
-  around_.gateways->tell_all(proto::WorkerLeaving{number_, sandbox.generation(), worker.id()});
+  for (const Identity& identity : identities_) {
+    around_.gateways->tell_all(proto::WorkerLeaving{identity.number, sandbox.generation(), worker.id()});
+  }
 }
 
 void App::on_worker_lost(Sandbox& sandbox, Worker& worker) {
-  around_.gateways->tell_all(proto::WorkerGone{number_, sandbox.generation(), worker.id()});
-  const auto row = worker.row();
-  worker.set_row(std::nullopt);
-  if (row) around_.rows->give_back_worker(*row);
+  for (const Identity& identity : identities_) {
+    around_.gateways->tell_all(proto::WorkerGone{identity.number, sandbox.generation(), worker.id()});
+  }
+  const std::vector<std::uint32_t> rows = worker.rows();
+  worker.set_rows({});
+  for (const std::uint32_t row : rows) around_.rows->give_back_worker(row);
 }
 
 void App::on_worker_gone(Sandbox& sandbox, std::uint32_t worker, Ending ending) {

@@ -30,15 +30,25 @@ std::string host_of(const Route& route) {
 
 }  // namespace
 
+std::size_t App::checked_app(const AppSpec& spec) {
+  const auto fronts = spec.fronts();
+  for (std::size_t i = 0; i < fronts.size(); ++i) {
+    if (!fronts[i]->settings.health_path.empty()) return i;
+  }
+  return 0;
+}
+
 void App::prove(Sandbox& sandbox, Worker& worker) {
-  if (!newest_spec().settings.health_path.empty()) return send_probe(sandbox, worker);
+  if (has_health_check(newest_spec())) return send_probe(sandbox, worker);
   worker.set_proved();
   promote_next();
 }
 
 void App::send_probe(Sandbox& sandbox, Worker& worker) {
   const AppSpec& spec = &sandbox == next_.get() ? newest_spec() : spec_;
-  if (spec.routes.empty()) return;
+  const std::size_t app = checked_app(spec);
+  const AppFront& front = *spec.fronts()[app];
+  if (front.routes.empty()) return;
   Gateway* asked = nullptr;
   around_.gateways->for_each([&](Gateway& gateway) {
     if (asked == nullptr && gateway.link().running()) asked = &gateway;
@@ -46,13 +56,13 @@ void App::send_probe(Sandbox& sandbox, Worker& worker) {
   if (asked == nullptr) return;  // the next pulse asks again
   proto::Probe probe;
   probe.probe = ++last_probe_;
-  probe.app = number_;
+  probe.app = identities_[app].number;
   probe.generation = sandbox.generation();
   probe.worker = worker.id();
-  probe.time_ms = spec.settings.health_ms;
-  probe.host = proto::Host::cut(host_of(spec.routes.front()));
-  probe.prefix = proto::Prefix::cut(spec.routes.front().prefix);
-  probe.path = spec.settings.health_path;
+  probe.time_ms = front.settings.health_ms;
+  probe.host = proto::Host::cut(host_of(front.routes.front()));
+  probe.prefix = proto::Prefix::cut(front.routes.front().prefix);
+  probe.path = front.settings.health_path;
   worker.notes.probe = probe.probe;
   worker.notes.next_probe_at = around_.clock->now() + milliseconds(probe.time_ms) + kAnswerMargin;
   asked->link().send(probe);
@@ -63,7 +73,7 @@ void App::check_health() {
   for (Sandbox* sandbox : {serving_.get(), next_.get()}) {
     if (sandbox == nullptr) continue;
     const AppSpec& spec = sandbox == next_.get() ? newest_spec() : spec_;
-    if (spec.settings.health_path.empty()) continue;
+    if (!has_health_check(spec)) continue;
     for (const auto& [id, worker] : sandbox->workers()) {
       if (worker->state() == proto::WorkerState::kReady) check_worker(*sandbox, *worker, now);
     }
@@ -75,12 +85,14 @@ void App::check_worker(Sandbox& sandbox, Worker& worker, Instant now) {
   if (notes.probe != 0 && now < notes.next_probe_at) return;
   notes.probe = 0;  // its gateway has died
   if (!worker.proved()) return send_probe(sandbox, worker);
-  const Duration interval = milliseconds(spec_.settings.health_interval_ms);
+  const Duration interval = milliseconds(spec_.fronts()[checked_app(spec_)]->settings.health_interval_ms);
   if (interval == Duration::zero()) return;
   if (notes.next_probe_at == Instant{}) notes.next_probe_at = now + interval;
   if (now < notes.next_probe_at) return;
   // Its requests have a time of their own; a check would only wait behind them.
-  if (worker.row() && around_.rows->worker_in_flight(*worker.row()) >= places_of(worker)) {
+  const std::size_t app = checked_app(spec_);
+  const bool has_row = app < worker.rows().size();
+  if (has_row && around_.rows->worker_in_flight(worker.rows()[app]) >= places_of(worker, app)) {
     notes.next_probe_at = now + kBusyPause;
     return;
   }
@@ -93,7 +105,7 @@ void App::on_probed(const proto::Probed& answer) {
       WorkerNotes& notes = worker->notes;
       if (notes.probe != answer.probe || worker->state() != proto::WorkerState::kReady) continue;
       notes.probe = 0;
-      notes.next_probe_at = around_.clock->now() + milliseconds(spec_.settings.health_interval_ms);
+      notes.next_probe_at = around_.clock->now() + milliseconds(spec_.fronts()[checked_app(spec_)]->settings.health_interval_ms);
       if (answer.outcome == ProbeOutcome::kNotAsked) return;
       if (!is_good(answer)) return on_unhealthy(*sandbox, *worker, answer);
       notes.failed_probes = 0;

@@ -9,7 +9,7 @@ using proto::NoticeKind;
 // --- suspended: as if it were stopped, and nobody but the operator can start it ------------------------------------
 
 void App::apply_suspension() {
-  const bool now = tenant_.suspends(name_);
+  const bool now = is_suspended_by_tenant();
   if (leaving_ || shutting_down_ || suspended_ == now) return;
   suspended_ = now;
   if (suspended_) {

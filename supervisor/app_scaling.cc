@@ -23,7 +23,9 @@ void App::on_pulse() {
   for (Sandbox* sandbox : sandboxes()) {
     for (const auto& [id, worker] : sandbox->workers()) {
       if (worker->state() != WorkerState::kDraining || !worker->row()) continue;
-      if (around_.rows->worker_awaited(*worker->row()) == 0) worker->on_unneeded();
+      std::uint32_t awaited = 0;
+      for (const std::uint32_t row : worker->rows()) awaited += around_.rows->worker_awaited(row);
+      if (awaited == 0) worker->on_unneeded();
     }
   }
   check_health();
@@ -61,7 +63,7 @@ void App::scale() {
 
 AppLook App::look_at_workers() {
   AppLook look;
-  look.queued = around_.rows->app_queued(row_);
+  look.queued = queued();
   const bool with_memory = spec_.settings.max_memory_bytes != 0 && pulses_ % kPulsesForMemory == 0;
   for (const auto& [id, worker] : serving_->workers()) {
     WorkerLook one;
@@ -69,9 +71,9 @@ AppLook App::look_at_workers() {
     one.state = worker->state();
     one.random = worker->notes.random;
     one.ready_at = worker->ready_at();
-    if (worker->row()) {
-      one.in_flight = around_.rows->worker_in_flight(*worker->row());
-      one.requests = around_.rows->worker_requests(*worker->row());
+    for (const std::uint32_t row : worker->rows()) {
+      one.in_flight += around_.rows->worker_in_flight(row);
+      one.requests += around_.rows->worker_requests(row);
     }
     if (with_memory && one.state == WorkerState::kReady) one.memory_bytes = worker->memory_bytes();
     look.workers.push_back(one);
@@ -84,7 +86,8 @@ ScalingRules App::scaling_rules() const {
   ScalingRules rules;
   rules.min = settings.workers_min;
   rules.max = settings.workers_max;
-  rules.threads = settings.threads;
+  rules.threads = 0;
+  for (const AppFront* front : spec_.fronts()) rules.threads += front->settings.threads;
   if (serving_ != nullptr) {
     for (const auto& [id, worker] : serving_->workers()) rules.threads = std::max(rules.threads, places_of(*worker));
   }
@@ -109,7 +112,7 @@ void App::fall_asleep() {
 void App::on_retry() {
   const bool by_request = newest_spec().settings.workers_min == 0 && command_ == nullptr;
   const bool serves = serving_ != nullptr && serving_->staying_workers() > 0;
-  if (by_request && !serves && around_.rows->app_queued(row_) == 0) return fall_asleep();
+  if (by_request && !serves && queued() == 0) return fall_asleep();
   top_up();
 }
 

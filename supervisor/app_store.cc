@@ -91,22 +91,32 @@ StoredApp& AppStore::restore(const Key& key, std::uint32_t number) {
 }
 
 Result<std::uint32_t> AppStore::next_generation(const Key& key, std::uint32_t last_used) {
-  StoredApp& app = find_or_add(key);
-  // After a start of the supervisor nothing is known to be used: everything reserved may have been.
-  const std::uint32_t next = (last_used == 0 ? app.reserved_generation : last_used) + 1;
-  if (next > app.reserved_generation) {
-    app.reserved_generation = next + kGenerationBlock - 1;
-    RH_TRY(save());
+  return next_shared_generation(std::vector<Key>(1, key), last_used);
+}
+
+Result<std::uint32_t> AppStore::next_shared_generation(const std::vector<Key>& keys, std::uint32_t last_used) {
+  std::uint32_t next = last_used + 1;
+  for (const Key& key : keys) {
+    // After a start of the supervisor nothing is known to be used: everything reserved may have been.
+    if (last_used == 0) next = std::max(next, find_or_add(key).reserved_generation + 1);
   }
+  bool reserve = false;
+  for (const Key& key : keys) reserve = reserve || find_or_add(key).reserved_generation < next;
+  if (!reserve) return next;
+  for (const Key& key : keys) find_or_add(key).reserved_generation = next + kGenerationBlock - 1;
+  RH_TRY(save());
   return next;
 }
 
 Status AppStore::set_stopped(const Key& key, bool stopped) {
-  StoredApp& app = find_or_add(key);
-  const bool before = app.stopped;
-  app.stopped = stopped;
+  return set_all_stopped(std::vector<Key>(1, key), stopped);
+}
+
+Status AppStore::set_all_stopped(const std::vector<Key>& keys, bool stopped) {
+  std::vector<bool> before;
+  for (const Key& key : keys) before.push_back(std::exchange(find_or_add(key).stopped, stopped));
   const Status saved = save();
-  if (!saved.ok()) app.stopped = before;
+  for (std::size_t i = 0; !saved.ok() && i < keys.size(); ++i) find_or_add(keys[i]).stopped = before[i];
   return saved;
 }
 

@@ -8,6 +8,7 @@
 #include <map>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -34,7 +35,12 @@ class AppStore {
   StoredApp& restore(const Key& key, std::uint32_t number);
   // The next generation number of an app.  Reserves a block on disk now and then.
   Result<std::uint32_t> next_generation(const Key& key, std::uint32_t last_used);
+  // The next one that none of the apps of a share has used; it is one of each of them.  Each app's first `last_used` is the
+  // share's.
+  Result<std::uint32_t> next_shared_generation(const std::vector<Key>& keys, std::uint32_t last_used);
   Status set_stopped(const Key& key, bool stopped);
+  // All of them or none.
+  Status set_all_stopped(const std::vector<Key>& keys, bool stopped);
   // The app is in no manifest any more: its number is never used again, its name may get another one.
   Status forget(const Key& key);
   Status save() const;

@@ -108,12 +108,14 @@ std::optional<TenantEntry> decode_tenant(ByteSpan bytes, const HostConfiguration
 
 std::string encode_app(const AppSpec& spec) {
   std::string out;
-  append(out, spec.settings);
-  for (const Route& route : spec.routes) {
-    append(out, proto::RouteRecord{proto::Host::cut(route.host), proto::Prefix::cut(route.prefix)});
-  }
-  for (const StaticDirectory& directory : spec.statics) {
-    append(out, proto::StaticRecord{proto::Prefix::cut(directory.prefix)});
+  for (const AppFront* front : spec.fronts()) {
+    append(out, front->settings);
+    for (const Route& route : front->routes) {
+      append(out, proto::RouteRecord{proto::Host::cut(route.host), proto::Prefix::cut(route.prefix)});
+    }
+    for (const StaticDirectory& directory : front->statics) {
+      append(out, proto::StaticRecord{proto::Prefix::cut(directory.prefix)});
+    }
   }
   for (const std::string& path : spec.touches) append(out, proto::TouchRecord{proto::Path::cut(path)});
   return out;
@@ -121,28 +123,30 @@ std::string encode_app(const AppSpec& spec) {
 
 std::optional<AppSpec> decode_app(ByteSpan bytes) {
   const auto records = split(bytes);
-  if (!records || records->empty()) return std::nullopt;
+  if (!records || records->empty() || records->front().type != MessageType::kAppRecord) return std::nullopt;
   AppSpec spec;
-  const auto settings = proto::decode_message<proto::AppRecord>(records->front().bytes);
-  if (!settings.ok() || !is_name(settings.value().name.view())) return std::nullopt;
-  spec.settings = settings.value();
-  for (std::size_t i = 1; i < records->size(); ++i) {
-    const ByteSpan record = (*records)[i].bytes;
-    if ((*records)[i].type == MessageType::kRouteRecord) {
+  AppFront* front = nullptr;
+  for (const IncomingMessage& message : *records) {
+    const ByteSpan record = message.bytes;
+    if (message.type == MessageType::kAppRecord) {
+      if (front != nullptr && spec.others.size() + 1 >= proto::kMaxAppsPerShare) return std::nullopt;
+      front = front == nullptr ? &spec : &spec.others.emplace_back();
+      const auto settings = proto::decode_message<proto::AppRecord>(record);
+      if (!settings.ok() || !is_name(settings.value().name.view())) return std::nullopt;
+      front->settings = settings.value();
+    } else if (message.type == MessageType::kRouteRecord) {
       const auto route = proto::decode_message<proto::RouteRecord>(record);
-      if (!route.ok() || spec.routes.size() >= proto::kMaxRoutesPerApp) return std::nullopt;
-      spec.routes.push_back({route.value().host.str(), route.value().prefix.str()});
-      continue;
-    }
-    if ((*records)[i].type == MessageType::kTouchRecord) {
+      if (!route.ok() || front->routes.size() >= proto::kMaxRoutesPerApp) return std::nullopt;
+      front->routes.push_back({route.value().host.str(), route.value().prefix.str()});
+    } else if (message.type == MessageType::kTouchRecord) {
       const auto touch = proto::decode_message<proto::TouchRecord>(record);
-      if (!touch.ok() || spec.touches.size() >= proto::kMaxTouchPathsPerApp) return std::nullopt;
+      if (!touch.ok() || spec.touches.size() >= proto::kMaxTouchPaths) return std::nullopt;
       spec.touches.push_back(touch.value().path.str());
-      continue;
+    } else {
+      const auto directory = proto::decode_message<proto::StaticRecord>(record);
+      if (!directory.ok() || front->statics.size() >= proto::kMaxStaticsPerApp) return std::nullopt;
+      front->statics.push_back({directory.value().prefix.str(), UniqueFd()});
     }
-    const auto directory = proto::decode_message<proto::StaticRecord>(record);
-    if (!directory.ok() || spec.statics.size() >= proto::kMaxStaticsPerApp) return std::nullopt;
-    spec.statics.push_back({directory.value().prefix.str(), UniqueFd()});
   }
   return spec;
 }

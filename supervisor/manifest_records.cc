@@ -1,5 +1,6 @@
 // What a manifest's loader sends, checked again: the loader ran as the tenant.
 #include <algorithm>
+#include <array>
 
 #include "supervisor/registry.h"
 
@@ -10,6 +11,13 @@ using proto::IncomingMessage;
 using proto::MessageType;
 
 using Apps = std::map<std::string, AppSpec>;
+
+// What is being put together.
+struct Reading {
+  Apps apps;
+  std::map<std::string, std::string> shares;  // by app
+  AppSpec* current = nullptr;                 // the app that routes and statics belong to
+};
 
 const Problem kMalformed{"the manifest's loader sent records that cannot be right"};
 constexpr std::uint32_t kMaxTimeoutMs = 24 * 3600 * 1000;
@@ -95,9 +103,15 @@ std::optional<Problem> add_touch(AppSpec& app, const proto::TouchRecord& record,
   return std::nullopt;
 }
 
-// Takes one record; `current` is the app that routes and statics belong to.
+bool take_share(Reading& reading, const IncomingMessage& message) {
+  const auto record = proto::decode_message<proto::ShareRecord>(message);
+  return record.ok() && is_name(record.value().share.view()) &&
+         reading.shares.emplace(reading.current->settings.name.str(), record.value().share.str()).second;
+}
+
 std::optional<Problem> take_manifest_record(IncomingMessage& record, const TenantEntry& tenant,
-                                            const HostConfiguration& host, Apps& apps, AppSpec*& current) {
+                                            const HostConfiguration& host, Reading& reading) {
+  auto& [apps, shares, current] = reading;
   if (record.type == MessageType::kAppRecord) {
     auto app = proto::decode_message<proto::AppRecord>(record);
     if (!app.ok() || apps.size() >= proto::kMaxAppsPerTenant) return kMalformed;
@@ -114,6 +128,9 @@ std::optional<Problem> take_manifest_record(IncomingMessage& record, const Tenan
     const auto route = proto::decode_message<proto::RouteRecord>(record);
     return route.ok() ? add_route(*current, route.value(), tenant) : kMalformed;
   }
+  if (record.type == MessageType::kShareRecord) {
+    return take_share(reading, record) ? std::nullopt : std::optional(kMalformed);
+  }
   if (record.type == MessageType::kTouchRecord) {
     const auto touch = proto::decode_message<proto::TouchRecord>(record);
     return touch.ok() ? add_touch(*current, touch.value(), tenant) : kMalformed;
@@ -128,15 +145,72 @@ std::optional<Problem> take_manifest_record(IncomingMessage& record, const Tenan
   return add_static(*current, directory.value(), std::move(record.descriptors.front()));
 }
 
+// What each app of a share has for itself; in everything else they are one process.
+void take_own_settings(const proto::AppRecord& from, proto::AppRecord& to) {
+  to.name = from.name;
+  to.threads = from.threads;
+  to.concurrency = from.concurrency;
+  to.body_bytes = from.body_bytes;
+  to.request_ms = from.request_ms;
+  to.queue_ms = from.queue_ms;
+  to.health_path = from.health_path;
+  to.health_interval_ms = from.health_interval_ms;
+  to.health_ms = from.health_ms;
+  to.retry = from.retry;
+}
+
+bool fits_share(const AppSpec& first, const AppSpec& other) {
+  proto::AppRecord like = first.settings;
+  take_own_settings(other.settings, like);
+  std::array<std::uint8_t, proto::wire_size<proto::AppRecord>()> one, two;
+  const ByteSpan x = proto::encode_message(like, one), y = proto::encode_message(other.settings, two);
+  return !like.preload && first.others.size() + 1 < proto::kMaxAppsPerShare &&
+         std::equal(x.begin(), x.end(), y.begin(), y.end());
+}
+
+bool has_one_health_check(const AppSpec& spec) {
+  unsigned checks = 0;
+  for (const AppFront* front : spec.fronts()) checks += front->settings.health_path.empty() ? 0 : 1;
+  return checks <= 1;
+}
+
+// The apps of a share become one, under the name of the first.  The loader has refused, with file and line, what is refused
+// here.
+std::optional<Problem> merge_shares(Reading& reading) {
+  std::map<std::string, AppSpec*> firsts;
+  for (const auto& [name, share] : reading.shares) {
+    const auto entry = reading.apps.find(name);
+    const auto [first, is_first] = firsts.emplace(share, &entry->second);
+    if (is_first) continue;
+    AppSpec& spec = *first->second;
+    AppSpec& other = entry->second;
+    if (!fits_share(spec, other)) {
+      return Problem{"app " + name + ": it does not fit into share " + share + ": the apps of a share are one process"};
+    }
+    for (std::string& path : other.touches) {
+      if (std::find(spec.touches.begin(), spec.touches.end(), path) == spec.touches.end()) spec.touches.push_back(path);
+    }
+    AppFront& front = other;
+    spec.others.push_back(std::move(front));
+    if (!has_one_health_check(spec)) return Problem{"share " + share + ": it can have one health check only"};
+    reading.apps.erase(entry);
+  }
+  return std::nullopt;
+}
+
 std::optional<Problem> check_manifest(const Apps& apps, const TenantEntry& tenant, const HostConfiguration& host) {
   std::uint64_t workers = 0;
   std::map<Route, std::string> routes;
   for (const auto& [name, app] : apps) {
     workers += app.settings.workers_max;
-    for (const Route& route : app.routes) {
-      const auto [other, added] = routes.emplace(route, name);
-      if (!added) {
-        return Problem{"route " + route.host + route.prefix + " is claimed twice, by " + other->second + " and " + name};
+    for (const AppFront* front : app.fronts()) {
+      const std::string front_name = front->settings.name.str();
+      for (const Route& route : front->routes) {
+        const auto [other, added] = routes.emplace(route, front_name);
+        if (!added) {
+          return Problem{"route " + route.host + route.prefix + " is claimed twice, by " + other->second + " and " +
+                         front_name};
+        }
       }
     }
   }
@@ -150,13 +224,28 @@ std::optional<Problem> check_manifest(const Apps& apps, const TenantEntry& tenan
 
 OrProblem<Apps> read_manifest_records(std::vector<IncomingMessage>& records, const TenantEntry& tenant,
                                       const HostConfiguration& host) {
-  Apps apps;
-  AppSpec* current = nullptr;
+  Reading reading;
   for (IncomingMessage& record : records) {
-    if (auto problem = take_manifest_record(record, tenant, host, apps, current)) return *problem;
+    if (auto problem = take_manifest_record(record, tenant, host, reading)) return *problem;
   }
-  if (auto problem = check_manifest(apps, tenant, host)) return *problem;
-  return apps;
+  if (auto problem = merge_shares(reading)) return *problem;
+  if (auto problem = check_manifest(reading.apps, tenant, host)) return *problem;
+  return std::move(reading.apps);
+}
+
+bool same_apps(const AppSpec& a, const AppSpec& b) {
+  const auto same_name = [](const AppFront* x, const AppFront* y) { return x->settings.name.view() == y->settings.name.view(); };
+  const auto x = a.fronts(), y = b.fronts();
+  return std::equal(x.begin(), x.end(), y.begin(), y.end(), same_name);
+}
+
+const AppSpec* find_spec(const std::map<std::string, AppSpec>& specs, std::string_view name) {
+  for (const auto& [key, spec] : specs) {
+    for (const AppFront* front : spec.fronts()) {
+      if (front->settings.name.view() == name) return &spec;
+    }
+  }
+  return nullptr;
 }
 
 }  // namespace rowhouse::supervisor

@@ -63,6 +63,12 @@ struct AppNote {
   // --- how many workers it shall have; of an app that is in no manifest any more: it is leaving
   std::uint32_t wanted = 0;
   std::uint8_t leaving = 0;
+  // --- further apps of its share, by name; number 0: no more
+  struct Other {
+    std::uint32_t number = 0;
+    std::uint32_t row = 0;
+  };
+  Other others[proto::kMaxAppsPerShare - 1];
 };
 
 // Of supervisor/sandbox.h; the numbers are kept.
@@ -115,6 +121,8 @@ struct WorkerNote {
   std::uint8_t was_ready = 0;
   std::int64_t ordered_at_us = 0;  // monotonic
   WorkerRole role = WorkerRole::kWorker;
+  std::uint8_t event_loops = 0;                          // of further apps of the share, a bit each
+  std::uint32_t other_rows[proto::kMaxAppsPerShare - 1] = {};  // for further apps of the share, plus 1
 };
 
 // How far the last upgrade has come.

@@ -97,14 +97,32 @@ struct StaticDirectory {
   UniqueFd directory;
 };
 
-struct AppSpec {
+// What the gateways are told of an app.
+struct AppFront {
   proto::AppRecord settings;
-  UniqueFd worker_part;
   UniqueFd gateway_part;  // invalid: all defaults
   std::vector<Route> routes;
   std::vector<StaticDirectory> statics;
-  std::vector<std::string> touches;  // below the home: files whose touch restarts it
 };
+
+// What runs in one sandbox: an app, or the apps of one share.  The settings that are the process's own are the first
+// one's; the others agree in them (manifest_records.cc).
+struct AppSpec : AppFront {
+  UniqueFd worker_part;
+  std::vector<std::string> touches;  // below the home: files whose touch restarts it
+  std::vector<AppFront> others;      // further apps of its share, by name; the first is the app itself
+
+  [[nodiscard]] std::vector<const AppFront*> fronts() const {
+    std::vector<const AppFront*> all{this};
+    for (const AppFront& other : others) all.push_back(&other);
+    return all;
+  }
+};
+
+// The same apps, whatever is said of them.
+[[nodiscard]] bool same_apps(const AppSpec& a, const AppSpec& b);
+// The spec of the share that `name` is in, or of the app itself; null when there is none.
+[[nodiscard]] const AppSpec* find_spec(const std::map<std::string, AppSpec>& specs, std::string_view name);
 
 // The host file's records.
 [[nodiscard]] OrProblem<HostConfiguration> read_host_records(const std::vector<proto::IncomingMessage>& records);
@@ -122,7 +140,8 @@ struct AppSpec {
 [[nodiscard]] std::optional<Problem> check_identity(std::uint32_t uid, std::uint32_t gid,
                                                     const HostConfiguration& host);
 
-// A manifest's records (manifest_records.cc), checked against the tenant's plan and domains.  Takes the records' descriptors.
+// A manifest's records (manifest_records.cc), checked against the tenant's plan and domains, by the name of the app or of the
+// first app of a share.  Takes the records' descriptors.
 [[nodiscard]] OrProblem<std::map<std::string, AppSpec>> read_manifest_records(
     std::vector<proto::IncomingMessage>& records, const TenantEntry& tenant, const HostConfiguration& host);
 

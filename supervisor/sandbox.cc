@@ -68,7 +68,7 @@ Result<std::unique_ptr<Sandbox>> Sandbox::start(SandboxOrder order, SandboxListe
   sandbox->note_ = std::move(note);
   sandbox->kept_control_ = std::move(kept);
   sandbox->write_note();
-  listener.on_log_pipe(*sandbox, 0, std::move(log.read_end), std::move(kept_log));
+  listener.on_log_pipe(*sandbox, 0, 0, std::move(log.read_end), std::move(kept_log));
   sandbox->send_setup();
   return sandbox;
 }

@@ -48,7 +48,8 @@ class SandboxListener {
   // Nothing of it is left; the listener buries it.
   virtual void on_sandbox_closed(Sandbox& sandbox) = 0;
   // The read end of a log pipe: hand it to control (worker 0: the steward).
-  virtual void on_log_pipe(Sandbox& sandbox, std::uint32_t worker, UniqueFd pipe, Kept kept) = 0;
+  // `app`: which one of a share.
+  virtual void on_log_pipe(Sandbox& sandbox, std::uint32_t worker, std::size_t app, UniqueFd pipe, Kept kept) = 0;
   // One that was taken over: what runs in it is known now, new workers may be started.
   virtual void on_sandbox_resynced(Sandbox& sandbox) = 0;
   // A file was touched that the steward looks at.
@@ -65,6 +66,7 @@ struct SandboxOrder {
   const PythonProgram* python = nullptr;
   Graveyard* graveyard = nullptr;
   std::uint32_t app_number = 0;
+  std::vector<std::uint32_t> others;  // the numbers of further apps that run in the same workers
   std::uint32_t generation = 0;
   Notebook* notebook = nullptr;
   Cgroup group;    // g<generation>, new
@@ -153,9 +155,14 @@ class Sandbox final : public Mortal, public WorkerListener {
   struct NewWorker {
     std::unique_ptr<Worker> worker;
     UniqueFd lifeline, log;  // the process's ends
-    UniqueFd log_pipe;       // ours
-    Kept kept_log;
+    struct Log {
+      UniqueFd pipe;  // ours
+      Kept kept;
+    };
+    std::vector<Log> logs;  // of each app
   };
+  Status add_log(std::uint32_t id, std::uint32_t app, NewWorker& fresh, UniqueFd& write_end);
+  void announce_logs(std::uint32_t id, NewWorker fresh);
   Result<NewWorker> create_worker(WorkerRole role);
   void discard_worker(Worker& worker);
   void on_template_gone(Worker& worker, proto::Ending ending);

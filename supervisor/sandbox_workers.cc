@@ -85,13 +85,16 @@ Result<Sandbox::NewWorker> Sandbox::create_worker(WorkerRole role) {
   }
   refuse_descriptors(lifeline.ours.get());
   RH_TRY(set_nonblocking(lifeline.ours.get()));
-  RH_ASSIGN(LogPipeEnds log, create_log_pipe(*order_.tenant));
+  NewWorker fresh;
+  RH_TRY(add_log(id, order_.app_number, fresh, fresh.log));
   KeeperLink& keeper = order_.launcher->keeper();
   WorkerOrder worker;
   RH_ASSIGN(worker.note, order_.notebook->take<WorkerNote>());
   RH_ASSIGN(worker.kept_lifeline,
             Kept::keep(keeper, record(proto::KeptKind::kLifeline, id), lifeline.ours.get()));
-  RH_ASSIGN(Kept kept_log, Kept::keep(keeper, record(proto::KeptKind::kLog, id), log.read_end.get()));
+  for (const std::uint32_t other : order_.others) {
+    RH_TRY(add_log(id, other, fresh, worker.other_logs.emplace_back()));
+  }
   worker.keeper = &keeper;
   worker.app = order_.app_number;
   worker.generation = order_.generation;
@@ -103,8 +106,25 @@ Result<Sandbox::NewWorker> Sandbox::create_worker(WorkerRole role) {
   worker.lifeline = std::move(lifeline.ours);
   RH_ASSIGN(worker.leaf, order_.cgroups->create_new(order_.group.path() + "/w" + std::to_string(id)));
   RH_TRY(worker.leaf.die_together());
-  return NewWorker{std::make_unique<Worker>(order_.loop, std::move(worker), *this), std::move(lifeline.theirs),
-                   std::move(log.write_end), std::move(log.read_end), std::move(kept_log)};
+  fresh.worker = std::make_unique<Worker>(order_.loop, std::move(worker), *this);
+  fresh.lifeline = std::move(lifeline.theirs);
+  return fresh;
+}
+
+// A log pipe for one of the apps that the worker runs.
+Status Sandbox::add_log(std::uint32_t id, std::uint32_t app, NewWorker& fresh, UniqueFd& write_end) {
+  RH_ASSIGN(LogPipeEnds log, create_log_pipe(*order_.tenant));
+  const proto::KeptRecord kept_as{proto::KeptKind::kLog, app, order_.generation, id};
+  RH_ASSIGN(Kept kept, Kept::keep(order_.launcher->keeper(), kept_as, log.read_end.get()));
+  fresh.logs.push_back({std::move(log.read_end), std::move(kept)});
+  write_end = std::move(log.write_end);
+  return {};
+}
+
+void Sandbox::announce_logs(std::uint32_t id, NewWorker fresh) {
+  for (std::size_t i = 0; i < fresh.logs.size(); ++i) {
+    listener_.on_log_pipe(*this, id, i, std::move(fresh.logs[i].pipe), std::move(fresh.logs[i].kept));
+  }
 }
 
 Status Sandbox::spawn_worker() {
@@ -120,7 +140,7 @@ Status Sandbox::spawn_worker() {
     link_.send(proto::Spawn{id}, {fresh.lifeline.get(), fresh.log.get(), order_.worker_part});
   }
   workers_.emplace(id, std::move(fresh.worker));
-  listener_.on_log_pipe(*this, id, std::move(fresh.log_pipe), std::move(fresh.kept_log));
+  announce_logs(id, std::move(fresh));
   return {};
 }
 
@@ -130,7 +150,7 @@ Status Sandbox::start_template() {
   template_ = std::move(fresh.worker);
   link_.send(proto::SpawnTemplate{id},
              {fresh.lifeline.get(), fresh.log.get(), order_.worker_part});
-  listener_.on_log_pipe(*this, id, std::move(fresh.log_pipe), std::move(fresh.kept_log));
+  announce_logs(id, std::move(fresh));
   return {};
 }
 

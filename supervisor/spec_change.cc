@@ -44,6 +44,16 @@ bool same_memory(const UniqueFd& a, const UniqueFd& b, std::size_t cap_bytes) {
   return first.ok() && second.ok() && first.value() == second.value();
 }
 
+SpecChange compare_fronts(const AppFront& now, const AppFront& fresh) {
+  proto::AppRecord settings = now.settings;
+  take_live_settings(fresh.settings, settings);
+  if (!same_settings(settings, fresh.settings)) return SpecChange::kRestart;
+  const bool same = same_settings(now.settings, fresh.settings) && now.routes == fresh.routes &&
+                    now.statics.empty() && fresh.statics.empty() &&
+                    same_memory(now.gateway_part, fresh.gateway_part, proto::kMaxGatewayPartBytes);
+  return same ? SpecChange::kNone : SpecChange::kLive;
+}
+
 }  // namespace
 
 bool same_worker_part(const AppSpec& now, const AppSpec& fresh) {
@@ -51,13 +61,11 @@ bool same_worker_part(const AppSpec& now, const AppSpec& fresh) {
 }
 
 SpecChange compare_specs(const AppSpec& now, const AppSpec& fresh) {
-  proto::AppRecord settings = now.settings;
-  take_live_settings(fresh.settings, settings);
-  if (!same_settings(settings, fresh.settings) || now.touches != fresh.touches) return SpecChange::kRestart;
-  const bool same = same_settings(now.settings, fresh.settings) && now.routes == fresh.routes &&
-                    now.statics.empty() && fresh.statics.empty() &&
-                    same_memory(now.gateway_part, fresh.gateway_part, proto::kMaxGatewayPartBytes);
-  return same ? SpecChange::kNone : SpecChange::kLive;
+  if (now.touches != fresh.touches || !same_apps(now, fresh)) return SpecChange::kRestart;
+  SpecChange change = SpecChange::kNone;
+  const auto before = now.fronts(), after = fresh.fronts();
+  for (std::size_t i = 0; i < before.size(); ++i) change = std::max(change, compare_fronts(*before[i], *after[i]));
+  return change;
 }
 
 }  // namespace rowhouse::supervisor

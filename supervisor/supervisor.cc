@@ -76,23 +76,6 @@ void Supervisor::refuse_start(const std::string& sentence) {
 
 // --- apps -----------------------------------------------------------------------------------------------
 
-std::optional<std::string> Supervisor::find_route_conflict(const TenantEntry& tenant,
-                                                           const AppSpec& spec) const {
-  for (const Route& route : spec.routes) {
-    const auto taken = routes_.find(route);
-    const App* owner = taken == routes_.end() ? nullptr : find_app(taken->second);
-    // Within a tenant the manifest was checked as a whole.
-    if (owner == nullptr || owner->tenant().name == tenant.name) continue;
-    return tenant.home + "/" + tenant.manifest + ": app " + spec.settings.name.str() + ": route " +
-           route.host + route.prefix + " is in use already; choose another one";
-  }
-  return std::nullopt;
-}
-
-void Supervisor::take_routes(std::uint32_t number, const AppSpec& spec) {
-  for (const Route& route : spec.routes) routes_[route] = number;
-}
-
 AppSurroundings Supervisor::surroundings() {
   AppSurroundings around;
   around.loop = loop_.get();
@@ -112,17 +95,6 @@ AppSurroundings Supervisor::surroundings() {
   return around;
 }
 
-void Supervisor::create_app(const TenantEntry& tenant, AppSpec spec) {
-  auto app = App::create(surroundings(), tenant, std::move(spec));
-  if (!app.ok()) {
-    return set_problem(tenant.name, problem_text(tenant.name + ": too many apps on this host"));
-  }
-  App& created = *app.value();
-  take_routes(created.number(), created.spec());
-  apps_[created.number()] = std::move(app).value();
-  created.begin();
-}
-
 void Supervisor::start_pulse() {
   pulse_ = std::make_unique<Timer>(loop_.get(), [this] {
     for (const auto& [number, app] : apps_) app->on_pulse();
@@ -139,9 +111,18 @@ void Supervisor::clear_problem(const std::string& tenant) {
   if (problems_.erase(tenant) > 0) tell_problem(tenant);
 }
 
-App* Supervisor::find_app(std::uint32_t number) const {
-  const auto found = apps_.find(number);
-  return found == apps_.end() ? nullptr : found->second.get();
+// Each app of a share has the share's state and workers, and its own requests.
+void Supervisor::tell_app(const proto::Query& query, const App& app) {
+  for (const App::Identity& identity : app.identities()) {
+    if (!query.app.empty() && query.app.view() != identity.name) continue;
+    proto::AppInfo info = app.describe(identity);
+    info.request = query.request;
+    control_->send(info);
+    for (proto::WorkerInfo worker : app.describe_workers(identity)) {
+      worker.request = query.request;
+      control_->send(worker);
+    }
+  }
 }
 
 void Supervisor::on_query(const proto::Query& query) {
@@ -151,19 +132,13 @@ void Supervisor::on_query(const proto::Query& query) {
   for (auto entry = apps_.upper_bound(query.after_app); entry != apps_.end(); ++entry) {
     const App& app = *entry->second;
     if (!query.tenant.empty() && query.tenant.view() != app.tenant().name) continue;
-    if (!query.app.empty() && query.app.view() != app.name()) continue;
+    if (!query.app.empty() && !app.is_known_as(query.app.view())) continue;
     if (told == proto::kAppsPerQuery) {
       next_after = std::prev(entry)->first;
       break;
     }
     ++told;
-    proto::AppInfo info = app.describe();
-    info.request = query.request;
-    control_->send(info);
-    for (proto::WorkerInfo worker : app.describe_workers()) {
-      worker.request = query.request;
-      control_->send(worker);
-    }
+    tell_app(query, app);
     if (const auto usage = app.usage()) control_->send(proto::AppUsage{query.request, app.number(), *usage});
     tenants.insert(app.tenant().name);
   }
@@ -189,14 +164,14 @@ void Supervisor::on_command(const proto::Command& command) {
     answer(request, result);
   };
   if (command.kind == proto::CommandKind::kStop && !app->stopping() && stage_ <= Stage::kServing) {
-    loading_.erase(command.app);  // a stop overtakes the start or restart that is under way
+    loading_.erase(app->number());  // a stop overtakes the start or restart that is under way
     app->expect(id);
     return app->stop(on_done);
   }
   if (command.kind != proto::CommandKind::kStop && app->suspended()) {
     return answer(command.request, {CommandOutcome::kSuspended, {}, 0, 0});
   }
-  if (app->busy() || loading_.contains(command.app) || stage_ > Stage::kServing) {
+  if (app->busy() || loading_.contains(app->number()) || stage_ > Stage::kServing) {
     return answer(command.request, {CommandOutcome::kBusy, {}, 0, 0});
   }
   const bool restarts =
@@ -205,9 +180,10 @@ void Supervisor::on_command(const proto::Command& command) {
     return answer(command.request, {CommandOutcome::kConflict, {}, 0, 0});
   }
   // A start reads the manifest anew: one generation, one reading.
-  loading_[command.app] = command.request;
-  configuration_.load_manifest(app->tenant(), [this, command](Configuration::Apps apps, ProblemText problem) {
-    const auto waiting = loading_.find(command.app);
+  loading_[app->number()] = command.request;
+  configuration_.load_manifest(app->tenant(), [this, command, number = app->number()](Configuration::Apps apps,
+                                                                                      ProblemText problem) {
+    const auto waiting = loading_.find(number);
     if (waiting == loading_.end() || waiting->second != command.request) {
       return answer(command.request, {CommandOutcome::kConflict, {}, 0, 0});
     }
@@ -223,8 +199,14 @@ void Supervisor::apply_command(const proto::Command& command, Configuration::App
   const TenantEntry& tenant = app->tenant();
   const auto found = apps.find(app->name());
   if (!problem.valid() && found == apps.end()) {
+    const bool moved = find_spec(apps, app->name()) != nullptr;
     problem = problem_text(tenant.home + "/" + tenant.manifest + ": app " + app->name() +
-                           " is not declared any more");
+                           (moved ? " shares its workers with other apps now" : " is not declared any more"));
+  }
+  if (!problem.valid() && !same_apps(app->spec(), found->second)) {
+    // The look that follows the change does it: what is in the share now has to end first.
+    problem = problem_text(tenant.home + "/" + tenant.manifest + ": the apps of the share of app " + app->name() +
+                           " are others now; they are ended and started as soon as the manifest is looked at");
   }
   if (!problem.valid()) {
     if (const auto conflict = find_route_conflict(tenant, found->second)) problem = problem_text(*conflict);
@@ -237,7 +219,7 @@ void Supervisor::apply_command(const proto::Command& command, Configuration::App
   const auto on_done = [this, request = command.request](const CommandResult& result) {
     answer(request, result);
   };
-  take_routes(app->number(), found->second);
+  take_routes(*app, found->second);
   app->expect({control_->start_number(), command.request});
   if (command.kind == proto::CommandKind::kRestart) return app->restart(std::move(found->second), on_done);
   if (command.kind == proto::CommandKind::kRestartHard) {

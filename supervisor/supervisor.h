@@ -147,13 +147,15 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   [[nodiscard]] std::optional<std::string> find_route_conflict(const TenantEntry& tenant,
                                                                const AppSpec& spec) const;
   // Keeps the app's former routes too: an older generation may still serve them.
-  void take_routes(std::uint32_t number, const AppSpec& spec);
+  void take_routes(const App& app, const AppSpec& spec);
+  void add_app(std::unique_ptr<App> app);
   void create_app(const TenantEntry& tenant, AppSpec spec);
   void start_pulse();
   void set_problem(const std::string& tenant, ProblemText problem);
   void clear_problem(const std::string& tenant);
   void apply_command(const proto::Command& command, Configuration::Apps apps, ProblemText problem);
   void answer(std::uint32_t request, const CommandResult& result);
+  void tell_app(const proto::Query& query, const App& app);
   [[nodiscard]] App* find_app(std::uint32_t number) const;
 
   // --- live configuration: tenant files in rounds, manifests one by one (supervisor_live.cc)
@@ -196,7 +198,8 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   void start_waiting_round();
   void release_routes(const App& app);
   [[nodiscard]] std::vector<App*> apps_of(const std::string& tenant) const;  // those that stay
-  [[nodiscard]] bool is_app_leaving(const std::string& tenant, const std::string& name) const;
+  // One of the apps is still on its way out, alone or in another share.
+  [[nodiscard]] bool is_taken(const std::string& tenant, const AppSpec& spec) const;
   void order_look(const std::string& tenant, std::uint32_t request);
   void answer_look_orders(const std::string& tenant, proto::CommandOutcome outcome, ProblemText problem,
                           const std::vector<TenantNews>& news);
@@ -293,7 +296,8 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   std::optional<StartGate> starts_;
   std::unique_ptr<ControlLink> control_;
   std::unique_ptr<Gateways> gateways_;
-  std::map<std::uint32_t, std::unique_ptr<App>> apps_;  // by number
+  std::map<std::uint32_t, std::unique_ptr<App>> apps_;  // by number, of a share by that of its first app
+  std::map<std::uint32_t, std::uint32_t> shared_;       // further apps of shares: whose first app has which number
   std::map<std::string, ProblemText> problems_;         // of manifests, by tenant
   std::map<std::string, ProblemText> file_problems_;    // of tenant files
   std::unique_ptr<TenantFiles> files_;

@@ -166,11 +166,15 @@ Status Supervisor::take_over_host(Estate& estate) {
 // Each app's note with everything that belongs to it.
 std::vector<LeftApp> Supervisor::collect_apps(Estate& estate) {
   std::map<std::uint32_t, LeftApp> apps;
+  std::map<std::uint32_t, std::uint32_t> firsts;  // of further apps of shares
   for (auto& [note, row] : notebook_->read_all<AppNote>()) {
     LeftApp app;
     app.note = note;
     app.row = std::move(row);
     apps.emplace(note.number, std::move(app));
+    for (const AppNote::Other& other : note.others) {
+      if (other.number != 0) firsts[other.number] = note.number;
+    }
   }
   std::map<std::pair<std::uint32_t, std::uint32_t>, LeftSandbox*> sandboxes;
   for (auto& [note, row] : notebook_->read_all<SandboxNote>()) {
@@ -197,8 +201,10 @@ std::vector<LeftApp> Supervisor::collect_apps(Estate& estate) {
     sandbox->second->workers.push_back(std::move(worker));
   }
   for (const KeptRecord& record : records_of(estate, KeptKind::kLog)) {
-    if (!sandboxes.contains({record.app, record.generation})) continue;
-    apps.at(record.app).log_pipes.push_back({record, estate.take(record)});
+    const auto shared = firsts.find(record.app);
+    const std::uint32_t first = shared == firsts.end() ? record.app : shared->second;
+    if (!sandboxes.contains({first, record.generation})) continue;
+    apps.at(first).log_pipes.push_back({record, estate.take(record)});
   }
   std::vector<LeftApp> collected;
   for (auto& [number, app] : apps) {
@@ -240,11 +246,13 @@ std::optional<AppSpec> Supervisor::take_spec(Estate& estate, std::uint32_t app, 
   auto spec = bytes.ok() ? decode_app(as_bytes(bytes.value())) : std::nullopt;
   if (!spec) return std::nullopt;
   spec->worker_part = take(KeptKind::kWorkerPart, 0);
-  spec->gateway_part = take(KeptKind::kGatewayPart, 0);
-  for (std::uint32_t i = 0; i < spec->statics.size(); ++i) {
-    spec->statics[i].directory = take(KeptKind::kStaticDirectory, i);
-    if (!spec->statics[i].directory.valid()) return std::nullopt;
-  }
+  std::uint32_t front_number = 0, directory_number = 0;
+  const auto take_front = [&](AppFront& front) {
+    front.gateway_part = take(KeptKind::kGatewayPart, front_number++);
+    for (StaticDirectory& each : front.statics) each.directory = take(KeptKind::kStaticDirectory, directory_number++);
+    return std::all_of(front.statics.begin(), front.statics.end(), [](const auto& each) { return each.directory.valid(); });
+  };
+  if (!take_front(*spec) || !std::all_of(spec->others.begin(), spec->others.end(), take_front)) return std::nullopt;
   if (!spec->worker_part.valid()) return std::nullopt;
   kept.reading = reading;
   return spec;
@@ -254,11 +262,15 @@ Status Supervisor::take_over_table(Estate& estate, const std::vector<LeftApp>& a
   std::vector<std::uint32_t> app_rows, worker_rows;
   for (const LeftApp& app : apps) {
     app_rows.push_back(app.note.row);
+    for (const AppNote::Other& other : app.note.others) {
+      if (other.number != 0) app_rows.push_back(other.row);
+    }
     for (const LeftSandbox& sandbox : app.sandboxes) {
       for (const LeftWorker& worker : sandbox.workers) {
         const proto::WorkerState state = worker.note.state;
         const bool serves = state == proto::WorkerState::kReady || state == proto::WorkerState::kDraining;
-        if (worker.note.row != 0 && serves) worker_rows.push_back(worker.note.row - 1);
+        const std::vector<std::uint32_t> rows = serves ? rows_in(worker.note) : std::vector<std::uint32_t>();
+        worker_rows.insert(worker_rows.end(), rows.begin(), rows.end());
       }
     }
   }
@@ -294,8 +306,7 @@ void Supervisor::take_over_app(LeftApp left, std::set<std::string>& groups) {
   const std::string path = app_group(tenant->first, left.spec.settings.name.str());
   std::unique_ptr<App> app = App::adopt(surroundings(), tenant->second, std::move(left));
   for (const std::uint32_t generation : app->generations()) groups.insert(path + "/g" + std::to_string(generation));
-  take_routes(app->number(), app->spec());
-  apps_[app->number()] = std::move(app);
+  add_app(std::move(app));
 }
 
 // A command that was under way is answered to the control process that gave it; another one will not ask.
@@ -330,11 +341,10 @@ void Supervisor::sweep_groups() {
 
 void Supervisor::on_gateway_resynced(Gateway& gateway, const GatewaySaid& said) {
   for (const auto& [number, app] : apps_) {
-    const auto known = said.apps.find(number);
-    app->reintroduce_to(gateway, known == said.apps.end() ? WorkersInGateway() : known->second);
+    app->reintroduce_to(gateway, said.apps);
   }
   for (const auto& [number, workers] : said.apps) {
-    if (!apps_.contains(number)) gateway.link().send(proto::AppRemove{number});
+    if (find_app(number) == nullptr) gateway.link().send(proto::AppRemove{number});
   }
 }
 

@@ -159,7 +159,7 @@ void Supervisor::apply_tenant(const TenantEntry& tenant, const std::optional<Ten
     for (App* app : apps_of(tenant.name)) {
       release_routes(*app);
       app->keep_routes(tenant.domains);
-      take_routes(app->number(), app->spec());
+      take_routes(*app, app->spec());
     }
     std::vector<ConfigChange> ignored;
     if (former->plan != tenant.plan) apply_plan(tenant, ignored);
@@ -250,7 +250,9 @@ void Supervisor::apply_apps(const TenantEntry& tenant, Configuration::Apps apps,
   std::vector<App*> removed;
   std::map<std::string, App*> staying;
   for (App* app : apps_of(tenant.name)) {
-    if (apps.contains(app->name())) {
+    const auto spec = apps.find(app->name());
+    // What comes into a share, leaves it or loses or gains a companion is one that goes and one that comes.
+    if (spec != apps.end() && same_apps(app->spec(), spec->second)) {
       staying[app->name()] = app;
     } else {
       removed.push_back(app);
@@ -259,7 +261,9 @@ void Supervisor::apply_apps(const TenantEntry& tenant, Configuration::Apps apps,
   // One cohort of apps may be leaving at a time, so that a manifest that changes all the time piles nothing up.
   if (!removed.empty()) kill_leaving_apps(tenant.name);
   for (App* app : removed) {
-    news.push_back({tenant.name, app->name(), TenantChangeKind::kAppRemoved});
+    for (const App::Identity& identity : app->identities()) {
+      news.push_back({tenant.name, identity.name, TenantChangeKind::kAppRemoved});
+    }
     remove_app(*app);
   }
   const SpecChange least = renewed_tenants_.erase(tenant.name) > 0 ? SpecChange::kRestart : SpecChange::kNone;
@@ -269,8 +273,10 @@ void Supervisor::apply_apps(const TenantEntry& tenant, Configuration::Apps apps,
       set_problem(tenant.name, problem_text(*conflict));
     } else if (known != staying.end()) {
       change_app(*known->second, std::move(spec), least, news);
-    } else if (!is_app_leaving(tenant.name, name)) {
-      news.push_back({tenant.name, name, TenantChangeKind::kAppAdded});
+    } else if (!is_taken(tenant.name, spec)) {
+      for (const AppFront* front : spec.fronts()) {
+        news.push_back({tenant.name, front->settings.name.str(), TenantChangeKind::kAppAdded});
+      }
       create_app(tenant, std::move(spec));
     }  // else: it is looked at again when the former one has left
   }
@@ -283,25 +289,12 @@ void Supervisor::change_app(App& app, AppSpec spec, SpecChange least, std::vecto
     return looks_->look(app.tenant().name, ManifestLooks::Depth::kForced);
   }
   release_routes(app);
-  take_routes(app.number(), spec);
+  take_routes(app, spec);
   const SpecChange change = app.change(std::move(spec), least);
-  take_routes(app.number(), app.spec());  // what an older generation serves until the new one takes over
+  take_routes(app, app.spec());  // what an older generation serves until the new one takes over
   if (change == SpecChange::kNone) return;
-  news.push_back({app.tenant().name, app.name(),
-                  change == SpecChange::kLive ? TenantChangeKind::kAppChanged : TenantChangeKind::kAppRestarts});
-}
-
-bool Supervisor::is_app_leaving(const std::string& tenant, const std::string& name) const {
-  return std::any_of(apps_.begin(), apps_.end(), [&](const auto& entry) {
-    return entry.second->leaving() && entry.second->tenant().name == tenant && entry.second->name() == name;
-  });
-}
-
-void Supervisor::release_routes(const App& app) {
-  for (const Route& route : app.spec().routes) {
-    const auto taken = routes_.find(route);
-    if (taken != routes_.end() && taken->second == app.number()) routes_.erase(taken);
-  }
+  const auto kind = change == SpecChange::kLive ? TenantChangeKind::kAppChanged : TenantChangeKind::kAppRestarts;
+  for (const App::Identity& identity : app.identities()) news.push_back({app.tenant().name, identity.name, kind});
 }
 
 void Supervisor::remove_app(App& app) {
@@ -320,14 +313,20 @@ void Supervisor::on_app_left(std::uint32_t number) {
   const auto found = apps_.find(number);
   if (found == apps_.end()) return;
   const std::string tenant = found->second->tenant().name, name = found->second->name();
-  gateways_->tell_all(proto::AppRemove{number});
+  const std::vector<App::Identity> identities = found->second->identities();
+  for (const App::Identity& identity : identities) {
+    gateways_->tell_all(proto::AppRemove{identity.number});
+    shared_.erase(identity.number);
+  }
   graveyard_.bury(std::move(found->second));
   apps_.erase(found);
   if (auto group = cgroups_->open_existing(app_group(tenant, name)); group.ok()) {
     [[maybe_unused]] const Status removed = group.value().remove();
   }
-  if (const Status forgotten = store_->forget({tenant, name}); !forgotten.ok()) {
-    log_error("cannot write down that an app has gone", {{"reason", forgotten.error()}});
+  for (const App::Identity& identity : identities) {
+    if (const Status forgotten = store_->forget({tenant, identity.name}); !forgotten.ok()) {
+      log_error("cannot write down that an app has gone", {{"reason", forgotten.error()}});
+    }
   }
   if (leaving_tenants_.contains(tenant)) return finish_tenant_if_gone(tenant);
   // The name may have been given to a new app meanwhile.

@@ -18,6 +18,7 @@ using proto::WorkerState;
 
 constexpr std::chrono::milliseconds kKillPause{5};
 constexpr int kRecordsPerTurn = 16;
+constexpr std::uint32_t kAllApps = (1U << proto::kMaxAppsPerShare) - 1;
 
 }  // namespace
 
@@ -35,6 +36,7 @@ Worker::Worker(uv_loop_t* loop, WorkerOrder order, WorkerListener& listener)
       clock_(order.clock),
       life_(new_worker_life(times_, clock_->now())),
       ordered_at_(clock_->now()),
+      other_logs_(std::move(order.other_logs)),
       keeper_(order.keeper),
       kept_lifeline_(std::move(order.kept_lifeline)),
       note_(std::move(order.note)),
@@ -64,7 +66,8 @@ void Worker::write_note() {
   note.pressure = static_cast<std::uint8_t>(life_.pressure);
   note.proved = proved_;
   note.random = notes.random;
-  note.row = row_ ? *row_ + 1 : 0;
+  note.row = rows_.empty() ? 0 : rows_.front() + 1;
+  for (std::size_t i = 1; i < rows_.size(); ++i) note.other_rows[i - 1] = rows_[i] + 1;
   note.state = life_.state;
   note.wait_status = facts_.wait_status.value_or(0);
   note.has_wait_status = facts_.wait_status.has_value();
@@ -76,7 +79,8 @@ void Worker::write_note() {
   note.decided = facts_.decided;
   note.decided_argument = facts_.decided_argument;
   note.failed_step = facts_.failed_step ? static_cast<std::uint16_t>(*facts_.failed_step) : 0;
-  note.runs_event_loop = runs_event_loop_;
+  note.runs_event_loop = runs_event_loop(0);
+  note.event_loops = static_cast<std::uint8_t>(event_loops_ >> 1);
   note.was_ready = was_ready_;
   note.ordered_at_us = in_us(ordered_at_);
   note.role = role_;
@@ -91,7 +95,7 @@ void Worker::resume(const WorkerNote& note, UniqueFd pidfd) {
   if (note.stacks_at_us != 0) life_.stacks_at = from_us(note.stacks_at_us);
   ready_at_ = from_us(note.ready_at_us);
   proved_ = note.proved != 0;
-  runs_event_loop_ = note.runs_event_loop != 0;
+  event_loops_ = std::uint32_t{note.event_loops} << 1 | (note.runs_event_loop != 0 ? 1U : 0U);
   was_ready_ = note.was_ready != 0;
   ordered_at_ = from_us(note.ordered_at_us);
   notes.random = note.random;
@@ -103,7 +107,7 @@ void Worker::resume(const WorkerNote& note, UniqueFd pidfd) {
   if (note.has_seccomp != 0) facts_.seccomp = note.seccomp;
   if (note.failed_step != 0) facts_.failed_step = static_cast<proto::StartStep>(note.failed_step);
   const bool serves = life_.state == WorkerState::kReady || life_.state == WorkerState::kDraining;
-  if (note.row != 0 && serves) row_ = note.row - 1;
+  if (note.row != 0 && serves) rows_ = rows_in(note);
   follow_deadline(clock_->now());
   if (pidfd.valid()) {
     pidfd_ = std::move(pidfd);
@@ -121,8 +125,17 @@ void Worker::resume(const WorkerNote& note, UniqueFd pidfd) {
   write_note();
 }
 
-void Worker::set_row(std::optional<std::uint32_t> row) {
-  row_ = row;
+std::vector<std::uint32_t> rows_in(const WorkerNote& note) {
+  std::vector<std::uint32_t> rows;
+  if (note.row != 0) rows.push_back(note.row - 1);
+  for (const std::uint32_t row : note.other_rows) {
+    if (row != 0) rows.push_back(row - 1);
+  }
+  return rows;
+}
+
+void Worker::set_rows(std::vector<std::uint32_t> rows) {
+  rows_ = std::move(rows);
   write_note();
 }
 
@@ -155,7 +168,7 @@ void Worker::on_event(WorkerEvent event) {
 }
 
 void Worker::act(const WorkerActions& actions) {
-  if (actions.go) [[maybe_unused]] const Status sent = proto::send_lifeline(lifeline_.get(), {LifelineType::kGo, 0});
+  if (actions.go) send_off();
   if (actions.stacks) signal_process(pidfd_, proto::kStacksSignal);
   // One that does not take it is found out by its deadline.
   if (actions.drain) [[maybe_unused]] const Status sent = proto::send_lifeline(lifeline_.get(), {LifelineType::kDrain, 0});
@@ -167,8 +180,19 @@ void Worker::act(const WorkerActions& actions) {
   if (actions.finish) finish();
 }
 
-Status Worker::send_channel(std::uint32_t index, int channel) {
-  return proto::send_lifeline(lifeline_.get(), {LifelineType::kChannel, index}, std::span(&channel, 1));
+// One that does not get them is found out by its start-up time.
+void Worker::send_off() {
+  [[maybe_unused]] Status sent = proto::send_lifeline(lifeline_.get(), {LifelineType::kGo, 0});
+  for (std::uint32_t i = 0; i < other_logs_.size(); ++i) {
+    const int log = other_logs_[i].get();
+    sent = proto::send_lifeline(lifeline_.get(), {LifelineType::kLog, i + 1}, std::span(&log, 1));
+  }
+  other_logs_.clear();
+}
+
+Status Worker::send_channel(std::uint32_t index, std::size_t app, int channel) {
+  const std::uint32_t number = static_cast<std::uint32_t>(app) << proto::kChannelAppShift | index;
+  return proto::send_lifeline(lifeline_.get(), {LifelineType::kChannel, number}, std::span(&channel, 1));
 }
 
 Status Worker::send_fork(std::uint32_t id, int lifeline, int log) {
@@ -267,7 +291,7 @@ void Worker::on_record(const proto::LifelineRecord& record, const ReceivedMessag
     case LifelineType::kReady:
       // One whose time was over is being shown the stacks of, and ends.
       if (facts_.decided != Cause::kNone) return;
-      runs_event_loop_ = (record.number & proto::kReadyAsgi) != 0;
+      event_loops_ = record.number / proto::kReadyAsgi & kAllApps;
       was_ready_ = true;
       on_event(WorkerEvent::kReady);
       return;
@@ -288,7 +312,8 @@ void Worker::on_record(const proto::LifelineRecord& record, const ReceivedMessag
     case LifelineType::kGo:
     case LifelineType::kChannel:
     case LifelineType::kDrain:
-    case LifelineType::kFork: return;  // ours to send
+    case LifelineType::kFork:
+    case LifelineType::kLog: return;  // ours to send
   }
 }
 

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/loop.h"
 #include "proto/lifeline.h"
@@ -24,6 +25,9 @@
 namespace rowhouse::supervisor {
 
 class Worker;
+
+// In the shared table, as the note has them.
+[[nodiscard]] std::vector<std::uint32_t> rows_in(const WorkerNote& note);
 
 class WorkerListener {
  public:
@@ -49,6 +53,7 @@ struct WorkerOrder {
   WorkerRole role = WorkerRole::kWorker;
   Cgroup leaf;
   UniqueFd lifeline;  // our end, SO_PASSCRED set
+  std::vector<UniqueFd> other_logs;  // the process's ends of the log pipes of further apps of its share
   WorkerTimes times;
   const Clock* clock = nullptr;
   KeeperLink* keeper = nullptr;  // outlives the worker
@@ -77,7 +82,7 @@ class Worker final : public Mortal {
   [[nodiscard]] WorkerRole role() const { return role_; }
   [[nodiscard]] bool contains(pid_t pid) const { return leaf_.contains(pid); }
   // Its own word, which only shapes its own queue: many requests run on one event loop.
-  [[nodiscard]] bool runs_event_loop() const { return runs_event_loop_; }
+  [[nodiscard]] bool runs_event_loop(std::size_t app) const { return (event_loops_ >> app & 1U) != 0; }
   [[nodiscard]] std::uint64_t memory_bytes() const { return leaf_.memory_bytes(); }
   [[nodiscard]] LeafCounters counters() const { return leaf_.counters(); }
   [[nodiscard]] Cgroup take_leaf() { return std::move(leaf_); }
@@ -85,8 +90,8 @@ class Worker final : public Mortal {
   // A look of confinement.cc: false for one that runs outside its leaf, where nothing limits it.
   [[nodiscard]] bool is_confined();
 
-  // Gives it one end of a channel to gateway `index`.
-  Status send_channel(std::uint32_t index, int channel);
+  // Gives it one end of a channel to gateway `index`, for one app of its share.
+  Status send_channel(std::uint32_t index, std::size_t app, int channel);
   // REQUIRES: a template.  It forks worker `id`, which gets these.
   Status send_fork(std::uint32_t id, int lifeline, int log);
   // Asks it to finish and leave, then makes it, each in its time; `cause` is why.
@@ -107,8 +112,10 @@ class Worker final : public Mortal {
   void on_steward_lost();
 
   // In the shared table, while it is ready; the owner's.
-  [[nodiscard]] const std::optional<std::uint32_t>& row() const { return row_; }
-  void set_row(std::optional<std::uint32_t> row);
+  // One for each app that it runs; empty: none.
+  [[nodiscard]] const std::vector<std::uint32_t>& rows() const { return rows_; }
+  [[nodiscard]] bool row() const { return !rows_.empty(); }
+  void set_rows(std::vector<std::uint32_t> rows);
   // Ready, and healthy where the app has a health check.
   [[nodiscard]] bool proved() const { return proved_; }
   void set_proved();
@@ -119,6 +126,7 @@ class Worker final : public Mortal {
 
  private:
   void decide(proto::Cause cause, std::int32_t argument);
+  void send_off();
   void on_event(WorkerEvent event);
   void act(const WorkerActions& actions);
   void follow_deadline(Instant now);
@@ -146,11 +154,12 @@ class Worker final : public Mortal {
   pid_t pid_ = 0;
   UniqueFd pidfd_;
   WorkerFacts facts_;
-  bool runs_event_loop_ = false;
+  std::uint32_t event_loops_ = 0;  // a bit for each app
   unsigned missed_looks_ = 0;  // in a row, at which it was not in its leaf
   Instant ordered_at_;
   bool was_ready_ = false;
-  std::optional<std::uint32_t> row_;
+  std::vector<std::uint32_t> rows_;
+  std::vector<UniqueFd> other_logs_;  // until it has been told to go on
   bool proved_ = false;
   bool killed_ = false;
   Instant ready_at_{};

@@ -10,7 +10,7 @@ void install_fork_guard();
 
 // Lists a descriptor to close in children, and takes it off before it is closed here.  At most
 // kMaxGuardedDescriptors; false when the list is full.
-inline constexpr int kMaxGuardedDescriptors = 96;
+inline constexpr int kMaxGuardedDescriptors = 96 * 8;  // for each of the apps that may share the process
 [[nodiscard]] bool guard_descriptor(int fd);
 void unguard_descriptor(int fd);
 

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -35,7 +36,12 @@ proto::StartStep read_worker_part(int fd, proto::WorkerPart& part) {
 }
 
 void apply_environment(const proto::WorkerPart& part) {
-  for (const auto& [name, value] : part.environment) ::setenv(name.c_str(), value.c_str(), 1);
+  for (const auto& variable : part.environment) {
+    const bool common = std::all_of(part.others.begin(), part.others.end(), [&](const proto::WorkerPart& other) {
+      return std::find(other.environment.begin(), other.environment.end(), variable) != other.environment.end();
+    });
+    if (common) ::setenv(variable.first.c_str(), variable.second.c_str(), 1);
+  }
   if (part.virtualenv.empty()) return;
   ::setenv("VIRTUAL_ENV", part.virtualenv.c_str(), 1);
   const char* const path = std::getenv("PATH");

@@ -19,7 +19,7 @@ struct PythonVersion {
 // Reads and closes the descriptor.
 [[nodiscard]] proto::StartStep read_worker_part(int fd, proto::WorkerPart& part);
 
-// The app's environment, then what `activate` of the virtualenv would set: VIRTUAL_ENV and PATH.
+// The app's environment, or what is the same in those of all apps of a share, then what `activate` of the virtualenv would set: VIRTUAL_ENV and PATH.
 void apply_environment(const proto::WorkerPart& part);
 
 [[nodiscard]] proto::StartStep enter_directory(const proto::WorkerPart& part);

@@ -1,8 +1,6 @@
 // The watch: a thread without Python that ticks while requests run.  It sends output that a long call holds
 // up, finds a leader that is stuck in its call, reads when every request thread is inside a call (so that
 // DRAIN, ABORT, SIGTERM and new channels are noticed), and ends the process when its last deadline is over.
-#include <unistd.h>
-
 #include <csignal>
 #include <system_error>
 
@@ -50,7 +48,10 @@ Status Scheduler::open() {
   pthread_sigmask(SIG_SETMASK, &all, &before);
   Status status;
   try {
-    watch_thread_ = std::thread([this] { watch(); });
+    watch_thread_ = std::thread([this, log = log_of_this_thread()] {
+      log_from_this_thread_to(log);
+      watch();
+    });
   } catch (const std::system_error& failure) {
     status = Error{ErrorCode::kSystem, "start the watch thread", failure.code().value()};
   }
@@ -106,8 +107,8 @@ bool Scheduler::is_busy() const {
 void Scheduler::watch_tick(Instant time) {
   if (exit_at_ && time >= *exit_at_) {
     say("the app did not end in time: the worker leaves without waiting for it");
-    lifeline_.send_drained();
-    ::_exit(0);
+    lifeline_.leave_behind();
+    exit_at_.reset();
   }
   for (const auto& channel : channels_) {
     if (channel->output_bytes() != 0 && time - channel->output_since > kOldOutput)

@@ -83,7 +83,7 @@ Status take_port(const proto::IncomingMessage& incoming, SandboxRequest& request
 
 Status take_touch(const proto::IncomingMessage& incoming, SandboxRequest& request) {
   RH_ASSIGN(const proto::JailWatch watch, proto::decode_message<proto::JailWatch>(incoming));
-  if (request.touches.size() == proto::kMaxTouchPathsPerApp) return make_error(ErrorCode::kTooLarge, "JailWatch");
+  if (request.touches.size() == proto::kMaxTouchPaths) return make_error(ErrorCode::kTooLarge, "JailWatch");
   request.touches.push_back(watch.path.str());
   return {};
 }

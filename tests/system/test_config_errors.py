@@ -108,12 +108,6 @@ def test_an_unknown_key_is_refused_with_a_suggestion(host, globex):
     assert neighbour_is_well(host)
 
 
-def test_a_key_of_a_later_version_is_not_supported_yet(host, globex):
-    acme = host.add_probe("acme", share="x")
-    host.start("globex/site")
-    sentence(host, acme, "share", "not supported yet")
-
-
 def test_a_route_under_somebody_elses_domain_is_refused(host, globex):
     acme = host.add_probe("acme")
     host.set_probe(acme, routes="[globex.test/steal]")

@@ -8,6 +8,7 @@ import base64
 import binascii
 import functools
 import inspect
+import sys
 
 import _rowhouse_asgi_exchanges as exchanges
 from _rowhouse_asgi_exchanges import Http, Socket, Waiting
@@ -197,7 +198,9 @@ class Server:
 
 
 def new_event_loop():
-    """uvloop's, if the app's environment has it."""
+    """uvloop's, if the app's environment has it and the process is the app's alone: it is not made for several interpreters."""
+    if "_rowhouse_share" in sys.modules:
+        return asyncio.new_event_loop()
     try:
         import uvloop
     except ImportError:

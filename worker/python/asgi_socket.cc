@@ -3,6 +3,7 @@
 #include <memory>
 #include <string_view>
 
+#include "worker/python/per_interpreter.h"
 #include "worker/websocket.h"
 
 namespace rowhouse::worker {
@@ -12,7 +13,7 @@ struct SocketObject {
   PyObject_HEAD WebSocket* socket;
 };
 
-PyTypeObject socket_type = {PyVarObject_HEAD_INIT(nullptr, 0)};
+PerInterpreter<PyTypeObject> socket_types;
 
 WebSocket& socket_of(PyObject* object) {
   return *reinterpret_cast<SocketObject*>(object)->socket;
@@ -125,16 +126,18 @@ PyMethodDef methods[] = {{"wants_input", wants_input, METH_NOARGS, nullptr},
 }  // namespace
 
 bool prepare_asgi_socket_type() {
-  socket_type.tp_name = "rowhouse.WebSocket";
-  socket_type.tp_basicsize = sizeof(SocketObject);
-  socket_type.tp_flags = Py_TPFLAGS_DEFAULT;
-  socket_type.tp_methods = methods;
-  socket_type.tp_dealloc = deallocate;
-  return PyType_Ready(&socket_type) == 0;
+  PyTypeObject& type = socket_types.here();
+  type = new_type();
+  type.tp_name = "rowhouse.WebSocket";
+  type.tp_basicsize = sizeof(SocketObject);
+  type.tp_flags = Py_TPFLAGS_DEFAULT;
+  type.tp_methods = methods;
+  type.tp_dealloc = deallocate;
+  return PyType_Ready(&type) == 0;
 }
 
 PyOwned create_asgi_socket() {
-  SocketObject* const object = PyObject_New(SocketObject, &socket_type);
+  SocketObject* const object = PyObject_New(SocketObject, &socket_types.here());
   if (object == nullptr) return {};
   object->socket = std::make_unique<WebSocket>().release();
   return PyOwned(reinterpret_cast<PyObject*>(object));

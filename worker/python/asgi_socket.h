@@ -5,7 +5,7 @@
 
 namespace rowhouse::worker {
 
-// REQUIRES: called once, with the GIL.  False with an exception pending.
+// REQUIRES: called once in an interpreter, with the GIL.  False with an exception pending.
 [[nodiscard]] bool prepare_asgi_socket_type();
 
 // Null with an exception pending.

@@ -5,15 +5,19 @@
 #include <memory>
 #include <string>
 
+#include "worker/python/per_interpreter.h"
 #include "worker/response_draft.h"
 #include "worker/say.h"
 
 namespace rowhouse::worker {
 namespace {
 
-Scheduler* scheduler = nullptr;
-ScopeBuilder* scopes = nullptr;
-proto::FieldRoom field_room;  // used with the GIL, for the length of a call
+struct Served {
+  Scheduler* scheduler = nullptr;
+  ScopeBuilder* scopes = nullptr;
+  proto::FieldRoom field_room;  // used with the GIL, for the length of a call
+};
+PerInterpreter<Served> served;
 
 // What has no place in a Python object by itself.
 struct Answer {
@@ -35,10 +39,14 @@ struct StreamObject {
   bool was_gone;
 };
 
-PyTypeObject stream_type = {PyVarObject_HEAD_INIT(nullptr, 0)};
+PerInterpreter<PyTypeObject> stream_types;
 
 StreamObject* as_object(PyObject* object) {
   return reinterpret_cast<StreamObject*>(object);
+}
+
+Scheduler& scheduler() {
+  return *served.here().scheduler;
 }
 
 PyObject* none() {
@@ -46,7 +54,7 @@ PyObject* none() {
 }
 
 void let_go(StreamObject& self) {
-  self.was_gone = scheduler->is_gone(*self.stream);
+  self.was_gone = scheduler().is_gone(*self.stream);
   self.stream->observer = nullptr;
   self.stream = nullptr;
 }
@@ -54,13 +62,13 @@ void let_go(StreamObject& self) {
 void finish(StreamObject& self) {
   Stream& stream = *self.stream;
   let_go(self);
-  scheduler->finish_event(stream);
+  scheduler().finish_event(stream);
 }
 
 void abort_stream(StreamObject& self, proto::AbortReason reason) {
   Stream& stream = *self.stream;
   let_go(self);
-  scheduler->abort_event(stream, reason);
+  scheduler().abort_event(stream, reason);
 }
 
 void say_of(const StreamObject& self, const char* sentence) {
@@ -73,23 +81,23 @@ PyObject* scope(PyObject* object, PyObject* /*none*/) {
   const StreamObject& self = *as_object(object);
   if (self.stream == nullptr) return PyDict_New();
   const auto kind = self.stream->offers_upgrade ? ScopeBuilder::Kind::kWebSocket : ScopeBuilder::Kind::kHttp;
-  return scopes->build(self.stream->head, kind).release();
+  return served.here().scopes->build(self.stream->head, kind).release();
 }
 
 // (bytes, more), or None when nothing has come since.
 PyObject* read(PyObject* object, PyObject* /*none*/) {
   const StreamObject& self = *as_object(object);
   if (self.stream == nullptr) return none();
-  const std::size_t available = scheduler->body_available(*self.stream);
+  const std::size_t available = scheduler().body_available(*self.stream);
   if (available == 0) {
-    if (!scheduler->is_body_complete(*self.stream)) return none();
+    if (!scheduler().is_body_complete(*self.stream)) return none();
     return Py_BuildValue("(yO)", "", Py_False);
   }
   PyOwned bytes(PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(available)));
   if (!bytes) return nullptr;
   const std::span<char> room(PyBytes_AS_STRING(bytes.get()), available);
-  static_cast<void>(scheduler->take_body(*self.stream, room, BodyUnit::kBytes));
-  PyObject* const more = scheduler->is_body_complete(*self.stream) ? Py_False : Py_True;
+  static_cast<void>(scheduler().take_body(*self.stream, room, BodyUnit::kBytes));
+  PyObject* const more = scheduler().is_body_complete(*self.stream) ? Py_False : Py_True;
   return Py_BuildValue("(OO)", bytes.get(), more);
 }
 
@@ -153,7 +161,7 @@ PyObject* tunnel(PyObject* object, PyObject* headers) {
   answer.draft.set_switching();
   if (!take_headers(answer, headers)) return nullptr;
   answer.head_sent = answer.is_tunnel = true;
-  scheduler->tunnel(*self.stream, answer.draft.head(field_room));
+  scheduler().tunnel(*self.stream, answer.draft.head(served.here().field_room));
   return none();
 }
 
@@ -169,16 +177,16 @@ bool wants_body(const StreamObject& self) {
 // Returns how much of `bytes` is on its way.
 std::size_t pass_on(StreamObject& self, std::string_view bytes) {
   Answer& answer = *self.answer;
-  if (answer.head_sent) return bytes.empty() ? 0 : scheduler->send_data(*self.stream, bytes);
+  if (answer.head_sent) return bytes.empty() ? 0 : scheduler().send_data(*self.stream, bytes);
   answer.head_sent = true;
-  return scheduler->respond_with(*self.stream, answer.draft.head(field_room), bytes);
+  return scheduler().respond_with(*self.stream, answer.draft.head(served.here().field_room), bytes);
 }
 
 // All of the body has been passed on.
 void end_response(StreamObject& self) {
   const Answer& answer = *self.answer;
   const bool is_short = wants_body(self) && answer.draft.content_length() && room_left(answer) != 0;
-  if (is_short && !scheduler->is_gone(*self.stream)) {
+  if (is_short && !scheduler().is_gone(*self.stream)) {
     say_of(self, "the body is shorter than its Content-Length");
     abort_stream(self, proto::AbortReason::kShortBody);
   } else {
@@ -260,7 +268,7 @@ PyObject* end_tunnel(PyObject* object, PyObject* /*none*/) {
 PyObject* close(PyObject* object, PyObject* /*none*/) {
   StreamObject& self = *as_object(object);
   if (self.stream == nullptr) return none();
-  if (scheduler->is_gone(*self.stream)) {
+  if (scheduler().is_gone(*self.stream)) {
     finish(self);
   } else {
     abort_stream(self, self.answer->head_sent ? proto::AbortReason::kAppFailedAfterHead
@@ -271,7 +279,7 @@ PyObject* close(PyObject* object, PyObject* /*none*/) {
 
 PyObject* is_gone(PyObject* object, void* /*closure*/) {
   const StreamObject& self = *as_object(object);
-  const bool gone = self.stream == nullptr ? self.was_gone : scheduler->is_gone(*self.stream);
+  const bool gone = self.stream == nullptr ? self.was_gone : scheduler().is_gone(*self.stream);
   return PyBool_FromLong(gone ? 1 : 0);
 }
 
@@ -336,23 +344,25 @@ PyGetSetDef attributes[] = {{"is_gone", is_gone, nullptr, nullptr, nullptr},
 
 }  // namespace
 
-bool prepare_asgi_stream_type(Scheduler& the_scheduler, ScopeBuilder& the_scopes) {
-  scheduler = &the_scheduler;
-  scopes = &the_scopes;
-  stream_type.tp_name = "rowhouse.Stream";
-  stream_type.tp_basicsize = sizeof(StreamObject);
-  stream_type.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC;
-  stream_type.tp_methods = methods;
-  stream_type.tp_getset = attributes;
-  stream_type.tp_traverse = traverse;
-  stream_type.tp_clear = clear;
-  stream_type.tp_dealloc = deallocate;
-  return PyType_Ready(&stream_type) == 0;
+bool prepare_asgi_stream_type(Scheduler& scheduler, ScopeBuilder& scopes) {
+  served.here().scheduler = &scheduler;
+  served.here().scopes = &scopes;
+  PyTypeObject& type = stream_types.here();
+  type = new_type();
+  type.tp_name = "rowhouse.Stream";
+  type.tp_basicsize = sizeof(StreamObject);
+  type.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC;
+  type.tp_methods = methods;
+  type.tp_getset = attributes;
+  type.tp_traverse = traverse;
+  type.tp_clear = clear;
+  type.tp_dealloc = deallocate;
+  return PyType_Ready(&type) == 0;
 }
 
 PyOwned create_asgi_stream(Stream& stream) {
   PyOwned id = latin1(stream.head.request_id);
-  StreamObject* const object = id ? PyObject_GC_New(StreamObject, &stream_type) : nullptr;
+  StreamObject* const object = id ? PyObject_GC_New(StreamObject, &stream_types.here()) : nullptr;
   if (object == nullptr) return {};
   object->stream = &stream;
   object->observer = nullptr;

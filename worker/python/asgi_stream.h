@@ -8,7 +8,7 @@
 
 namespace rowhouse::worker {
 
-// REQUIRES: called once, with the GIL; both outlive every stream.  False with an exception pending.
+// REQUIRES: called once in an interpreter, with the GIL; both outlive every stream of it.  False with an exception pending.
 [[nodiscard]] bool prepare_asgi_stream_type(Scheduler& scheduler, ScopeBuilder& scopes);
 
 // Null with an exception pending.

@@ -1,12 +1,13 @@
 #include "worker/python/exception_log.h"
 
 #include "worker/python/interpreter.h"
+#include "worker/python/per_interpreter.h"
 #include "worker/say.h"
 
 namespace rowhouse::worker {
 namespace {
 
-PyObject* format_exception = nullptr;  // of traceback; lives as long as the process
+PerInterpreter<PyObject*> format_exception;  // of traceback; lives as long as the process
 
 struct Exception {
   PyOwned type, value, traceback;
@@ -28,7 +29,7 @@ PyObject* or_none(const PyOwned& object) {
 
 // The traceback module's lines; empty when even that raised.
 std::string format(const Exception& exception) {
-  const PyOwned lines(PyObject_CallFunctionObjArgs(format_exception, or_none(exception.type),
+  const PyOwned lines(PyObject_CallFunctionObjArgs(format_exception.here(), or_none(exception.type),
                                                    or_none(exception.value), or_none(exception.traceback),
                                                    nullptr));
   const PyOwned empty(PyUnicode_FromString(""));
@@ -56,8 +57,8 @@ std::string summarise(const Exception& exception) {
 
 bool prepare_exception_log() {
   const PyOwned module(PyImport_ImportModule("traceback"));
-  format_exception = module ? PyObject_GetAttrString(module.get(), "format_exception") : nullptr;
-  if (format_exception != nullptr) return true;
+  format_exception.here() = module ? PyObject_GetAttrString(module.get(), "format_exception") : nullptr;
+  if (format_exception.here() != nullptr) return true;
   PyErr_Print();
   say("Python does not start: its standard library has no traceback.format_exception");
   return false;

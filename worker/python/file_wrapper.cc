@@ -1,5 +1,7 @@
 #include "worker/python/file_wrapper.h"
 
+#include "worker/python/per_interpreter.h"
+
 namespace rowhouse::worker {
 namespace {
 
@@ -10,7 +12,7 @@ struct FileWrapper {
   Py_ssize_t block_bytes;
 };
 
-PyTypeObject file_wrapper_type = {PyVarObject_HEAD_INIT(nullptr, 0)};
+PerInterpreter<PyTypeObject> file_wrapper_types;
 
 FileWrapper* as_wrapper(PyObject* object) {
   return reinterpret_cast<FileWrapper*>(object);
@@ -76,24 +78,26 @@ PyMethodDef methods[] = {
 }  // namespace
 
 PyBorrowed prepare_file_wrapper_type() {
-  file_wrapper_type.tp_name = "rowhouse.file_wrapper";
-  file_wrapper_type.tp_doc =
+  PyTypeObject& type = file_wrapper_types.here();
+  type = new_type();
+  type.tp_name = "rowhouse.file_wrapper";
+  type.tp_doc =
       "file_wrapper(filelike, block_size=8192): an iterable over filelike.read(block_size).";
-  file_wrapper_type.tp_basicsize = sizeof(FileWrapper);
-  file_wrapper_type.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC;
-  file_wrapper_type.tp_new = create;
-  file_wrapper_type.tp_dealloc = deallocate;
-  file_wrapper_type.tp_traverse = traverse;
-  file_wrapper_type.tp_clear = clear;
-  file_wrapper_type.tp_iter = iterate;
-  file_wrapper_type.tp_iternext = next_block;
-  file_wrapper_type.tp_methods = methods;
-  if (PyType_Ready(&file_wrapper_type) != 0) return {};
-  return PyBorrowed(reinterpret_cast<PyObject*>(&file_wrapper_type));
+  type.tp_basicsize = sizeof(FileWrapper);
+  type.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC;
+  type.tp_new = create;
+  type.tp_dealloc = deallocate;
+  type.tp_traverse = traverse;
+  type.tp_clear = clear;
+  type.tp_iter = iterate;
+  type.tp_iternext = next_block;
+  type.tp_methods = methods;
+  if (PyType_Ready(&type) != 0) return {};
+  return PyBorrowed(reinterpret_cast<PyObject*>(&type));
 }
 
 bool is_file_wrapper(PyObject* object) {
-  return Py_TYPE(object) == &file_wrapper_type;
+  return Py_TYPE(object) == &file_wrapper_types.here();
 }
 
 PyOwned file_wrapper_read(PyObject* wrapper) {

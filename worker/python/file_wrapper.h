@@ -7,7 +7,7 @@
 
 namespace rowhouse::worker {
 
-// The type; null with an exception pending.  REQUIRES: called once, with the GIL.
+// The type; null with an exception pending.  REQUIRES: called once in an interpreter, with the GIL.
 [[nodiscard]] PyBorrowed prepare_file_wrapper_type();
 
 [[nodiscard]] bool is_file_wrapper(PyObject* object);

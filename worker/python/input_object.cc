@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "worker/fork_guard.h"
+#include "worker/python/per_interpreter.h"
 
 namespace rowhouse::worker {
 namespace {
@@ -16,7 +17,7 @@ struct InputObject {
   Stream* stream;  // null after the request
 };
 
-PyTypeObject input_type = {PyVarObject_HEAD_INIT(nullptr, 0)};
+PerInterpreter<PyTypeObject> input_types;
 
 InputObject* as_input(PyObject* object) {
   return reinterpret_cast<InputObject*>(object);
@@ -171,19 +172,21 @@ PyMethodDef methods[] = {
 }  // namespace
 
 bool prepare_input_type() {
-  input_type.tp_name = "rowhouse.Input";
-  input_type.tp_doc = "The body of one request (wsgi.input).";
-  input_type.tp_basicsize = sizeof(InputObject);
-  input_type.tp_flags = Py_TPFLAGS_DEFAULT;
-  input_type.tp_dealloc = deallocate;
-  input_type.tp_iter = self_iterator;
-  input_type.tp_iternext = next_line;
-  input_type.tp_methods = methods;
-  return PyType_Ready(&input_type) == 0;
+  PyTypeObject& type = input_types.here();
+  type = new_type();
+  type.tp_name = "rowhouse.Input";
+  type.tp_doc = "The body of one request (wsgi.input).";
+  type.tp_basicsize = sizeof(InputObject);
+  type.tp_flags = Py_TPFLAGS_DEFAULT;
+  type.tp_dealloc = deallocate;
+  type.tp_iter = self_iterator;
+  type.tp_iternext = next_line;
+  type.tp_methods = methods;
+  return PyType_Ready(&type) == 0;
 }
 
 PyOwned create_input(Scheduler& scheduler, Stream& stream) {
-  InputObject* const input = PyObject_New(InputObject, &input_type);
+  InputObject* const input = PyObject_New(InputObject, &input_types.here());
   if (input == nullptr) return {};
   input->scheduler = &scheduler;
   input->stream = &stream;

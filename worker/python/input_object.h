@@ -8,7 +8,7 @@
 
 namespace rowhouse::worker {
 
-// REQUIRES: called once, with the GIL.
+// REQUIRES: called once in an interpreter, with the GIL.
 [[nodiscard]] bool prepare_input_type();
 
 // The body of `stream`.  Null with an exception pending.

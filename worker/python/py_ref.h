@@ -70,6 +70,33 @@ class GilReleased {
   PyThreadState* state_;
 };
 
+// A thread that Python has not started, inside an interpreter and with its GIL for the life of this object.  Not by
+// PyGILState_Ensure, which knows the main interpreter only.
+class AttachedThread {
+ public:
+  explicit AttachedThread(PyInterpreterState* interpreter) : state_(PyThreadState_New(interpreter)) {
+    PyEval_RestoreThread(state_);
+  }
+  ~AttachedThread() {
+    PyThreadState_Clear(state_);
+    PyThreadState_DeleteCurrent();
+  }
+  AttachedThread(const AttachedThread&) = delete;
+  AttachedThread& operator=(const AttachedThread&) = delete;
+
+ private:
+  PyThreadState* state_;
+};
+
+// Of the calling thread.
+[[nodiscard]] inline PyInterpreterState* current_interpreter() {
+#if PY_VERSION_HEX < 0x03090000
+  return PyThreadState_Get()->interp;
+#else
+  return PyInterpreterState_Get();
+#endif
+}
+
 // Keeps the pending exception aside for the life of this object, and puts it back at the end.
 class PendingException {
  public:

@@ -15,7 +15,10 @@
 namespace rowhouse::worker {
 
 Server::Server(Scheduler& scheduler, PyOwned application)
-    : scheduler_(scheduler), application_(std::move(application)) {}
+    : scheduler_(scheduler),
+      interpreter_(current_interpreter()),
+      log_(log_of_this_thread()),
+      application_(std::move(application)) {}
 
 bool Server::start_threads(unsigned threads) {
   const PyBorrowed file_wrapper = prepare_file_wrapper_type();
@@ -38,9 +41,10 @@ bool Server::start_threads(unsigned threads) {
 }
 
 void* Server::enter_thread(void* server) {
-  const PyGILState_STATE state = PyGILState_Ensure();
-  static_cast<Server*>(server)->run_requests();
-  PyGILState_Release(state);
+  auto& self = *static_cast<Server*>(server);
+  log_from_this_thread_to(self.log_);
+  const AttachedThread attached(self.interpreter_);
+  self.run_requests();
   return nullptr;
 }
 

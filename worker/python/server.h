@@ -26,6 +26,8 @@ class Server {
   void run_requests();
 
   Scheduler& scheduler_;
+  PyInterpreterState* interpreter_;
+  int log_;  // of the thread that made it
   PyOwned application_;
   EnvironBuilder environs_;
   std::vector<pthread_t> threads_;

@@ -2,6 +2,8 @@
 
 #include <cstddef>
 
+#include "worker/python/per_interpreter.h"
+
 namespace rowhouse::worker {
 namespace {
 
@@ -11,7 +13,7 @@ struct StartResponseObject {
   PyObject* write;     // borrowed from StartResponse while the request runs
 };
 
-PyTypeObject start_response_type = {PyVarObject_HEAD_INIT(nullptr, 0)};
+PerInterpreter<PyTypeObject> start_response_types;
 
 StartResponseObject* as_object(PyObject* object) {
   return reinterpret_cast<StartResponseObject*>(object);
@@ -60,14 +62,16 @@ PyMethodDef write_method = {"write", write, METH_O, "write(bytes): sends a part 
 }  // namespace
 
 bool prepare_start_response_type() {
-  start_response_type.tp_name = "rowhouse.start_response";
-  start_response_type.tp_doc = "start_response(status, headers, exc_info=None) of one request.";
-  start_response_type.tp_basicsize = sizeof(StartResponseObject);
-  start_response_type.tp_flags = Py_TPFLAGS_DEFAULT | RH_PY_HAVE_VECTORCALL;
-  start_response_type.tp_vectorcall_offset = offsetof(StartResponseObject, vectorcall);
-  start_response_type.tp_call = PyVectorcall_Call;
-  start_response_type.tp_dealloc = [](PyObject* self) { PyObject_Free(self); };
-  return PyType_Ready(&start_response_type) == 0;
+  PyTypeObject& type = start_response_types.here();
+  type = new_type();
+  type.tp_name = "rowhouse.start_response";
+  type.tp_doc = "start_response(status, headers, exc_info=None) of one request.";
+  type.tp_basicsize = sizeof(StartResponseObject);
+  type.tp_flags = Py_TPFLAGS_DEFAULT | RH_PY_HAVE_VECTORCALL;
+  type.tp_vectorcall_offset = offsetof(StartResponseObject, vectorcall);
+  type.tp_call = PyVectorcall_Call;
+  type.tp_dealloc = [](PyObject* self) { PyObject_Free(self); };
+  return PyType_Ready(&type) == 0;
 }
 
 bool StartResponse::begin(Response& response) {
@@ -76,7 +80,7 @@ bool StartResponse::begin(Response& response) {
   if (!unshared) {
     write_.reset();
     callable_.reset();
-    StartResponseObject* const object = PyObject_New(StartResponseObject, &start_response_type);
+    StartResponseObject* const object = PyObject_New(StartResponseObject, &start_response_types.here());
     if (object == nullptr) return false;
     object->vectorcall = call;
     object->response = nullptr;

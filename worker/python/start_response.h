@@ -7,7 +7,7 @@
 
 namespace rowhouse::worker {
 
-// REQUIRES: called once, with the GIL.
+// REQUIRES: called once in an interpreter, with the GIL.
 [[nodiscard]] bool prepare_start_response_type();
 
 class StartResponse {

@@ -33,7 +33,7 @@ NAMES = ('', 'accept', 'accept-encoding', 'accept-language', 'authorization', 'c
          'location', 'server', 'set-cookie', 'vary')
 UNKNOWN_LENGTH = 2 ** 64 - 1
 WINDOW = 262144
-READY, FAILED, SECCOMP, DRAINED, CHANNEL, LIFELINE_DRAIN = 2, 3, 4, 5, 17, 18
+READY, FAILED, SECCOMP, DRAINED, CHANNEL, LIFELINE_DRAIN, LOG = 2, 3, 4, 5, 17, 18, 20
 DEADLINE = 20
 
 F_ADD_SEALS, F_SEAL_ALL = 1033, 0xf
@@ -54,19 +54,24 @@ def sealed_memory(content):
 
 
 def worker_part(directory, callable_='app:application', threads=1, virtualenv='', env=None, script=None, home=None,
-                version=1, python='3.11', interface=WSGI, factory=False):
+                version=1, python='3.11', interface=WSGI, factory=False, app='site', gil_own=False):
     module, _, attribute = callable_.partition(':')
     kind = 0
     if script:
         kind, module, attribute = 1, str(script), 'create_app' if factory else 'application'
-    out = struct.pack('<HHB', version, threads, kind | interface << 1 | factory << 3)
-    for text in ('acme', 'site', module, attribute, str(home or directory), str(directory), str(virtualenv), python):
+    out = struct.pack('<HHB', version, threads, kind | interface << 1 | factory << 3 | gil_own << 4)
+    for text in ('acme', app, module, attribute, str(home or directory), str(directory), str(virtualenv), python):
         out += text16(text.encode())
     env = env or {}
     out += struct.pack('<H', len(env))
     for name, value in env.items():
         out += text16(name) + text16(value.encode())
     return out
+
+
+def share_part(first, *others):
+    """The worker part of several apps in one process."""
+    return first + struct.pack('<H', len(others)) + b''.join(struct.pack('<I', len(part)) + part for part in others)
 
 
 def frame(kind, stream=0, payload=b'', flags=0):
@@ -314,6 +319,12 @@ class Worker:
         record = self.record()
         assert record and record[0] == READY, (record, self.log)
         return record[1]
+
+    def give_log(self, app, path):
+        """The log of a further app of a share."""
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
+        socket.send_fds(self.lifeline, [struct.pack('<HHIQ', LOG, 1, app, 0)], [descriptor])
+        os.close(descriptor)
 
     def add_channel(self, window=WINDOW, number=0):
         ours, theirs = socket.socketpair()

@@ -51,14 +51,13 @@ TEST_CASE("an unknown key gets the nearest known one, else the list") {
   CHECK(unknown_key_sentence("enviroment", kAppTable) ==
         "unknown key \"enviroment\"; the keys of an app are routes, wsgi, asgi, app, factory, directory, python, virtualenv, "
         "env, workers, "
-        "threads, concurrency, static, limits, timeouts, health, max_requests, max_lifetime, max_memory, retry, cache_control, redirect, error_pages, compress, buffering, buffer_responses, access_log, preload, reload");
+        "threads, concurrency, static, limits, timeouts, health, max_requests, max_lifetime, max_memory, retry, cache_control, redirect, error_pages, compress, buffering, buffer_responses, access_log, preload, reload, share, gil");
   CHECK(unknown_key_sentence("mn", kUidsTable) == "unknown key \"mn\"; did you mean \"min\"?");
   CHECK(unknown_key_sentence("", kUidsTable) == "unknown key \"\"; the keys of \"uids\" are min");
   CHECK(unknown_key_sentence(std::string(60'000, 'x'), kUidsTable).size() < 200);
 }
 
 TEST_CASE("a key that the design names is refused as not supported yet") {
-  CHECK(unknown_key_sentence("share", kAppTable) == "\"share\" is not supported yet");
   CHECK(unknown_key_sentence("owner", kTenantTable) == "\"owner\" is not supported yet");
   CHECK(unknown_key_sentence("https", kListenTable) == "\"https\" is not supported yet");
 }

@@ -36,9 +36,6 @@ App good_app(std::string_view lines) {
   return good("apps:\n  blog:\n    routes: [a.b]\n    wsgi: a:b\n    " + std::string(lines) + "\n").at(0);
 }
 
-// Every key of an app that the design names and this version does not have.
-constexpr std::string_view kLaterKeys[] = {"share"};
-
 using Environment = std::vector<std::pair<std::string, std::string>>;
 
 }  // namespace
@@ -338,13 +335,6 @@ apps:
         "11:23: \"memory\" must be a size", "11:28: unknown key \"swap\""}) {
     CAPTURE(text);
     CHECK(contains(text, sentence));
-  }
-}
-
-TEST_CASE("planned keys of an app are refused as such") {
-  for (const std::string_view key : kLaterKeys) {
-    CAPTURE(key);
-    CHECK(refused_app(std::string(key) + ": 1") == "5:5: \"" + std::string(key) + "\" is not supported yet");
   }
 }
 

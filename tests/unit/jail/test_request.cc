@@ -129,7 +129,7 @@ TEST_CASE("files to look at lie below the home, and are few") {
   watch(outside, "/etc/passwd");
   outside.send_setup();
   CHECK_FALSE(outside.receive().ok());
-  for (std::size_t i = 0; i <= proto::kMaxTouchPathsPerApp; ++i) watch(many, "/home/acme/a");
+  for (std::size_t i = 0; i <= proto::kMaxTouchPaths; ++i) watch(many, "/home/acme/a");
   CHECK_FALSE(many.receive().ok());
 }
 

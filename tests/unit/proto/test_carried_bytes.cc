@@ -39,6 +39,48 @@ TEST_CASE("the worker part has the page's bytes and parses back") {
   CHECK(part.value().environment == page_part().environment);
 }
 
+WorkerPart page_share() {
+  WorkerPart part = page_part();
+  WorkerPart other = page_part();
+  other.threads = 1;
+  other.interface = Interface::kAsgi;
+  other.app = other.module = "shop";
+  other.directory = "/home/acme/shop";
+  other.environment.clear();
+  other.gil = GilOwner::kInterpreter;
+  part.others.push_back(other);
+  return part;
+}
+
+TEST_CASE("the worker part of a share has the page's bytes and parses back") {
+  const std::string bytes = golden(kPage, "worker_part_of_share");
+  CHECK(encode_worker_part(page_share()).value() == bytes);
+  const auto part = parse_worker_part(as_bytes(bytes));
+  REQUIRE(part.ok());
+  CHECK(part.value().app == "blog");
+  CHECK(part.value().gil == GilOwner::kProcess);
+  REQUIRE(part.value().others.size() == 1);
+  CHECK(part.value().others[0].app == "shop");
+  CHECK(part.value().others[0].interface == Interface::kAsgi);
+  CHECK(part.value().others[0].gil == GilOwner::kInterpreter);
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    const bool whole = size == golden(kPage, "worker_part").size();  // the first app alone
+    CHECK(parse_worker_part(as_bytes(bytes).first(size)).ok() == whole);
+  }
+}
+
+TEST_CASE("a share in a share, an empty one and one that is too large are refused") {
+  const std::string inner = golden(kPage, "worker_part_of_share");
+  std::string nested = golden(kPage, "worker_part") + std::string("\1\0", 2);
+  const auto size = static_cast<std::uint32_t>(inner.size());
+  for (unsigned shift = 0; shift < 32; shift += 8) nested += static_cast<char>(size >> shift);
+  CHECK_FALSE(parse_worker_part(as_bytes(nested + inner)).ok());
+  CHECK_FALSE(parse_worker_part(as_bytes(golden(kPage, "worker_part") + std::string(2, '\0'))).ok());
+  WorkerPart part = page_part();
+  part.others.assign(kMaxAppsPerShare, page_part());
+  CHECK_FALSE(encode_worker_part(part).ok());
+}
+
 TEST_CASE("every truncation of a worker part is refused") {
   const std::string bytes = golden(kPage, "worker_part");
   for (std::size_t size = 0; size < bytes.size(); ++size) {
@@ -58,7 +100,7 @@ TEST_CASE("a worker part with a NUL byte is neither made nor taken") {
 
 TEST_CASE("no threads, too many threads, an unknown kind or version are refused") {
   const std::string good = golden(kPage, "worker_part");
-  for (const auto& [position, value] : {std::pair{0, 2}, {2, 0}, {3, 2}, {4, 6}, {4, 16}}) {
+  for (const auto& [position, value] : {std::pair{0, 2}, {2, 0}, {3, 2}, {4, 6}, {4, 32}}) {
     std::string bytes = good;
     bytes[static_cast<std::size_t>(position)] = static_cast<char>(value);
     CAPTURE(position);

@@ -126,6 +126,7 @@ TEST_CASE("reload and usage messages have the page's bytes") {
   check_golden("tenant_suspension", TenantSuspension{Name::cut("acme"), Name::cut("shop"), true, SuspensionReason::cut("unpaid")});
   check_golden("touch_record", TouchRecord{Path::cut("tmp/restart.txt")});
   check_golden("touched", Touched{});
+  check_golden("share_record", ShareRecord{Name::cut("web")});
   check_golden("app_usage", AppUsage{.request = 1,
                                      .app = 7,
                                      .usage = {.memory_bytes = 64 * kMebibyte,

@@ -27,15 +27,17 @@ TEST_CASE("lifeline records have the page's bytes") {
                {LifelineType::kFailed, static_cast<std::uint32_t>(StartStep::kImportModule)});
   check_golden("lifeline_channel", {LifelineType::kChannel, 1});
   check_golden("lifeline_fork", {LifelineType::kFork, 3});
+  check_golden("lifeline_channel_of_third", {LifelineType::kChannel, 1U | 2U << kChannelAppShift});
+  check_golden("lifeline_log", {LifelineType::kLog, 1});
 }
 
-TEST_CASE("only the nine record types of the page decode") {
+TEST_CASE("only the ten record types of the page decode") {
   std::size_t known = 0;
   for (unsigned type = 0; type < 0x10000; ++type) {
     LifelineBytes bytes = encode_lifeline({static_cast<LifelineType>(type), 0});
     if (decode_lifeline(bytes).ok()) ++known;
   }
-  CHECK(known == 9);
+  CHECK(known == 10);
 }
 
 TEST_CASE("a record of another size, version or with a tail is refused") {
@@ -55,12 +57,14 @@ TEST_CASE("a record of another size, version or with a tail is refused") {
   }
 }
 
-TEST_CASE("CHANNEL is sent with one descriptor, FORK with two, everything else with none") {
+TEST_CASE("CHANNEL and LOG are sent with one descriptor, FORK with two, everything else with none") {
   auto pair = create_seqpacket_pair();
   REQUIRE(pair.ok());
   const int socket = pair.value().ours.get();
   const int descriptor = STDIN_FILENO;
   CHECK_FALSE(send_lifeline(socket, {LifelineType::kChannel, 0}).ok());
+  CHECK_FALSE(send_lifeline(socket, {LifelineType::kLog, 1}).ok());
+  CHECK(send_lifeline(socket, {LifelineType::kLog, 1}, {&descriptor, 1}).ok());
   CHECK_FALSE(send_lifeline(socket, {LifelineType::kGo, 0}, {&descriptor, 1}).ok());
   CHECK(send_lifeline(socket, {LifelineType::kGo, 0}).ok());
   CHECK(send_lifeline(socket, {LifelineType::kChannel, 0}, {&descriptor, 1}).ok());

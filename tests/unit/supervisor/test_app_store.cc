@@ -70,6 +70,28 @@ TEST_CASE("generations grow by one and never repeat after a crash") {
   CHECK(store.next_generation({"acme", "site"}, 0).value() > last);
 }
 
+TEST_CASE("a generation of a share is one that none of its apps has used") {
+  StateDirectory state;
+  AppStore store = AppStore::open(state.open()).value();
+  const AppStore::Key a{"acme", "a"}, b{"acme", "b"};
+  const std::uint32_t before = store.next_generation(b, 0).value();
+  const std::uint32_t together = store.next_shared_generation({a, b}, 0).value();
+  CHECK(together > before);
+  CHECK(store.next_shared_generation({a, b}, together).value() == together + 1);
+  // Also after a crash, and alone again.
+  AppStore later = AppStore::open(state.open()).value();
+  CHECK(later.next_generation(a, 0).value() > together + 1);
+  CHECK(later.next_generation(b, 0).value() > together + 1);
+}
+
+TEST_CASE("a share is stopped as a whole") {
+  StateDirectory state;
+  REQUIRE(AppStore::open(state.open()).value().set_all_stopped({{"acme", "a"}, {"acme", "b"}}, true).ok());
+  AppStore store = AppStore::open(state.open()).value();
+  CHECK(store.find_or_add({"acme", "a"}).stopped);
+  CHECK(store.find_or_add({"acme", "b"}).stopped);
+}
+
 TEST_CASE("a stop is remembered until a start") {
   StateDirectory state;
   REQUIRE(AppStore::open(state.open()).value().set_stopped({"acme", "site"}, true).ok());

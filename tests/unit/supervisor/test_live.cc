@@ -91,6 +91,22 @@ TEST_CASE("nothing left of several files looks lost, the last one of all may be 
   CHECK_FALSE(looks_lost({}, {}));
 }
 
+TEST_CASE("of a share a change of any app counts, and other apps are another share") {
+  const auto share = [](std::uint32_t request_ms, std::uint32_t threads) {
+    AppSpec both = spec("x");
+    AppFront& other = both.others.emplace_back();
+    other.settings.name = proto::Name::cut("zoo");
+    other.settings.request_ms = request_ms;
+    other.settings.threads = threads;
+    return both;
+  };
+  CHECK(compare_specs(share(1, 1), share(1, 1)) == SpecChange::kNone);
+  CHECK(compare_specs(share(1, 1), share(2, 1)) == SpecChange::kLive);
+  CHECK(compare_specs(share(1, 1), share(1, 2)) == SpecChange::kRestart);
+  CHECK(compare_specs(share(1, 1), spec("x")) == SpecChange::kRestart);
+  CHECK_FALSE(same_apps(share(1, 1), spec("x")));
+}
+
 TEST_CASE("what gateways and limits know changes live, what a worker is started with needs a generation") {
   CHECK(compare_specs(spec("x"), spec("x")) == SpecChange::kNone);
   CHECK(same_worker_part(spec("x"), spec("x")));

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "records.h"
+#include "supervisor/kept_configuration.h"
 #include "supervisor/registry.h"
 
 using namespace rowhouse;
@@ -229,6 +230,63 @@ TEST_CASE("files to look at lie below the home, and are few") {
   CHECK(manifest_refusal(site, one, one, one, one) == "");
   CHECK(manifest_refusal(site, one, one, one, one, one) != "");
   CHECK(has(manifest_refusal(site, touch(std::string(proto::kMaxPathBytes, 'x'))), "too long"));
+}
+
+TEST_CASE("the apps of a share become one, under the name of the first") {
+  const auto in_share = [](std::string_view name) { return proto::ShareRecord{proto::Name::cut(name)}; };
+  std::vector<proto::IncomingMessage> records;
+  for (const char* name : {"zoo", "ark", "site"}) {
+    auto app = app_record(name);
+    app.threads = name[0] == 'z' ? 3 : 2;
+    records.push_back(record(app));
+    if (name[0] != 's') records.push_back(record(in_share("web")));
+    records.push_back(record(route_record("acme.example", (std::string("/") + name).c_str())));
+    records.push_back(record(proto::TouchRecord{proto::Path::cut(std::string(name) + "/app.py")}));
+  }
+  const auto result = read_manifest_records(records, acme(), host());
+  REQUIRE(std::holds_alternative<std::map<std::string, AppSpec>>(result));
+  const auto& apps = std::get<std::map<std::string, AppSpec>>(result);
+  REQUIRE(apps.size() == 2);
+  const AppSpec& web = apps.at("ark");
+  REQUIRE(web.fronts().size() == 2);
+  CHECK(web.fronts()[1]->settings.name.view() == "zoo");
+  CHECK(web.fronts()[1]->settings.threads == 3);
+  CHECK(web.fronts()[1]->routes == std::vector<Route>{{"acme.example", "/zoo"}});
+  CHECK(web.touches == std::vector<std::string>{"ark/app.py", "zoo/app.py"});
+  CHECK(find_spec(apps, "zoo") == &web);
+  CHECK(find_spec(apps, "nowhere") == nullptr);
+  CHECK_FALSE(same_apps(web, apps.at("site")));
+  const auto decoded = decode_app(as_bytes(encode_app(web)));
+  REQUIRE(decoded);
+  CHECK(same_apps(web, *decoded));
+  CHECK(encode_app(*decoded) == encode_app(web));
+}
+
+TEST_CASE("a share counts its workers once, and its apps must fit together whatever the loader says") {
+  const auto web = proto::ShareRecord{proto::Name::cut("web")};
+  auto two = app_record("a");
+  two.workers_min = two.workers_max = 2;
+  auto other = two;
+  other.name = proto::Name::cut("b");
+  CHECK(manifest_refusal(two, web, other, web) == "");
+  CHECK(manifest_refusal(two, other) != "");  // four workers
+  other.workers_min = 1;
+  CHECK(has(manifest_refusal(two, web, other, web), "app b: it does not fit into share web"));
+  other = two;
+  other.name = proto::Name::cut("b");
+  other.memory_bytes = 1 << 20;
+  CHECK(has(manifest_refusal(two, web, other, web), "does not fit"));
+  auto preloading = two, also = two;
+  preloading.preload = also.preload = true;
+  also.name = proto::Name::cut("b");
+  CHECK(has(manifest_refusal(preloading, web, also, web), "does not fit"));
+  auto checked = two, checked_too = two;
+  checked.health_path = checked_too.health_path = proto::Path::cut("/h");
+  checked_too.name = proto::Name::cut("b");
+  CHECK(has(manifest_refusal(checked, web, checked_too, web), "one health check only"));
+  CHECK(manifest_refusal(two, web, web) != "");
+  CHECK(manifest_refusal(web) != "");
+  CHECK(manifest_refusal(two, proto::ShareRecord{proto::Name::cut("../x")}) != "");
 }
 
 TEST_CASE("a tenant file may say once that the tenant is suspended, or each of some apps") {
