@@ -181,6 +181,18 @@ proto::AppInfo App::describe() const {
   return info;
 }
 
+CommandResult App::write_stacks() {
+  CommandResult result{proto::CommandOutcome::kConflict, {}, 0, 0};
+  for (const Sandbox* sandbox : sandboxes()) {
+    for (const auto& [id, worker] : sandbox->workers()) {
+      if (!worker->write_stacks()) continue;
+      result.outcome = proto::CommandOutcome::kDone;
+      result.generation = std::max(result.generation, sandbox->generation());
+    }
+  }
+  return result;
+}
+
 std::vector<proto::WorkerInfo> App::describe_workers() const {
   std::vector<proto::WorkerInfo> infos;
   for (const Sandbox* sandbox : sandboxes()) {
