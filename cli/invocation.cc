@@ -24,6 +24,7 @@ constexpr CommandWord kCommands[] = {
     {"start", Command::kStart, "Start a stopped app and wait until it serves"},
     {"stop", Command::kStop, "Stop an app; it stays stopped until it is started"},
     {"restart", Command::kRestart, "Restart an app without losing a request and wait for the outcome"},
+    {"stacks", Command::kStacks, "Have an app's workers write their Python stacks to its log; they go on"},
     {"logs", Command::kLogs, "Show an app's log"},
     {"check", Command::kCheck, "Check configuration files; no daemon is needed"},
     {"reload", Command::kReload, "Read the configuration again, of the host or of one tenant, and apply it to what runs"},
@@ -90,7 +91,8 @@ void add_command(CLI::App& app, const CommandWord& known, Invocation& found, Fla
   }
   if (known.command == Command::kDoctor) command->add_option("--config", found.config, "The host file");
   const bool on_app = known.command == Command::kStart || known.command == Command::kStop ||
-                      known.command == Command::kRestart || known.command == Command::kLogs;
+                      known.command == Command::kRestart || known.command == Command::kStacks ||
+                      known.command == Command::kLogs;
   if (on_app) command->add_option("SUBJECT", flags.subject, "TENANT/APP")->required();
   if (known.command == Command::kRestart) command->add_flag("--hard", flags.hard, "End at once what serves, then start");
   if (known.command == Command::kExplain) command->add_option("SUBJECT", flags.subject, "TENANT/APP, or the ID of a Rowhouse-Error field")->required();

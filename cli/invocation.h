@@ -12,7 +12,7 @@
 
 namespace rowhouse::cli {
 
-enum class Command { kStatus, kStart, kStop, kRestart, kLogs, kCheck, kDoctor, kInfo, kReload, kExplain, kEvents, kUpgrade };
+enum class Command { kStatus, kStart, kStop, kRestart, kStacks, kLogs, kCheck, kDoctor, kInfo, kReload, kExplain, kEvents, kUpgrade };
 enum class Output { kText, kJson };
 
 // "acme" or "acme/site".

@@ -18,6 +18,7 @@ struct Words {
 Words words_of(Command command) {
   if (command == Command::kStart) return {"start", "started"};
   if (command == Command::kStop) return {"stop", "stopped"};
+  if (command == Command::kStacks) return {"stacks", ""};
   return {"restart", "restarted"};
 }
 
@@ -36,6 +37,11 @@ ExitCode run_life(const Invocation& invocation) {
   if (exit_code_of(reply) != ExitCode::kDone) return report_failure(reply, invocation.output);
   if (invocation.output == Output::kJson) {
     print(reply.body);
+    return ExitCode::kDone;
+  }
+  if (invocation.command == Command::kStacks) {
+    const std::string app = invocation.subject.text();
+    print(fmt::format("The stacks of {}'s workers go to its log: rowhouse logs {}\n", app, app));
     return ExitCode::kDone;
   }
   const auto outcome = nlohmann::json::parse(reply.body, nullptr, false);

@@ -1,4 +1,4 @@
-// rowhouse start, stop, restart: one call that waits for the outcome.
+// rowhouse start, stop, restart, stacks: one call that waits for the outcome.
 #pragma once
 
 #include "cli/exit_code.h"

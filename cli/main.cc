@@ -27,6 +27,7 @@ ExitCode run(const Invocation& invocation) {
     case Command::kStatus: return run_status(invocation);
     case Command::kStart:
     case Command::kStop:
+    case Command::kStacks:
     case Command::kRestart: return run_life(invocation);
     case Command::kLogs: return run_logs(invocation);
     case Command::kCheck: return run_check(invocation);

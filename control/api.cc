@@ -12,13 +12,14 @@ namespace {
 
 constexpr const char* kFeatures[] = {"status", "start",       "stop",       "restart",
                                      "logs",   "logs.follow", "logs.access", "reload", "reload.tenant",
-                                      "restart.hard",
+                                      "restart.hard", "stacks",
                                      "explain", "errors", "events", "events.follow"};
 
 std::optional<proto::CommandKind> command_kind(std::string_view verb) {
   if (verb == "start") return proto::CommandKind::kStart;
   if (verb == "stop") return proto::CommandKind::kStop;
   if (verb == "restart") return proto::CommandKind::kRestart;
+  if (verb == "stacks") return proto::CommandKind::kStacks;
   return std::nullopt;
 }
 

@@ -1,4 +1,4 @@
-// start, stop and restart: look the app up, hand the command to the supervisor, wait for its outcome.
+// start, stop, restart and stacks: look the app up, hand the command to the supervisor, wait for its outcome.
 #include <nlohmann/json.hpp>
 
 #include "control/api.h"
@@ -14,6 +14,7 @@ std::string_view command_word(proto::CommandKind kind) {
     case proto::CommandKind::kStop: return "stop";
     case proto::CommandKind::kRestart:
     case proto::CommandKind::kRestartHard: return "restart";
+    case proto::CommandKind::kStacks: return "stacks";
   }
   return "unknown";
 }

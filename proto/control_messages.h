@@ -246,8 +246,8 @@ struct QueryEnd {
   static constexpr void fields(auto& m, auto& visit) { visit(m.request, m.next_after); }
 };
 
-enum class CommandKind : std::uint8_t { kStart = 0, kStop = 1, kRestart = 2, kRestartHard = 3 };
-inline constexpr CommandKind last_value(CommandKind) { return CommandKind::kRestartHard; }
+enum class CommandKind : std::uint8_t { kStart = 0, kStop = 1, kRestart = 2, kRestartHard = 3, kStacks = 4 };
+inline constexpr CommandKind last_value(CommandKind) { return CommandKind::kStacks; }
 
 // control -> supervisor.  Answered by CommandDone when the outcome is known.
 struct Command {

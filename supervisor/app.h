@@ -136,6 +136,8 @@ class App final : public Mortal, public SandboxListener, public StartClient {
   // What serves is ended first.
   void restart_hard(AppSpec spec, CommandCallback on_done);
   void stop(CommandCallback on_done);
+  // Of all its workers, into its log; they go on.  Possible beside any command.
+  CommandResult write_stacks();
   // For the end of everything: closes all generations; on_quiet is called when nothing of it is left.
   void shut_down(std::function<void()> on_quiet);
   void kill();

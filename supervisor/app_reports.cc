@@ -217,6 +217,18 @@ proto::AppInfo App::describe(const Identity& identity) const {
   return info;
 }
 
+CommandResult App::write_stacks() {
+  CommandResult result{proto::CommandOutcome::kConflict, {}, 0, 0};
+  for (const Sandbox* sandbox : sandboxes()) {
+    for (const auto& [id, worker] : sandbox->workers()) {
+      if (!worker->write_stacks()) continue;
+      result.outcome = proto::CommandOutcome::kDone;
+      result.generation = std::max(result.generation, sandbox->generation());
+    }
+  }
+  return result;
+}
+
 std::vector<proto::WorkerInfo> App::describe_workers(const Identity& identity) const {
   std::vector<proto::WorkerInfo> infos;
   const auto app = static_cast<std::size_t>(&identity - identities_.data());

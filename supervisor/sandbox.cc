@@ -28,7 +28,11 @@ constexpr std::chrono::milliseconds kFirstSweepPause{5}, kLastSweepPause{100};
 constexpr std::uint32_t kOpenFiles = 4096;
 constexpr std::uint64_t kTemporaryBytes = 64 * 1024 * 1024;
 constexpr std::uint32_t kTemporaryInodes = 16 * 1024;
-constexpr std::string_view kSystemPrefix = "/usr";
+
+// All of /usr is in every sandbox.
+bool is_of_the_system(std::string_view prefix) {
+  return prefix == "/usr" || prefix.starts_with("/usr/");
+}
 
 Result<LaunchedProcess> launch_jail(const SandboxOrder& order, int control, int output) {
   const proto::KeptRecord record{proto::KeptKind::kSteward, order.app_number, order.generation, 0};
@@ -91,11 +95,17 @@ void Sandbox::send_setup() {
   const auto worker = detach_mount(order_.python->program.get());
   if (!worker.ok()) return fail_soon(JailStep::kReceiveSetup);
   link_.send(proto::JailMount{proto::Path::cut(proto::kWorkerPathInSandbox)}, {worker.value().get()});
-  if (order_.python->prefix != kSystemPrefix) {
-    const UniqueFd prefix(::open(order_.python->prefix.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    const auto mount = detach_mount(prefix.get());
-    if (!mount.ok()) return fail_soon(JailStep::kReceiveSetup);
-    link_.send(proto::JailMount{proto::Path::cut(order_.python->prefix)}, {mount.value().get()});
+  if (const std::string& prefix = order_.python->prefix; !is_of_the_system(prefix)) {
+    const UniqueFd directory(::open(prefix.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    const auto mount = directory.valid() ? detach_mount(directory.get()) : system_error("open the prefix");
+    if (!mount.ok()) {
+      log_error("cannot start a sandbox", {{"app", order_.tenant->name + "/" + order_.app},
+                                           {"problem", "Python " + order_.python->version + " is not at " + prefix +
+                                                           ", where its worker was built for it"},
+                                           {"reason", mount.error()}});
+      return fail_soon(JailStep::kReceiveSetup);
+    }
+    link_.send(proto::JailMount{proto::Path::cut(prefix)}, {mount.value().get()});
   }
   std::string problem;
   const auto directories = open_socket_directories(order_.network, problem);

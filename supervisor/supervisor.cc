@@ -154,6 +154,7 @@ void Supervisor::answer(std::uint32_t request, const CommandResult& result) {
 void Supervisor::on_command(const proto::Command& command) {
   App* app = find_app(command.app);
   if (app == nullptr || app->leaving()) return answer(command.request, {CommandOutcome::kNotFound, {}, 0, 0});
+  if (command.kind == proto::CommandKind::kStacks) return answer(command.request, app->write_stacks());
   const CommandId id{control_->start_number(), command.request};
   if (app->last_command() == id) {
     // Repeated to a supervisor that took it over: it goes on, or only its answer was lost.

@@ -214,10 +214,10 @@ void Worker::on_unneeded() {
   on_event(WorkerEvent::kUnneeded);
 }
 
-void Worker::write_stacks() {
-  if (life_.state == WorkerState::kReady || life_.state == WorkerState::kDraining) {
-    signal_process(pidfd_, proto::kStacksSignal);
-  }
+bool Worker::write_stacks() {
+  if (life_.state != WorkerState::kReady && life_.state != WorkerState::kDraining) return false;
+  signal_process(pidfd_, proto::kStacksSignal);
+  return true;
 }
 
 // The first word counts.

@@ -101,8 +101,8 @@ class Worker final : public Mortal {
   void on_request_over_time();
   // Nobody waits for any of its requests.
   void on_unneeded();
-  // The Python stacks of all its threads go to its log.  Nothing happens before READY.
-  void write_stacks();
+  // The Python stacks of all its threads go to its log.  False before READY: it could not take the signal.
+  bool write_stacks();
   // Kills everything in its leaf.  The first decided cause counts.
   void kill(proto::Cause cause, std::int32_t argument = 0);
 

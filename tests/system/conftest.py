@@ -14,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import processes  # noqa: E402
 from kernel import landlock_abi  # noqa: E402
-from rowhouse_host import BUILD, Host  # noqa: E402
+from rowhouse_host import BUILD, PYTHONS, Host  # noqa: E402
 
 # Homes lie below it, and a sandbox has a /var/tmp and a /tmp of its own.
 HOSTS = pathlib.Path("/srv")
@@ -38,6 +38,8 @@ FEATURE_PROBES = {
     and "memory" in pathlib.Path("/sys/fs/cgroup/cgroup.controllers").read_text(),
     "landlock": lambda: landlock_abi() >= 1,
     "landlock-ports": lambda: landlock_abi() >= 4,
+    "pythons": lambda: {"3.8", "3.9", "3.10", "3.11", "3.12", "3.13"} <= {row.version for row in PYTHONS},
+    "debug-python": lambda: (BUILD / f"rowhouse-worker-python{PYTHONS[0].version}d").exists(),
 }
 
 

@@ -11,6 +11,7 @@ import subprocess
 import textwrap
 import time
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import http_client
 import processes
@@ -27,6 +28,17 @@ STOP_S = 30 if SLOW else 10
 UNIT = os.environ.get("ROWHOUSE_UNIT")  # start rowhoused from this systemd unit
 SANITIZER_WORDS = ("AddressSanitizer", "LeakSanitizer", "runtime error:", "UndefinedBehaviorSanitizer",
                    "ThreadSanitizer")
+
+
+class Python(NamedTuple):
+    """A worker that was built: a row of pythons.table."""
+    version: str
+    program: str
+    prefix: str
+
+
+PYTHONS = [Python(*line.split(" ", 2)) for line in (BUILD / "pythons.table").read_text().splitlines() if line] \
+    if (BUILD / "pythons.table").exists() else []
 
 PLANS = "  test: { memory: 512M, cpu: 200%, pids: 128, workers: 4, threads: 16, concurrency: 200, queue: 200 }\n"
 

@@ -9,6 +9,8 @@ from http_client import Connection
 from processes import wait_until
 from rowhouse_host import APPS, PATIENCE_S
 
+pytestmark = pytest.mark.sanitized
+
 KEYS = {"routes": None, "asgi": "plain:application", "directory": "asgi",
         "timeouts": "{ startup: 60s, graceful: 5s, shutdown: 3s }"}
 
@@ -32,7 +34,6 @@ def app_log(host):
     return host.cli("logs", "acme/site").out
 
 
-@pytest.mark.sanitized
 def test_requests_bodies_and_the_shared_state_of_the_lifespan(host, acme):
     facts = json.loads(host.http(acme.domain, "/").body)
     assert facts["started"] and facts["pool"] == "a pool" and facts["client"] == "127.0.0.1"

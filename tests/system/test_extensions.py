@@ -2,23 +2,29 @@
 import hashlib
 import json
 import subprocess
-import sysconfig
 
 import pytest
+from processes import wait_until
+from rowhouse_host import PATIENCE_S, PYTHONS
 
 SOURCE = r"""
 #include <Python.h>
 static PyObject *version(PyObject *self, PyObject *none) { return PyUnicode_FromString(VERSION); }
-static PyMethodDef methods[] = {{"version", version, METH_NOARGS, "version()"}, {NULL, NULL, 0, NULL}};
+static PyObject *crash(PyObject *self, PyObject *none) { *(volatile int *)0 = 1; return NULL; }
+static PyMethodDef methods[] = {{"version", version, METH_NOARGS, "version()"}, {"crash", crash, METH_NOARGS, "crash()"},
+                                {NULL, NULL, 0, NULL}};
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "versioned", NULL, -1, methods, NULL, NULL, NULL, NULL};
 PyMODINIT_FUNC PyInit_versioned(void) { return PyModule_Create(&definition); }
 """
 APP = """
+    import os, platform
     import versioned
 
     def application(environ, start_response):
+        if environ["PATH_INFO"] == "/crash":
+            versioned.crash()
         start_response("200 OK", [("Content-Type", "text/plain")])
-        return [versioned.version().encode()]
+        return [f"{versioned.version()} {platform.python_version_tuple()[1]} {os.getpid()}".encode()]
 """
 SCIENCE = """
     import io, json
@@ -40,26 +46,52 @@ SCIENCE = """
 """
 
 
-def build_extension(directory, version):
+def build_extension(directory, version, python):
+    """Against the headers of the Python that will load it."""
+    include = subprocess.run([f"{python.prefix}/bin/python{python.version}", "-Ic",
+                              "import sysconfig; print(sysconfig.get_paths()['include'])"],
+                             check=True, capture_output=True, text=True).stdout.strip()
     source = directory / "versioned.c"
     source.write_text(SOURCE)
-    subprocess.run(["cc", "-shared", "-fPIC", f'-DVERSION="{version}"', f"-I{sysconfig.get_paths()['include']}",
-                    "-o", directory / "versioned.so", source], check=True)
+    subprocess.run(["cc", "-shared", "-fPIC", f'-DVERSION="{version}"', f"-I{include}", "-o", directory / "versioned.so", source],
+                   check=True)
 
 
-def test_two_apps_have_different_versions_of_one_compiled_module(host):
-    tenant = host.add_tenant("acme")
-    for name, version in (("old", "1.0"), ("new", "2.0")):
+def add_versions(host, tenant, versions):
+    """Apps by name: (version of the module, Python)."""
+    host.extra_config += "pythons: [" + ", ".join(f'"{row.version}"' for row in PYTHONS) + "]\n"
+    for name, (version, python) in versions.items():
         tenant.put(f"{name}/app.py", APP)
-        build_extension(tenant.home / name, version)
+        build_extension(tenant.home / name, version, python)
         tenant.own(tenant.home / name)
     tenant.manifest("apps:\n" + "".join(
-        f"  {name}: {{ routes: [{tenant.domain}/{name}], wsgi: 'app:application', directory: {name}, python: '3.11' }}\n"
-        for name in ("old", "new")))
-    host.start("acme/old", "acme/new")
+        f"  {name}: {{ routes: [{tenant.domain}/{name}], wsgi: 'app:application', directory: {name},\n"
+        f"    python: '{python.version}', timeouts: {{ startup: 120s }} }}\n" for name, (_, python) in versions.items()))
+    host.start(*(f"acme/{name}" for name in versions))
+
+
+@pytest.mark.parametrize("python", PYTHONS, ids=lambda row: row.version)
+def test_two_apps_have_different_versions_of_one_compiled_module(host, python):
+    tenant = host.add_tenant("acme")
+    add_versions(host, tenant, {"old": ("1.0", python), "new": ("2.0", python)})
+    minor = python.version.split(".")[1]
     for _ in range(3):
-        assert host.http(tenant.domain, "/old").text == "1.0"
-        assert host.http(tenant.domain, "/new").text == "2.0"
+        assert host.http(tenant.domain, "/old").text.split()[:2] == ["1.0", minor]
+        assert host.http(tenant.domain, "/new").text.split()[:2] == ["2.0", minor]
+
+
+def test_a_crash_in_a_compiled_module_ends_its_worker_only_and_is_explained(host):
+    tenant = host.add_tenant("acme")
+    add_versions(host, tenant, {"old": ("1.0", PYTHONS[0]), "new": ("2.0", PYTHONS[-1])})
+    neighbour = host.http(tenant.domain, "/new").text
+    assert host.http(tenant.domain, "/old/crash").status == 502
+    last = host.wait_status("acme/old", lambda s: s["last_exit"] and s["state"] == "running")["last_exit"]
+    assert (last["code"], last["detail"].split()[0]) == ("RH-SIGNAL", "SIGSEGV")
+    wait_until(lambda: "SIGSEGV" in host.cli("explain", "acme/old").out, PATIENCE_S, "the explanation")
+    told = host.cli("explain", "acme/old").out
+    assert "/old/crash" in told and "Fix:" in told, told
+    assert host.http(tenant.domain, "/old").text.split()[0] == "1.0"
+    assert host.http(tenant.domain, "/new").text == neighbour, "the other app's worker lives on"
 
 
 @pytest.mark.parametrize("threads", [1, 4])

@@ -10,6 +10,8 @@ from rowhouse_host import PATIENCE_S
 from test_asgi import app_log, put_app
 from websocket_client import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Refused, WebSocket, frame
 
+pytestmark = pytest.mark.sanitized
+
 
 @pytest.fixture
 def acme(host):
@@ -27,7 +29,6 @@ def disconnects(host, acme):
     return json.loads(host.http(acme.domain, "/disconnects").body)
 
 
-@pytest.mark.sanitized
 def test_messages_of_every_size_come_back(connect):
     with connect() as socket:
         for size in (0, 1, 125, 126, 65535, 65536, 3_000_000):

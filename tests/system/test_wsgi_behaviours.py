@@ -8,7 +8,9 @@ from typing import Callable
 import pytest
 from http_client import Connection, CutResponse
 from processes import wait_until
-from rowhouse_host import APPS, PATIENCE_S
+from rowhouse_host import APPS, PATIENCE_S, SLOW
+
+pytestmark = pytest.mark.sanitized
 
 APP = "behaviours"
 VALID, PLAIN = True, False
@@ -52,6 +54,7 @@ def is_cut(response):
     return isinstance(response, CutResponse)
 
 
+SOURCE = (APPS / APP / "behaviours.py").read_bytes()
 POST = {"method": "POST", "body": b"first\nsecond\nlast", "headers": (("Content-Type", "text/plain"),)}
 BAD_HEADERS = [Row(30, f"a header of {kind} is not sent", f"/bad_header?{kind}", is_error, valid=PLAIN, logged=logged)
                for kind, logged in (("space", "X Bad"), ("colon", "X:Bad"), ("crlf", "X-A"), ("nul", "X-A"))]
@@ -121,6 +124,8 @@ ROWS = [
     Row(34, "no header opens a file or another page", "/good_headers", has_body(b"x")),
     Row(35, "cookies stay separate", "/good_headers",
         lambda r: [v for k, v in r.headers if k.lower() == "set-cookie"] == ["a=1", "b=2"]),
+    Row(35, "challenges stay separate", "/good_headers",
+        lambda r: [v for k, v in r.headers if k.lower() == "www-authenticate"] == ["Basic", "Digest"]),
     Row(36, "write comes before the iterable", "/write", has_body(b"written returned")),
     Row(36, "write of text is a TypeError", "/write_text", is_error, logged="TypeError", valid=PLAIN),
     Row(36, "write in a later request raises", "/write_later", has_body(b"x")),
@@ -145,8 +150,11 @@ ROWS = [
     Row(43, "close is called for HEAD", "/nothing", lambda r: r.status == 200, method="HEAD", then="closed nothing"),
     Row(43, "a close that raises is only logged", "/bad_close", has_body(b"fine"), then="closed bad_close",
         logged="close fails"),
-    Row(46, "file_wrapper begins where the file stands", "/file",
-        has_body((APPS / APP / "behaviours.py").read_bytes()[10:]), valid=PLAIN),
+    Row(46, "file_wrapper begins where the file stands", "/file?offset", has_body(SOURCE[10:]), then="closed offset"),
+    Row(46, "a shorter Content-Length is honoured", "/file?short", has_body(SOURCE[:5]), valid=PLAIN, then="closed short"),
+    Row(46, "anything with read will do", "/file?reader", has_body(b"\0read"), then="closed reader"),
+    Row(46, "a text file is an error", "/file?text", is_error, valid=PLAIN, logged="str"),
+    Row(46, "a file that shrank breaks the answer", "/file?shrunk", is_cut, valid=PLAIN, logged="shorter than"),
     *[Row(48, f"{kind} is 500 and the worker stays", f"/raises?{kind}", is_error, logged="of the app")
       for kind in ("exit", "interrupt", "base", "error")],
     Row(50, "children have default signals", "/children", is_json([0, [0, 0]])),
@@ -159,15 +167,28 @@ ROWS = [
 ]
 
 
+MOUNTS = {"": "acme/plain", "/validated": "acme/validated"}
+
+
+def create(host, keys=""):
+    tenant = host.add_tenant("acme")
+    tenant.copy(APPS / APP, APP)
+    common = (f"directory: {APP}, threads: 4, env: {{ USER: acme }}, buffering: false,\n"
+              f"    timeouts: {{ startup: 60s, request: 20s }}{keys}")
+    tenant.manifest(f"apps:\n  plain: {{ routes: [{tenant.domain}], wsgi: 'behaviours:application', {common} }}\n"
+                    f"  validated: {{ routes: [{tenant.domain}/validated], wsgi: 'behaviours:validated', {common} }}\n")
+    host.start(*MOUNTS.values())
+    return tenant
+
+
 @pytest.fixture(scope="module")
 def acme(shared_host):
-    tenant = shared_host.add_tenant("acme")
-    tenant.copy(APPS / APP, APP)
-    common = f"directory: {APP}, threads: 4, env: {{ USER: acme }}, timeouts: {{ startup: 60s, request: 20s }}"
-    tenant.manifest(f"apps:\n  plain: {{ routes: [{tenant.domain}], wsgi: 'behaviours:application', buffering: false, {common} }}\n"
-                    f"  validated: {{ routes: [{tenant.domain}/validated], wsgi: 'behaviours:validated', {common} }}\n")
-    shared_host.start("acme/plain", "acme/validated")
-    return tenant
+    return create(shared_host)
+
+
+@pytest.fixture(params=MOUNTS, ids=["plain", "validated"])
+def mount(request):
+    return request.param
 
 
 def ask(host, tenant, row, mount):
@@ -205,12 +226,12 @@ def test_behaviour_under_validate(shared_host, acme, row):
 
 
 # --- those that are a conversation ---------------------------------------------------------------------------------
-def events_of(host, tenant):
-    return json.loads(host.http(tenant.domain, "/events").body)
+def events_of(host, tenant, mount):
+    return json.loads(host.http(tenant.domain, f"{mount}/events").body)
 
 
-def test_17_what_could_be_read_in_two_ways_is_400_and_the_end(shared_host, acme):
-    start = f"POST /ignore HTTP/1.1\r\nHost: {acme.domain}\r\n"
+def test_17_what_could_be_read_in_two_ways_is_400_and_the_end(shared_host, acme, mount):
+    start = f"POST {mount}/ignore HTTP/1.1\r\nHost: {acme.domain}\r\n"
     for bad in ("Content-Length: +5\r\n\r\n", "Content-Length: 5abc\r\n\r\n", "Content-Length: 5, 5\r\n\r\n",
                 "Content-Length: 5\r\nContent-Length: 6\r\n\r\n", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
                 "X-A : b\r\n\r\n", "X-A: b\r\n folded\r\n\r\n", "X-A: b\rX-B: c\r\n\r\n", "Host: other.test\r\n\r\n",
@@ -222,43 +243,43 @@ def test_17_what_could_be_read_in_two_ways_is_400_and_the_end(shared_host, acme)
             assert connection.take_to_end() == b"", bad
 
 
-def test_18_a_chunked_body_is_read_to_its_end(shared_host, acme):
+def test_18_a_chunked_body_is_read_to_its_end(shared_host, acme, mount):
     with Connection(shared_host.port) as connection:
-        connection.socket.sendall(f"POST /whole HTTP/1.1\r\nHost: {acme.domain}\r\nTransfer-Encoding: chunked\r\n\r\n"
+        connection.socket.sendall(f"POST {mount}/whole HTTP/1.1\r\nHost: {acme.domain}\r\nTransfer-Encoding: chunked\r\n\r\n"
                                   "5\r\nabcde\r\n3\r\nfgh\r\n0\r\n\r\n".encode())
         assert json.loads(connection.read_response().body) == {"size": 8, "sum": sum(b"abcdefgh"), "length": None}
 
 
-def test_20_a_client_that_leaves_in_its_body_is_an_error_and_no_short_read(shared_host, acme):
-    events_of(shared_host, acme)
+def test_20_a_client_that_leaves_in_its_body_is_an_error_and_no_short_read(shared_host, acme, mount):
+    events_of(shared_host, acme, mount)
     with Connection(shared_host.port) as connection:
-        connection.socket.sendall(f"POST /partial HTTP/1.1\r\nHost: {acme.domain}\r\nContent-Length: 1000\r\n\r\nhalf".encode())
+        connection.socket.sendall(f"POST {mount}/partial HTTP/1.1\r\nHost: {acme.domain}\r\nContent-Length: 1000\r\n\r\nhalf".encode())
         seen = []
-        wait_until(lambda: seen.extend(events_of(shared_host, acme)) or seen, PATIENCE_S, "the app reads")
-    wait_until(lambda: seen.extend(events_of(shared_host, acme)) or seen[1:], PATIENCE_S, "the app's read ended")
+        wait_until(lambda: seen.extend(events_of(shared_host, acme, mount)) or seen, PATIENCE_S, "the app reads")
+    wait_until(lambda: seen.extend(events_of(shared_host, acme, mount)) or seen[1:], PATIENCE_S, "the app's read ended")
     assert seen[1].startswith("read raised"), seen
 
 
-def test_21_continue_comes_before_the_body_and_never_after_the_answer(shared_host, acme):
+def test_21_continue_comes_before_the_body_and_never_after_the_answer(shared_host, acme, mount):
     head = f"HTTP/1.1\r\nHost: {acme.domain}\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
     with Connection(shared_host.port) as connection:
-        connection.socket.sendall(f"POST /whole {head}".encode())
+        connection.socket.sendall(f"POST {mount}/whole {head}".encode())
         assert connection.read_head().status == 100
         connection.socket.sendall(b"hello")
         assert json.loads(connection.read_response().body)["size"] == 5
 
 
-def test_22_a_body_that_nobody_reads_leaves_the_connection_whole(shared_host, acme):
+def test_22_a_body_that_nobody_reads_leaves_the_connection_whole(shared_host, acme, mount):
     with Connection(shared_host.port) as connection:
         for _ in range(5):
-            assert connection.request(acme.domain, "/ignore", method="POST", body=b"GET /evil HTTP/1.1\r\n" * 100).body == b"unread"
-        assert connection.request(acme.domain, "/x").status == 200
+            assert connection.request(acme.domain, f"{mount}/ignore", method="POST", body=b"GET /evil HTTP/1.1\r\n" * 100).body == b"unread"
+        assert connection.request(acme.domain, f"{mount}/x").status == 200
 
 
-def test_23_a_large_early_answer_meets_a_large_upload(shared_host, acme):
+def test_23_a_large_early_answer_meets_a_large_upload(shared_host, acme, mount):
     size = 8 << 20
     with Connection(shared_host.port) as connection:
-        connection.socket.sendall(f"POST /early HTTP/1.1\r\nHost: {acme.domain}\r\nContent-Length: {size}\r\n\r\n".encode())
+        connection.socket.sendall(f"POST {mount}/early HTTP/1.1\r\nHost: {acme.domain}\r\nContent-Length: {size}\r\n\r\n".encode())
         connection.socket.setblocking(False)
         sent, got = 0, b""
         while b"0\r\n\r\n" not in got[-5:]:
@@ -274,39 +295,68 @@ def test_23_a_large_early_answer_meets_a_large_upload(shared_host, acme):
         assert got.count(b"y") >= 32 * 65536
 
 
-def test_24_a_body_over_the_limit_is_413_before_the_app(shared_host, acme):
+def test_24_a_body_over_the_limit_is_413_before_the_app(shared_host, acme, mount):
     with Connection(shared_host.port) as connection:
-        connection.socket.sendall(f"POST /whole HTTP/1.1\r\nHost: {acme.domain}\r\nContent-Length: {3 << 30}\r\n\r\n".encode())
+        connection.socket.sendall(f"POST {mount}/whole HTTP/1.1\r\nHost: {acme.domain}\r\nContent-Length: {3 << 30}\r\n\r\n".encode())
         response = connection.read_response()
     assert (response.status, response.cause) == (413, "RH-TOO-LARGE")
 
 
-def test_44_and_45_a_chunk_is_seen_at_once_and_a_client_that_leaves_frees_the_thread(shared_host, acme):
-    events_of(shared_host, acme)
+def test_44_and_45_a_chunk_is_seen_at_once_and_a_client_that_leaves_frees_the_thread(shared_host, acme, mount):
+    events_of(shared_host, acme, mount)
     for _ in range(8):  # twice the threads
         with Connection(shared_host.port) as connection:
-            connection.send(acme.domain, "/ticks")
+            connection.send(acme.domain, f"{mount}/ticks")
             connection.read_head()
             next(connection.chunks())
     seen = []
-    wait_until(lambda: seen.extend(events_of(shared_host, acme)) or len(seen) >= 8, PATIENCE_S, "every generator is closed")
+    wait_until(lambda: seen.extend(events_of(shared_host, acme, mount)) or len(seen) >= 8, PATIENCE_S, "every generator is closed")
     assert seen == ["closed ticks"] * 8
 
 
-def test_47_a_line_is_tagged_whatever_it_says(shared_host, acme):
-    assert shared_host.http(acme.domain, "/errors").status == 200
+def test_38_and_42_answers_without_a_body_leave_the_connection_whole(shared_host, acme, mount):
+    with Connection(shared_host.port) as connection:
+        for path in ("/nothing", "/blanks", "/bodiless?204", "/bodiless?304"):
+            assert connection.request(acme.domain, mount + path).body == b""
+            assert connection.request(acme.domain, f"{mount}/ignore", method="HEAD").body == b""
+            assert connection.request(acme.domain, f"{mount}/ignore").body == b"unread"
+
+
+def test_44_many_small_chunks_that_come_quickly_leave_together(shared_host, acme, mount):
+    with Connection(shared_host.port) as connection:
+        connection.send(acme.domain, f"{mount}/bytes")
+        connection.read_head()
+        chunks = list(connection.chunks())
+    assert b"".join(chunks) == b"b" * 5000 and len(chunks) < (2500 if SLOW else 500)
+
+
+def test_45_the_access_log_says_who_ended_it(shared_host, acme, mount):
+    with Connection(shared_host.port) as connection:
+        connection.send(acme.domain, f"{mount}/ticks?mark={mount[1:] or 'plain'}")
+        connection.read_head()
+
+    def line():
+        access = shared_host.cli("logs", MOUNTS[mount], "--access").out
+        return next((each for each in access.splitlines() if f"mark={mount[1:] or 'plain'}" in each), None)
+
+    told = wait_until(line, PATIENCE_S, "its line")
+    assert '" 200 ' in told and " aborted" in told, told
+
+
+def test_47_a_line_is_tagged_whatever_it_says(shared_host, acme, mount):
+    assert shared_host.http(acme.domain, f"{mount}/errors").status == 200
 
     def lines():
-        log = shared_host.cli("logs", "acme/plain").out
+        log = shared_host.cli("logs", MOUNTS[mount]).out
         return [line for line in log.splitlines() if "a forged line" in line or "first line" in line or "to stdout" in line]
 
     wait_until(lambda: len(lines()) >= 3, PATIENCE_S, "the lines")
     assert not [line for line in lines() if line.startswith("acme/other")]
 
 
-def test_55_two_requests_run_truly_at_the_same_time(shared_host, acme):
+def test_55_two_requests_run_truly_at_the_same_time(shared_host, acme, mount):
     with Connection(shared_host.port) as one, Connection(shared_host.port) as two:
         for connection in (one, two):
-            connection.send(acme.domain, "/meet")
+            connection.send(acme.domain, f"{mount}/meet")
         threads = {one.read_response().body, two.read_response().body}
     assert len(threads) == 2

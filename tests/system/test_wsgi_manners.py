@@ -10,6 +10,8 @@ from processes import wait_until
 from rowhouse_host import PATIENCE_S
 from test_wsgi_processes import MOUNTS, ask, create
 
+pytestmark = pytest.mark.sanitized
+
 
 @pytest.fixture(scope="module")
 def acme(shared_host):

@@ -41,6 +41,10 @@ int signal_of(std::size_t app) {
 bool register_stacks(int number, int descriptor) {
   const PyOwned module(PyImport_ImportModule("faulthandler"));
   const PyOwned method(module ? PyObject_GetAttrString(module.get(), "register") : nullptr);
+  // Of a crash: once for the process, to the log of its first app.
+  const bool first = number <= proto::kStacksSignal + 1;
+  const PyOwned enabled(module && first ? PyObject_CallMethod(module.get(), "enable", "i", descriptor) : nullptr);
+  if (first && !enabled) return false;
   const PyOwned arguments(Py_BuildValue("(iiii)", number, descriptor, /*all_threads=*/1, /*chain=*/0));
   if (!method || !arguments) return false;
   const PyOwned none(PyObject_CallObject(method.get(), arguments.get()));

@@ -12,10 +12,35 @@ SANITIZER_OPTIONS = {name: os.environ[name] for name in ('ASAN_OPTIONS', 'UBSAN_
 SANITIZER_LINES = ('runtime error:', 'AddressSanitizer', 'LeakSanitizer')
 
 
-@pytest.fixture(params=[row[0] for row in wire.known_pythons()])
+EVERY_PYTHON = bool(os.environ.get('ROWHOUSE_EVERY_PYTHON'))  # every test with every worker, not only the core
+
+
+def rows_for(mark):
+    """Rows of pythons.table: without a mark the default's, which is the system's own."""
+    choice = mark.args[0] if mark else 'default'
+    rows = wire.known_pythons()
+    if choice == 'debug':
+        return [wire.debug_python()]
+    if choice == 'system':
+        return [row for row in rows if row[2] == '/usr']
+    return rows if choice == 'every' or EVERY_PYTHON else rows[:1]
+
+
+def pytest_configure(config):
+    config.addinivalue_line('markers', 'pythons(choice): the workers that a test runs with: every, system (which has '
+                                       "the packages of the system), debug; without it the default's")
+
+
+def pytest_generate_tests(metafunc):
+    if 'python' in metafunc.fixturenames:
+        rows = rows_for(metafunc.definition.get_closest_marker('pythons'))
+        metafunc.parametrize('python', rows, ids=[row[0] for row in rows], indirect=True)
+
+
+@pytest.fixture
 def python(request):
-    """One row of pythons.table for each worker that was built."""
-    return next(row for row in wire.known_pythons() if row[0] == request.param)
+    """(version, program, prefix) of the worker."""
+    return request.param
 
 
 @pytest.fixture

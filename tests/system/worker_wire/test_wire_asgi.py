@@ -6,6 +6,7 @@ import pytest
 import wire
 from wire import ABORT, ASGI, DATA, DETECT, END, FAILED, RESPONSE, WSGI
 
+pytestmark = [pytest.mark.sanitized, pytest.mark.pythons('every')]
 CALLABLE, IMPORT, STARTUP = 6, 5, 8
 
 # Lifespan, and one function of each test for the rest: handle(scope, receive, send).
@@ -91,7 +92,6 @@ def test_one_body_gets_a_content_length_and_a_stream_does_not(asgi):
     assert head.header('content-length') == '5' and head.body == b'' and head.ended
 
 
-@pytest.mark.sanitized
 def test_bodies_larger_than_every_window_go_both_ways(asgi):
     channel = asgi('''
         body = await body_of(receive)
@@ -119,7 +119,6 @@ def test_many_requests_run_at_the_same_time(asgi):
     assert all(channel.wait_closed(stream).body == b'ok' for stream in streams)
 
 
-@pytest.mark.sanitized
 def test_a_client_that_goes_away_is_told_to_the_app(asgi):
     channel = asgi('''
         print('begun')
@@ -135,7 +134,6 @@ def test_a_client_that_goes_away_is_told_to_the_app(asgi):
     wire.wait_until(lambda: 'then http.disconnect' in asgi.worker.log, 'the app hears of it')
 
 
-@pytest.mark.sanitized
 def test_sending_to_nobody_raises_an_os_error_and_is_no_failure_of_the_app(asgi):
     channel = asgi('''
         await send({'type': 'http.response.start', 'status': 200})
@@ -155,7 +153,6 @@ def test_sending_to_nobody_raises_an_os_error_and_is_no_failure_of_the_app(asgi)
     assert 'Traceback' not in asgi.worker.log
 
 
-@pytest.mark.sanitized
 @pytest.mark.parametrize('text, abort, logged', [
     ('raise RuntimeError("boom")', 17, 'boom'),
     ('raise SystemExit(3)', 17, 'SystemExit'),
@@ -180,7 +177,6 @@ def test_a_failure_is_told_to_the_gateway_and_logged_with_the_request(asgi, text
     assert channel.ask('/ok').body == b'ok'
 
 
-@pytest.mark.sanitized
 def test_a_file_is_sent_by_its_path(asgi):
     channel = asgi('''
         await send({'type': 'http.response.start', 'status': 200, 'headers': [(b'content-length', b'200000')]})
@@ -189,7 +185,6 @@ def test_a_file_is_sent_by_its_path(asgi):
     assert channel.ask('/').body == b'x' * 200000
 
 
-@pytest.mark.sanitized
 def test_lifespan_runs_before_the_first_request_and_after_the_last(asgi):
     channel = asgi('''
         print('request')

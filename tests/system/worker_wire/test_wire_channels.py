@@ -8,6 +8,8 @@ import pytest
 import wire
 from slow_app import SLOW, descriptors
 
+pytestmark = pytest.mark.sanitized
+
 
 def test_hello_comes_first_and_unasked(start):
     worker = start(SLOW)

@@ -8,6 +8,8 @@ import pytest
 import wire
 from slow_app import SLOW, wait_entered
 
+pytestmark = [pytest.mark.sanitized, pytest.mark.pythons('every')]
+
 
 def test_drain_finishes_what_was_taken_and_exits(start):
     worker, channel = start.ready(SLOW + '''

@@ -2,7 +2,9 @@
 
 import pytest
 
-import wire
+from wire import ASGI
+
+pytestmark = pytest.mark.pythons('system')
 
 FLASK = '''
     import io, time
@@ -51,15 +53,6 @@ def multipart(size):
                 f'\r\n--{BOUNDARY}--\r\n').encode()
 
 
-DEBIAN = [row for row in wire.known_pythons() if row[2] == '/usr']
-
-
-@pytest.fixture(params=DEBIAN, ids=[row[0] for row in DEBIAN])
-def python(request):
-    """Debian has its packages for its own Python only."""
-    return request.param
-
-
 @pytest.fixture(params=[1, 4])
 def threads(request):
     return request.param
@@ -86,3 +79,27 @@ def test_django(start, threads):
     assert channel.ask('/where', https=True, port=443).body == b'https://acme.example/where 192.0.2.1'
     answer = channel.ask('/m/where', script_name='/m', path_info='/where')
     assert answer.body == b'http://acme.example/m/where 192.0.2.1'
+
+
+def test_uvloop(start):
+    source = '''
+        import asyncio
+        async def application(scope, receive, send):
+            if scope['type'] == 'lifespan': raise NotImplementedError
+            body, more = b'', True
+            while more:
+                message = await receive()
+                body, more = body + message['body'], message['more_body']
+            done = await asyncio.create_subprocess_exec('/bin/echo', 'said', stdout=-1)
+            output, _ = await done.communicate()
+            loop = type(asyncio.get_running_loop())
+            await send({'type': 'http.response.start', 'status': 200, 'headers': []})
+            for part in (loop.__module__.encode(), b' ', output, body):
+                await send({'type': 'http.response.body', 'body': part, 'more_body': True})
+            await send({'type': 'http.response.body'})
+    '''
+    worker, channel = start.ready(source, interface=ASGI)
+    for size in (0, 3, 1000000):
+        assert channel.ask('/', method='POST', body=b'u' * size).body == b'uvloop said\n' + b'u' * size, worker.log
+    worker.drain()
+    assert worker.wait_exit() == 0

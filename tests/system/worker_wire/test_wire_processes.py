@@ -8,6 +8,8 @@ import pytest
 import wire
 from slow_app import SLOW, descriptors, is_running
 
+pytestmark = pytest.mark.pythons('every')
+
 
 def test_children_have_default_signals_and_none_of_our_descriptors(start):
     _, channel = start.ready('''

@@ -1,10 +1,13 @@
 """The start of a worker: what succeeds, and the one sentence for each step that fails."""
 
 import os
-import resource
 import subprocess
 
+import pytest
+
 import wire
+
+pytestmark = [pytest.mark.sanitized, pytest.mark.pythons('every')]
 
 OK = '''
     def application(environ, start_response):
@@ -183,9 +186,3 @@ def test_hashes_are_random(start):
     '''
     answers = {start.ready(source)[1].ask().body for _ in range(3)}
     assert len(answers) > 1
-
-
-def test_threads_that_cannot_start_are_a_named_failure(start):
-    def little_room():
-        resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))  # less than 256 stacks
-    assert_failed(start(OK, threads=256, preexec=little_room), THREADS, 'cannot start request thread', 'of 256')

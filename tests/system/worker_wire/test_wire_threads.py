@@ -1,11 +1,13 @@
 """The queue and the request threads: order, latency, parallelism."""
 
+import resource
 import time
 
 import pytest
 
 import wire
 from slow_app import SLOW, wait_entered
+from test_wire_start import OK, THREADS, assert_failed
 
 
 def test_prefetched_requests_run_in_order_and_their_answers_leave_together(start):
@@ -157,3 +159,9 @@ def test_a_queued_request_that_is_given_up_never_runs(start):
     channel.wait_closed(second)
     assert channel.answers[second].kinds == [wire.END]
     assert channel.ask('/count').body == b'2'
+
+
+def test_threads_that_cannot_start_are_a_named_failure(start):
+    def little_room():
+        resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))  # less than 256 stacks
+    assert_failed(start(OK, threads=256, preexec=little_room), THREADS, 'cannot start request thread', 'of 256')

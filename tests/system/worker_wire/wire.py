@@ -24,6 +24,12 @@ def known_pythons():
     return [line.split(' ', 2) for line in table.read_text().splitlines() if line]
 
 
+def debug_python():
+    """The row that the worker of the debug build (Meson option debug_worker) would have."""
+    version, _, prefix = known_pythons()[0]
+    return [version, f'rowhouse-worker-python{version}d', prefix]
+
+
 HELLO, REQUEST, BODY, START, RESPONSE, DATA, END, ABORT, CREDIT, DRAIN, _, TUNNEL = range(1, 13)
 WSGI, ASGI, DETECT = range(3)
 METHODS = {'GET': 1, 'HEAD': 2, 'POST': 3, 'PUT': 4, 'DELETE': 5, 'OPTIONS': 6, 'PATCH': 7, 'TRACE': 8}

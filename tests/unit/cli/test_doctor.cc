@@ -202,7 +202,10 @@ TEST_CASE("each part of an installation that is wrong is named") {
   facts = good_installation();
   facts.pythons[0].missing = {"libpython3.11.so.1.0"};
   CHECK(level_of(judge_installation(facts), "libpython3.11") == Level::kWarning);
+  facts.wanted_pythons = {"3.11"};
+  CHECK(level_of(judge_installation(facts), "libpython3.11") == Level::kWarning);
   facts.wanted_pythons = {"3.13"};
+  CHECK_FALSE(says(judge_installation(facts), "libpython3.11"));
   CHECK(level_of(judge_installation(facts), "3.13") == Level::kFailure);
   facts = good_installation();
   facts.tenants = {{"acme", "acme.yaml:1:1: no"}, {"globex", ""}};

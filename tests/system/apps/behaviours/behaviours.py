@@ -1,5 +1,6 @@
 """The app of test_wsgi_behaviours.py: one path, one behaviour.  `application` as it is, `validated` under
 wsgiref.validate, which watches the server and the app."""
+import io
 import json
 import os
 import subprocess
@@ -159,7 +160,7 @@ def bad_header(env, start_response):
 
 def good_headers(_env, start_response):
     return answer(start_response, b"x", TEXT + [
-        ("Set-Cookie", "a=1"), ("Set-Cookie", "b=2"), ("Location", "/elsewhere"), ("X-Accel-Redirect", "/etc/passwd"),
+        ("WWW-Authenticate", "Basic"), ("WWW-Authenticate", "Digest"), ("Set-Cookie", "a=1"), ("Set-Cookie", "b=2"), ("Location", "/elsewhere"), ("X-Accel-Redirect", "/etc/passwd"),
         ("X-Sendfile", "/etc/passwd"), ("X-Latin", "caf\xe9")])
 
 
@@ -232,11 +233,38 @@ def ticks(_env, start_response):
     return Ticks("ticks", [])
 
 
+class Noted:
+    """A file, or anything with read(), whose close() is an event."""
+
+    def __init__(self, name, read):
+        self.name, self.read = name, read
+
+    def close(self):
+        EVENTS.append(f"closed {self.name}")
+
+
+class NotedFile(io.FileIO):
+    def close(self):
+        if not self.closed:
+            EVENTS.append("closed " + self.noted)
+        super().close()
+
+
 def file(env, start_response):
-    handle = open(__file__, "rb")
-    handle.seek(10)
-    start_response("200 OK", TEXT)
+    kind = env["QUERY_STRING"]
+    headers = {"short": [("Content-Length", "5")], "shrunk": [("Content-Length", "100")]}.get(kind, [])
+    handle = {"text": lambda: io.StringIO("text"), "shrunk": lambda: io.BytesIO(b"little"),
+              "reader": lambda: Noted(kind, io.BytesIO(b"\0read").read)}.get(kind, lambda: NotedFile(__file__))()
+    handle.noted = kind
+    if kind == "offset":
+        handle.seek(10)
+    start_response("200 OK", TEXT + headers)
     return env["wsgi.file_wrapper"](handle)
+
+
+def single_bytes(_env, start_response):
+    start_response("200 OK", TEXT)
+    return Body("bytes", [b"b"] * 5000)
 
 
 def raises(env, _start_response):
@@ -286,7 +314,7 @@ def process(_env, start_response):
 
 def application(env, start_response):
     name = env["PATH_INFO"].split("/")[1] if env["PATH_INFO"] != "" else "environ"
-    return globals()[name if name in PATHS else "environ"](env, start_response)
+    return globals()["single_bytes" if name == "bytes" else name if name in PATHS else "environ"](env, start_response)
 
 
 PATHS = {"kinds", "events", "body", "lines", "whole", "partial", "ignore", "early", "nothing", "blanks", "late_head",
