@@ -13,7 +13,7 @@ namespace {
 constexpr const char* kFeatures[] = {"status", "start",       "stop",       "restart",
                                      "logs",   "logs.follow", "logs.access", "reload", "reload.tenant",
                                       "restart.hard",
-                                     "explain", "errors", "events", "events.follow"};
+                                     "explain", "errors", "events", "events.follow", "metrics", "usage"};
 
 std::optional<proto::CommandKind> command_kind(std::string_view verb) {
   if (verb == "start") return proto::CommandKind::kStart;
@@ -66,6 +66,10 @@ void Api::route(const Call& call) {
     answer_error(call, path[2]);
   } else if (known && path.size() == 2 && path[1] == "upgrade") {
     start_upgrade(call);
+  } else if (known && path.size() == 2 && path[1] == "metrics") {
+    answer_metrics(call);
+  } else if (known && path.size() == 2 && path[1] == "usage") {
+    answer_usage(call);
   } else if (known && path.size() == 5 && path[1] == "apps") {
     route_app(call);
   } else {
