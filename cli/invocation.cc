@@ -34,6 +34,7 @@ constexpr CommandWord kCommands[] = {
     {"top", Command::kTop, "Show live what the apps do: requests, latency, CPU, memory, disk"},
     {"usage", Command::kUsage, "Show or export what each tenant used in a period"},
     {"metrics", Command::kMetrics, "Print the metrics as Prometheus reads them"},
+    {"hooks", Command::kHooks, "Show, set or remove hooks, to which events are brought"},
     {"info", Command::kInfo, "Show the daemon's version and what it offers"},
 };
 
@@ -65,6 +66,7 @@ struct Flags {
   bool hard = false;
   bool csv = false;
   bool once = false;
+  std::string action;
   std::string subject;
 };
 
@@ -95,6 +97,30 @@ void add_top_options(CLI::App& command, Invocation& found, Flags& flags) {
       ->check(CLI::Range(1U, 60U));
 }
 
+void add_hook_options(CLI::App& command, Invocation& found, Flags& flags) {
+  command.add_option("ACTION", flags.action, "list (the default), set or remove")
+      ->check(CLI::IsMember({"list", "set", "remove"}));
+  command.add_option("NAME", found.hooks.name, "Of the hook to set or to remove");
+  CLI::Option* url = command.add_option("--url", found.hooks.url, "http://127.0.0.1:PORT/PATH or unix:/SOCKET:/PATH");
+  command.add_option("--exec", found.hooks.program, "A program and its arguments; the events are on its standard input")
+      ->excludes(url);
+  command.add_option("--type", found.hooks.types, "Events of this type alone; may be said again")->allow_extra_args(false);
+  command.add_option("--tenant", found.hooks.tenants, "Events of this tenant alone; may be said again")->allow_extra_args(false);
+}
+
+// A hook that is named only where one is needed.
+std::optional<Refusal> take_hook(const Flags& flags, Invocation& found) {
+  HookOptions& hook = found.hooks;
+  if (flags.action == "set") hook.action = HookOptions::Action::kSet;
+  if (flags.action == "remove") hook.action = HookOptions::Action::kRemove;
+  const bool lists = hook.action == HookOptions::Action::kList;
+  if (lists && !hook.name.empty()) return usage("list needs no name");
+  if (!lists && !is_name(hook.name)) return usage("\"" + terminal_safe(hook.name) + "\" is not the name of a hook");
+  const bool sets = hook.action == HookOptions::Action::kSet;
+  if (sets && hook.url.empty() && hook.program.empty()) return usage("set needs --url or --exec");
+  return std::nullopt;
+}
+
 // 16 hex digits: what an answer's Rowhouse-Error field has.
 bool is_error_id(std::string_view text) {
   return text.size() == 16 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
@@ -121,6 +147,7 @@ void add_command(CLI::App& app, const CommandWord& known, Invocation& found, Fla
   if (known.command == Command::kExplain) command->add_option("SUBJECT", flags.subject, "TENANT/APP, or the ID of a Rowhouse-Error field")->required();
   if (known.command == Command::kEvents) add_event_options(*command, found, flags);
   if (known.command == Command::kUsage) add_usage_options(*command, found, flags);
+  if (known.command == Command::kHooks) add_hook_options(*command, found, flags);
   if (known.command == Command::kTop) add_top_options(*command, found, flags);
   if (known.command != Command::kLogs) return;
   command->add_flag("-f,--follow", flags.follow, "Go on with new lines until interrupted");
@@ -139,6 +166,7 @@ std::optional<Refusal> take_flags(const Flags& flags, Invocation& found) {
   if (flags.csv) found.usage.form = UsageOptions::Form::kCsv;
   // A program that reads JSON has no keys to press.
   if (flags.once || flags.json) found.top.end = TopOptions::End::kOnce;
+  if (found.command == Command::kHooks) return take_hook(flags, found);
   if (flags.hard) found.restart = RestartWay::kHard;
   if (flags.subject.empty()) return std::nullopt;
   if (found.command == Command::kExplain && is_error_id(flags.subject)) {

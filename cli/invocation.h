@@ -13,7 +13,7 @@
 namespace rowhouse::cli {
 
 enum class Command { kStatus, kStart, kStop, kRestart, kLogs, kCheck, kDoctor, kInfo, kReload, kExplain, kEvents, kUpgrade,
-                     kMetrics, kUsage, kTop };
+                     kMetrics, kUsage, kTop, kHooks };
 enum class Output { kText, kJson };
 
 // "acme" or "acme/site".
@@ -54,6 +54,14 @@ struct TopOptions {
   std::uint32_t interval_s = 2;
 };
 
+struct HookOptions {
+  enum class Action { kList, kSet, kRemove } action = Action::kList;
+  std::string name;
+  std::string url;                   // of kSet, or
+  std::vector<std::string> program;  // with its arguments
+  std::vector<std::string> types, tenants;
+};
+
 enum class RestartWay { kRolling, kHard };
 
 struct Invocation {
@@ -69,6 +77,7 @@ struct Invocation {
   std::string config;  // of doctor: the host file
   UsageOptions usage;
   TopOptions top;
+  HookOptions hooks;
 };
 
 // What to say and how to end when there is nothing to do: help, version, or a mistake.

@@ -9,6 +9,7 @@
 #include "cli/doctor/doctor_command.h"
 #include "cli/events_command.h"
 #include "cli/explain_command.h"
+#include "cli/hooks_command.h"
 #include "cli/info_command.h"
 #include "cli/invocation.h"
 #include "cli/life_command.h"
@@ -42,6 +43,7 @@ ExitCode run(const Invocation& invocation) {
     case Command::kMetrics: return run_metrics(invocation);
     case Command::kUsage: return run_usage(invocation);
     case Command::kTop: return run_top(invocation);
+    case Command::kHooks: return run_hooks(invocation);
   }
   return ExitCode::kUsage;
 }

@@ -14,6 +14,7 @@
 #include "control/chronicle.h"
 #include "control/event_followers.h"
 #include "control/followers.h"
+#include "control/hooks.h"
 #include "control/inquiries.h"
 #include "control/log_book.h"
 #include "control/registry.h"
@@ -39,6 +40,7 @@ class Api final : public RequestHandler {
     Chronicle& chronicle;
     EventFollowers& event_followers;
     UsageLedger& ledger;
+    Hooks& hooks;
     const Clock& clock;
   };
   explicit Api(const Parts& parts) : parts_(parts), budgets_(parts.clock) {}
@@ -113,6 +115,10 @@ class Api final : public RequestHandler {
   [[nodiscard]] std::optional<UsageRequest> parse_usage_request(const Call& call);
   void answer_usage(const Call& call);
   static void add_idle_tenants(UsageReport& report, const std::vector<std::string>& tenants);
+  void route_hooks(const Call& call);
+  void set_hook(const Call& call, const std::string& name);
+  void fail_hook_write(ConnectionId id);
+  void answer_hooks(ConnectionId id);
   void start_logs(const Call& call, const AppName& app);
   void answer_logs(ConnectionId id, uid_t uid, const AppName& app, const LogRequest& wanted);
   void follow_logs(ConnectionId id, uid_t uid, const AppName& app, const LogRequest& wanted,

@@ -31,14 +31,16 @@ Program::Program(UniqueFd control_socket)
     : server_(loop_.get(), registry_),
       followers_(server_),
       event_followers_(server_, registry_),
-      chronicle_(loop_.get(), clock_, event_followers_,
+      hooks_(loop_.get()),
+      event_spread_(event_followers_, hooks_),
+      chronicle_(loop_.get(), clock_, event_spread_,
                  [this](const proto::DeathStored& stored) { ledger_.acknowledge(stored); }),
       book_(loop_.get(), registry_, clock_, followers_, chronicle_),
       link_(loop_.get(), std::move(control_socket), *this),
       inquiries_(link_, clock_),
       ledger_(loop_.get(), clock_, registry_, inquiries_,
               [this](const proto::DeathStored& stored) { link_.send_stored(stored); }),
-      api_({registry_, book_, inquiries_, server_, followers_, chronicle_, event_followers_, ledger_, clock_}),
+      api_({registry_, book_, inquiries_, server_, followers_, chronicle_, event_followers_, ledger_, hooks_, clock_}),
       sweep_(loop_.get(), [this] { inquiries_.sweep(); }),
       retired_(loop_.get(), [this] { on_supervisor_gone("retired"); }),
       terminate_(loop_.get(), SIGTERM, [this] { on_supervisor_gone("SIGTERM"); }) {
@@ -48,6 +50,7 @@ Program::Program(UniqueFd control_socket)
 int Program::run() {
   loop_.run();
   book_.drain_all();
+  hooks_.close();
   chronicle_.close();
   ledger_.close();
   return 0;
@@ -56,6 +59,7 @@ int Program::run() {
 void Program::on_setup(UniqueFd listener, UniqueFd logs) {
   book_.open(std::move(logs));
   chronicle_.open(book_.directory());
+  hooks_.open(book_.directory(), chronicle_.events());
   server_.listen(std::move(listener), api_);
   link_.send_ready();
   ledger_.start();

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "control/api.h"
+#include "control/hooks.h"
 #include "control/supervisor_link.h"
 #include "control/usage_ledger.h"
 
@@ -49,6 +50,8 @@ class Program final : SupervisorListener {
   ApiServer server_;
   Followers followers_;
   EventFollowers event_followers_;
+  Hooks hooks_;
+  EventSpread event_spread_;
   Chronicle chronicle_;
   LogBook book_;
   SupervisorLink link_;

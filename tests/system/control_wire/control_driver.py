@@ -148,6 +148,7 @@ class Control:
         self.commands = []          # (app number, kind) as they came
         self.on_command = lambda app, kind: (DONE, 2, 0, 0, 0)  # outcome, generation, worker, cause, argument
         self.silent = False         # answers no query
+        self.told = []              # who there is: calls of ours
         self.pongs = []
         self.stored = []            # (app number, generation, worker, at_ms) as they were acknowledged
         self.ended, self.exit_status = False, None
@@ -238,10 +239,25 @@ class Control:
         epoch, in_flight, queued, counts = traffic
         self.send(APP_TRAFFIC, struct.pack("<IIQII53Q", request, app.number, epoch, in_flight, queued, *counts))
 
+    def restart(self):
+        """Another process in the place of one that was killed; it is told what the first one was told."""
+        self.process.kill()
+        self.process.wait()
+        self.link.close()
+        self.socket_path.unlink()
+        self.ready = threading.Event()
+        self._start()
+        told, self.told = self.told, []
+        for tell, arguments in told:
+            tell(*arguments)
+        self.settle()
+
     def add_admin(self, uid):
+        self.told.append((self.add_admin, (uid,)))
         self.send(ADMIN, struct.pack("<I", uid))
 
     def add_tenant(self, tenant, uid):
+        self.told.append((self.add_tenant, (tenant, uid)))
         self.send(TENANT, name(tenant) + struct.pack("<I", uid))
 
     def problem(self, tenant, sentences, resolved=False):
