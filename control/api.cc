@@ -13,7 +13,7 @@ namespace {
 constexpr const char* kFeatures[] = {"status", "start",       "stop",       "restart",
                                      "logs",   "logs.follow", "logs.access", "reload", "reload.tenant",
                                       "restart.hard", "stacks",
-                                     "explain", "errors", "events", "events.follow"};
+                                     "explain", "errors", "events", "events.follow", "metrics", "usage", "hooks"};
 
 std::optional<proto::CommandKind> command_kind(std::string_view verb) {
   if (verb == "start") return proto::CommandKind::kStart;
@@ -67,6 +67,12 @@ void Api::route(const Call& call) {
     answer_error(call, path[2]);
   } else if (known && path.size() == 2 && path[1] == "upgrade") {
     start_upgrade(call);
+  } else if (known && path.size() == 2 && path[1] == "metrics") {
+    answer_metrics(call);
+  } else if (known && path.size() <= 3 && path[1] == "hooks") {
+    route_hooks(call);
+  } else if (known && path.size() == 2 && path[1] == "usage") {
+    answer_usage(call);
   } else if (known && path.size() == 5 && path[1] == "apps") {
     route_app(call);
   } else {

@@ -14,10 +14,13 @@
 #include "control/chronicle.h"
 #include "control/event_followers.h"
 #include "control/followers.h"
+#include "control/hooks.h"
 #include "control/inquiries.h"
 #include "control/log_book.h"
 #include "control/registry.h"
 #include "control/target.h"
+#include "control/usage_json.h"
+#include "control/usage_ledger.h"
 
 namespace rowhouse::control {
 
@@ -36,6 +39,8 @@ class Api final : public RequestHandler {
     Followers& followers;
     Chronicle& chronicle;
     EventFollowers& event_followers;
+    UsageLedger& ledger;
+    Hooks& hooks;
     const Clock& clock;
   };
   explicit Api(const Parts& parts) : parts_(parts), budgets_(parts.clock) {}
@@ -73,6 +78,13 @@ class Api final : public RequestHandler {
     bool follow = false;
   };
 
+  struct UsageRequest {
+    UsagePeriod period;
+    UsageStep step = UsageStep::kTotal;
+    bool csv = false;
+    std::string tenant;  // empty: all that are visible
+  };
+
   void route(const Call& call);
   void route_app(const Call& call);
   void answer_info(const Call& call);
@@ -99,6 +111,14 @@ class Api final : public RequestHandler {
   [[nodiscard]] EventLog::Page read_events(const EventRequest& wanted, std::size_t limit) const;
   void answer_events(const Call& call, const EventRequest& wanted);
   void follow_events(const Call& call, const EventRequest& wanted);
+  void answer_metrics(const Call& call);
+  [[nodiscard]] std::optional<UsageRequest> parse_usage_request(const Call& call);
+  void answer_usage(const Call& call);
+  static void add_idle_tenants(UsageReport& report, const std::vector<std::string>& tenants);
+  void route_hooks(const Call& call);
+  void set_hook(const Call& call, const std::string& name);
+  void fail_hook_write(ConnectionId id);
+  void answer_hooks(ConnectionId id);
   void start_logs(const Call& call, const AppName& app);
   void answer_logs(ConnectionId id, uid_t uid, const AppName& app, const LogRequest& wanted);
   void follow_logs(ConnectionId id, uid_t uid, const AppName& app, const LogRequest& wanted,

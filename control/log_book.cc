@@ -175,6 +175,7 @@ void LogBook::on_access_record(std::uint32_t gateway, const proto::AccessRecord&
   }
   if (record.error_id != 0) requests_.on_failed_request(app != nullptr ? *app : AppName{}, record);
   if (record.dropped == 0) return;
+  access_records_dropped_ += record.dropped;
   const std::string note = "# gateway " + std::to_string(gateway) + ": " + std::to_string(record.dropped) +
                            " records lost before this";
   dirty_log_of(kGatewayLog).add_access(record.at_ms, note);

@@ -103,6 +103,10 @@ Status SupervisorLink::dispatch(proto::IncomingMessage& message) {
     return deliver<proto::ControlAdmin>(message, [this](const auto& admin) { listener_.on_admin(admin); });
   }
   if (phase_ == Phase::kRunning) return dispatch_running(message);
+  if (message.type == proto::MessageType::kUsageDirectory) {
+    return deliver<proto::UsageDirectory>(
+        message, [this](const auto&, UniqueFd fd) { listener_.on_usage_directory(std::move(fd)); });
+  }
   const auto setup = proto::decode_message<proto::ControlSetup>(message);
   if (!setup.ok()) return make_error(ErrorCode::kInvalid, "message before the setup");
   listener_.on_setup(std::move(message.descriptors[0]), std::move(message.descriptors[1]));
@@ -171,6 +175,9 @@ Status SupervisorLink::dispatch_answer(proto::IncomingMessage& message) {
   }
   if (message.type == MessageType::kAppUsage) {
     return deliver<proto::AppUsage>(message, [&](const auto& m) { to.on_app_usage(m); });
+  }
+  if (message.type == MessageType::kAppTraffic) {
+    return deliver<proto::AppTraffic>(message, [&](const auto& m) { to.on_app_traffic(m); });
   }
   if (message.type == MessageType::kTenantUsage) {
     return deliver<proto::TenantUsage>(message, [&](const auto& m) { to.on_tenant_usage(m); });

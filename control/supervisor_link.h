@@ -18,6 +18,8 @@ namespace rowhouse::control {
 class SupervisorListener {
  public:
   virtual ~SupervisorListener() = default;
+  // Before the setup.
+  virtual void on_usage_directory(UniqueFd directory) = 0;
   virtual void on_setup(UniqueFd listener, UniqueFd logs) = 0;
   virtual void on_admin(const proto::ControlAdmin& admin) = 0;
   virtual void on_tenant(const proto::TenantInfo& tenant) = 0;
@@ -33,6 +35,7 @@ class SupervisorListener {
   virtual void on_query_end(const proto::QueryEnd& end) = 0;
   virtual void on_command_done(const proto::CommandDone& done) = 0;
   virtual void on_app_usage(const proto::AppUsage& usage) = 0;
+  virtual void on_app_traffic(const proto::AppTraffic& traffic) = 0;
   virtual void on_tenant_usage(const proto::TenantUsage& usage) = 0;
   virtual void on_reload_change(const proto::ReloadChange& change) = 0;
   virtual void on_tenant_change(const proto::TenantChange& change) = 0;

@@ -55,7 +55,7 @@ bool supervisor_may_send(MessageType type) {
     return type != kControlReady && type != kQuery && type != kCommand;
   }
   if ((type >= kReloadChange && type <= kTenantUsage) || type == kTenantChange) return true;
-  if (type == kUpgradeDone || type == kControlRetire) return true;
+  if (type == kUpgradeDone || type == kControlRetire || type == kAppTraffic || type == kUsageDirectory) return true;
   return type == kPing || type == kPong || type == kResync;
 }
 

@@ -133,6 +133,8 @@ enum class MessageType : std::uint16_t {
   kDeathStored = 143,
   kHostDeath = 144,
   kTenantSuspension = 146,
+  kAppTraffic = 149,
+  kUsageDirectory = 150,
 };
 
 enum class Peer : std::uint8_t { kKeeper, kSupervisor, kLoader, kSteward, kGateway, kControl };

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "proto/common_messages.h"
+#include "proto/usage_messages.h"
 #include "supervisor/ending.h"
 
 namespace rowhouse::supervisor {
@@ -54,6 +55,7 @@ Status ControlLink::launch() {
   for (const UniqueFd& fd : procs) launch.cgroup_v1_procs.push_back(fd.get());
   RH_ASSIGN(LaunchedProcess launched, order_.launcher->launch(launch));
   install(std::move(launched), std::move(kept), std::move(control.ours));
+  send(proto::UsageDirectory{}, {order_.usage.get()});
   send(proto::ControlSetup{}, {order_.listener.get(), order_.logs.get()});
   listener_.on_control_started();
   deaths_.repeat();
@@ -147,7 +149,7 @@ void ControlLink::replace() {
 void ControlLink::close() {
   closing_ = true;
   restart_.stop();
-  if (process_ != nullptr) process_->link.reset();
+  if (process_ != nullptr && process_->link != nullptr) process_->link->end();
 }
 
 void ControlLink::kill() {

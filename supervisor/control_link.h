@@ -43,6 +43,7 @@ class ControlLink {
     Cgroup cgroup;
     UniqueFd listener;  // the API socket
     UniqueFd logs;      // the log directory
+    UniqueFd usage;     // the directory of the usage database
   };
   ControlLink(Order order, ControlListener& listener);
 

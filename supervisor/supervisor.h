@@ -220,7 +220,9 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   // Adds what the kernel refused to `changes`.
   void apply_plans(std::map<std::string, Plan> plans, std::vector<ConfigChange>& changes);
   void apply_plan(const TenantEntry& tenant, std::vector<ConfigChange>& changes);
+  void tell_app_usage(std::uint32_t request, const App& app);
   void tell_usage(std::uint32_t request, const std::set<std::string>& tenants);
+  void tell_last_usage();
 
   // --- upgrade
   void on_upgraded(const proto::Upgraded& upgraded);

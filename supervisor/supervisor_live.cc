@@ -199,6 +199,7 @@ void Supervisor::finish_tenant_if_gone(const std::string& name) {
   clear_problem(name);
   limits_->forget(name);
   if (auto group = cgroups_->open_existing(tenant_group(name)); group.ok()) {
+    tell_usage(0, {name});
     [[maybe_unused]] const Status removed = group.value().remove();
   }
   control_->send(proto::TenantInfo{proto::Name::cut(name), proto::kTenantGone});
@@ -318,6 +319,7 @@ void Supervisor::on_app_left(std::uint32_t number) {
     gateways_->tell_all(proto::AppRemove{identity.number});
     shared_.erase(identity.number);
   }
+  tell_app_usage(0, *found->second);
   graveyard_.bury(std::move(found->second));
   apps_.erase(found);
   if (auto group = cgroups_->open_existing(app_group(tenant, name)); group.ok()) {

@@ -34,7 +34,7 @@ using AllMessages =
                ManifestIdentity, ManifestWatch, Unchanged, LookAtManifest, ReloadTenantOrder, TenantChange,
                Resync, Resynced, Keep, Discard, Fetch, Fetched, ExitSeen, Adopted, Upgrade, Upgraded,
                StewardWorker, GatewayApp, GatewayWorker, UpgradeOrder, UpgradeDone, ControlRetire, SuspensionRecord, SourceText,
-               LoadKeptManifest, TouchRecord, JailWatch, Touched, TenantSuspension, ShareRecord>;
+               LoadKeptManifest, TouchRecord, JailWatch, Touched, TenantSuspension, ShareRecord, AppTraffic, UsageDirectory>;
 
 // Calls visit.operator()<M>() for every message type.
 template <typename Visit>

@@ -140,7 +140,14 @@ TEST_CASE("reload and usage messages have the page's bytes") {
                                                .throttled_periods = 7,
                                                .throttled_us = 250'000,
                                                .io_read_bytes = 4096,
-                                               .io_write_bytes = 0}});
+                                               .io_write_bytes = 0,
+                                               .cpu_us = 2'500'000,
+                                               .epoch = 9}});
+  AppTraffic traffic{.request = 1, .app = 7, .epoch = 5, .in_flight = 1, .queued = 2};
+  traffic.set_count(kClassCounts + 2, 3);
+  traffic.set_count(kBytesOutCount, 4096);
+  CHECK(traffic.count(kBytesOutCount) == 4096);
+  check_golden("app_traffic", traffic);
 }
 
 TEST_CASE("every config key and effect has a name of its own") {
