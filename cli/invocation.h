@@ -12,7 +12,7 @@
 
 namespace rowhouse::cli {
 
-enum class Command { kStatus, kStart, kStop, kRestart, kLogs, kCheck, kDoctor, kInfo, kReload, kExplain, kEvents, kUpgrade };
+enum class Command { kStatus, kStart, kStop, kRestart, kLogs, kCheck, kDoctor, kInfo, kReload, kExplain, kEvents, kUpgrade, kTenant, kApply, kOp, kAudit };
 enum class Output { kText, kJson };
 
 // "acme" or "acme/site".
@@ -41,6 +41,22 @@ struct CheckOptions {
   std::string home;
 };
 
+struct TenantOptions {
+  std::string action = "list";  // list, show, create, set, suspend, unsuspend, remove
+  std::string name;
+  std::string user, home, plan, manifest, reason;
+  std::optional<std::uint32_t> uid, gid;
+  std::vector<std::string> domains;
+  bool no_domains = false;
+  bool purge = false;
+};
+
+// Of every command that writes.
+struct OrderOptions {
+  bool trial = false;  // nothing is written
+  bool waits = true;
+};
+
 enum class RestartWay { kRolling, kHard };
 
 struct Invocation {
@@ -54,6 +70,11 @@ struct Invocation {
   std::string error_id;  // of explain, instead of a subject
   CheckOptions check;
   std::string config;  // of doctor: the host file
+  TenantOptions tenant;
+  OrderOptions order;
+  std::string apply_file;
+  std::string op;
+  bool follows_op = false;
 };
 
 // What to say and how to end when there is nothing to do: help, version, or a mistake.

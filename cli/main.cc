@@ -17,6 +17,7 @@
 #include "cli/upgrade_command.h"
 #include "cli/report.h"
 #include "cli/status_command.h"
+#include "cli/tenant_command.h"
 
 namespace {
 
@@ -36,6 +37,10 @@ ExitCode run(const Invocation& invocation) {
     case Command::kExplain: return run_explain(invocation);
     case Command::kEvents: return run_events(invocation);
     case Command::kUpgrade: return run_upgrade(invocation);
+    case Command::kTenant: return run_tenant(invocation);
+    case Command::kApply: return run_apply(invocation);
+    case Command::kOp: return run_op(invocation);
+    case Command::kAudit: return run_audit(invocation);
   }
   return ExitCode::kUsage;
 }
