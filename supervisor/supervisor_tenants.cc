@@ -301,13 +301,18 @@ void Supervisor::on_manifest_tried(const proto::ManifestOrder& order, const Uniq
     return configuration_.put_manifest(name, std::move(copy), proto::ManifestUse::kWrite,
                                        [this, order](ManifestAnswer put) { on_manifest_put(order, std::move(put)); });
   }
-  std::vector<TenantNews> news;
-  std::set<std::string> known;
+  std::set<std::string> known, wanted;  // each app of a share by its own name
   for (const App* app : apps_of(name)) {
-    if (!answer.apps.contains(app->name())) news.push_back({name, app->name(), proto::TenantChangeKind::kAppRemoved});
-    known.insert(app->name());
+    for (const App::Identity& identity : app->identities()) known.insert(identity.name);
   }
   for (const auto& [app, spec] : answer.apps) {
+    for (const AppFront* front : spec.fronts()) wanted.insert(front->settings.name.str());
+  }
+  std::vector<TenantNews> news;
+  for (const std::string& app : known) {
+    if (!wanted.contains(app)) news.push_back({name, app, proto::TenantChangeKind::kAppRemoved});
+  }
+  for (const std::string& app : wanted) {
     if (!known.contains(app)) news.push_back({name, app, proto::TenantChangeKind::kAppAdded});
   }
   tell_news(order.request, news);
