@@ -36,6 +36,10 @@ constexpr CommandWord kCommands[] = {
     {"usage", Command::kUsage, "Show or export what each tenant used in a period"},
     {"metrics", Command::kMetrics, "Print the metrics as Prometheus reads them"},
     {"hooks", Command::kHooks, "Show, set or remove hooks, to which events are brought"},
+    {"tenant", Command::kTenant, "List, show, create, change, suspend, unsuspend or remove tenants"},
+    {"apply", Command::kApply, "Make a file the manifest of a tenant, when it is good"},
+    {"audit", Command::kAudit, "Show who ordered what through the API"},
+    {"op", Command::kOp, "Show what became of an order that was not waited for"},
     {"info", Command::kInfo, "Show the daemon's version and what it offers"},
 };
 
@@ -68,6 +72,7 @@ struct Flags {
   bool csv = false;
   bool once = false;
   std::string action;
+  bool no_wait = false;
   std::string subject;
 };
 
@@ -122,6 +127,41 @@ std::optional<Refusal> take_hook(const Flags& flags, Invocation& found) {
   return std::nullopt;
 }
 
+void add_order_options(CLI::App& command, Invocation& found, Flags& flags) {
+  command.add_flag("--dry-run", found.order.trial, "Check everything and write nothing");
+  command.add_flag("--no-wait", flags.no_wait, "Say an id to follow instead of waiting for the outcome");
+}
+
+void add_tenant_options(CLI::App& command, Invocation& found, Flags& flags) {
+  TenantOptions& tenant = found.tenant;
+  command.add_option("ACTION", tenant.action, "What to do")
+      ->check(CLI::IsMember({"list", "show", "create", "set", "suspend", "unsuspend", "remove"}));
+  command.add_option("TENANT", tenant.name, "Its name");
+  command.add_option("--user", tenant.user, "A user of this host");
+  command.add_option("--uid", tenant.uid, "Instead of --user, with --gid and --home");
+  command.add_option("--gid", tenant.gid, "Its group");
+  command.add_option("--home", tenant.home, "Its home");
+  command.add_option("--plan", tenant.plan, "Its plan");
+  command.add_option("--domain", tenant.domains, "One of all its domains; again for more");
+  command.add_flag("--no-domains", tenant.no_domains, "It has no domains");
+  command.add_option("--manifest", tenant.manifest, "The manifest's path below the home");
+  command.add_option("--reason", tenant.reason, "Of a suspension");
+  command.add_flag("--purge", tenant.purge, "Remove its logs and history too");
+  add_order_options(command, found, flags);
+}
+
+void add_audit_options(CLI::App& command, Invocation& found, Flags& flags) {
+  command.add_option("TENANT", flags.subject, "Orders about this tenant alone");
+  command.add_option("--since", found.events.since, "The orders after this number");
+  command.add_option("-n,--count", found.events.count, "How many at most")->check(CLI::Range(std::size_t{1}, kMaxEvents));
+}
+
+void add_apply_options(CLI::App& command, Invocation& found, Flags& flags) {
+  command.add_option("TENANT", flags.subject, "Whose manifest")->required();
+  command.add_option("FILE", found.apply_file, "The new manifest")->required();
+  add_order_options(command, found, flags);
+}
+
 // 16 hex digits: what an answer's Rowhouse-Error field has.
 bool is_error_id(std::string_view text) {
   return text.size() == 16 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
@@ -151,12 +191,31 @@ void add_command(CLI::App& app, const CommandWord& known, Invocation& found, Fla
   if (known.command == Command::kUsage) add_usage_options(*command, found, flags);
   if (known.command == Command::kHooks) add_hook_options(*command, found, flags);
   if (known.command == Command::kTop) add_top_options(*command, found, flags);
+  if (known.command == Command::kAudit) add_audit_options(*command, found, flags);
+  if (known.command == Command::kTenant) add_tenant_options(*command, found, flags);
+  if (known.command == Command::kApply) add_apply_options(*command, found, flags);
+  if (known.command == Command::kOp) {
+    command->add_option("ID", found.op, "What the order said")->required();
+    command->add_flag("--wait", found.follows_op, "Until it has ended");
+  }
   if (known.command != Command::kLogs) return;
   command->add_flag("-f,--follow", flags.follow, "Go on with new lines until interrupted");
   command->add_option("-n,--lines", found.logs.lines, "How many of the last lines")
       ->check(CLI::Range(std::size_t{0}, kMaxLines));
   command->add_flag("--access", flags.access, "The access log");
   command->add_flag("--raw", flags.raw, "The bytes as the app wrote them; not safe for a terminal");
+}
+
+bool is_operation_id(std::string_view text) {
+  return !text.empty() && text.size() <= 64 && text.find_first_not_of("0123456789abcdef-") == std::string_view::npos;
+}
+
+std::optional<Refusal> check_tenant_options(const Invocation& found) {
+  if (found.command == Command::kOp && !is_operation_id(found.op)) return usage("\"" + terminal_safe(found.op) + "\" is no id of an order");
+  if (found.command != Command::kTenant || found.tenant.action == "list") return std::nullopt;
+  if (is_name(found.tenant.name)) return std::nullopt;
+  if (found.tenant.name.empty()) return usage("tenant " + found.tenant.action + " needs the tenant's name");
+  return usage("\"" + terminal_safe(found.tenant.name) + "\" is no tenant's name");
 }
 
 std::optional<Refusal> take_flags(const Flags& flags, Invocation& found) {
@@ -170,6 +229,8 @@ std::optional<Refusal> take_flags(const Flags& flags, Invocation& found) {
   if (flags.once || flags.json) found.top.end = TopOptions::End::kOnce;
   if (found.command == Command::kHooks) return take_hook(flags, found);
   if (flags.hard) found.restart = RestartWay::kHard;
+  if (flags.no_wait) found.order.waits = false;
+  if (auto refusal = check_tenant_options(found)) return refusal;
   if (flags.subject.empty()) return std::nullopt;
   if (found.command == Command::kExplain && is_error_id(flags.subject)) {
     found.error_id = flags.subject;
@@ -177,12 +238,12 @@ std::optional<Refusal> take_flags(const Flags& flags, Invocation& found) {
   }
   const auto subject = parse_subject(flags.subject);
   if (!subject) return usage("\"" + terminal_safe(flags.subject) + "\" is not TENANT or TENANT/APP");
-  const bool takes_no_app = found.command == Command::kReload || found.command == Command::kUsage;
-  if (takes_no_app && !subject->app.empty()) {
+  const bool whole_tenant = found.command == Command::kReload || found.command == Command::kUsage ||
+                            found.command == Command::kApply || found.command == Command::kAudit;
+  if (whole_tenant && !subject->app.empty()) {
     return usage("\"" + subject->text() + "\" names an app; this command needs TENANT");
   }
-  const bool takes_tenant = found.command == Command::kStatus || found.command == Command::kReload ||
-                            found.command == Command::kEvents || found.command == Command::kUsage ||
+  const bool takes_tenant = whole_tenant || found.command == Command::kStatus || found.command == Command::kEvents ||
                             found.command == Command::kTop;
   if (!takes_tenant && subject->app.empty()) {
     return usage("\"" + subject->tenant + "\" names a tenant; this command needs TENANT/APP");

@@ -13,7 +13,8 @@
 namespace rowhouse::cli {
 
 enum class Command { kStatus, kStart, kStop, kRestart, kStacks, kLogs, kCheck, kDoctor, kInfo, kReload, kExplain, kEvents, kUpgrade,
-                     kMetrics, kUsage, kTop, kHooks };
+                     kMetrics, kUsage, kTop, kHooks,
+                     kTenant, kApply, kOp, kAudit };
 enum class Output { kText, kJson };
 
 // "acme" or "acme/site".
@@ -62,6 +63,22 @@ struct HookOptions {
   std::vector<std::string> types, tenants;
 };
 
+struct TenantOptions {
+  std::string action = "list";  // list, show, create, set, suspend, unsuspend, remove
+  std::string name;
+  std::string user, home, plan, manifest, reason;
+  std::optional<std::uint32_t> uid, gid;
+  std::vector<std::string> domains;
+  bool no_domains = false;
+  bool purge = false;
+};
+
+// Of every command that writes.
+struct OrderOptions {
+  bool trial = false;  // nothing is written
+  bool waits = true;
+};
+
 enum class RestartWay { kRolling, kHard };
 
 struct Invocation {
@@ -78,6 +95,11 @@ struct Invocation {
   UsageOptions usage;
   TopOptions top;
   HookOptions hooks;
+  TenantOptions tenant;
+  OrderOptions order;
+  std::string apply_file;
+  std::string op;
+  bool follows_op = false;
 };
 
 // What to say and how to end when there is nothing to do: help, version, or a mistake.

@@ -19,6 +19,7 @@
 #include "cli/upgrade_command.h"
 #include "cli/report.h"
 #include "cli/status_command.h"
+#include "cli/tenant_command.h"
 #include "cli/top_command.h"
 #include "cli/usage_command.h"
 
@@ -45,6 +46,10 @@ ExitCode run(const Invocation& invocation) {
     case Command::kUsage: return run_usage(invocation);
     case Command::kTop: return run_top(invocation);
     case Command::kHooks: return run_hooks(invocation);
+    case Command::kTenant: return run_tenant(invocation);
+    case Command::kApply: return run_apply(invocation);
+    case Command::kOp: return run_op(invocation);
+    case Command::kAudit: return run_audit(invocation);
   }
   return ExitCode::kUsage;
 }

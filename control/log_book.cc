@@ -208,6 +208,23 @@ AppLog& LogBook::log_of(const AppName& app) {
   return *logs_.emplace(app, std::make_unique<AppLog>(*directory_, clock_, app, listener_)).first->second;
 }
 
+void LogBook::forget_tenant(const std::string& tenant) {
+  for (auto source = sources_.begin(); source != sources_.end();) {
+    if (source->second.app.tenant != tenant) {
+      ++source;
+      continue;
+    }
+    dead_pipes_.push_back(std::move(source->second.pipe));
+    source = sources_.erase(source);
+  }
+  std::erase_if(logs_, [&](const auto& log) {
+    if (log.first.tenant != tenant) return false;
+    dirty_.erase(log.second.get());
+    open_.erase(log.second.get());
+    return true;
+  });
+}
+
 // Makes room for one more log of the tenant.
 void LogBook::forget_oldest(const std::string& tenant) {
   const auto first = logs_.lower_bound({tenant, ""});

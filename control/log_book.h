@@ -57,6 +57,8 @@ class LogBook final : LogPipeListener, AccessListener {
   [[nodiscard]] std::vector<std::string> last_lines(const AppName& app, const LogOrigin& origin);
   // The last lines of one stream, oldest first.
   [[nodiscard]] std::vector<LogLine> read(const AppName& app, LogStream stream, std::size_t lines);
+  // Of a tenant that is no more: closes its logs.  What follows of it begins new ones.
+  void forget_tenant(const std::string& tenant);
   // Reads what is left in the pipes: the last act of the program.
   void drain_all();
 

@@ -1,6 +1,7 @@
 #include "control/program.h"
 
 #include <csignal>
+#include <random>
 #include <utility>
 
 #include "base/files.h"
@@ -38,10 +39,15 @@ Program::Program(UniqueFd control_socket)
       book_(loop_.get(), registry_, clock_, followers_, chronicle_),
       link_(loop_.get(), std::move(control_socket), *this),
       inquiries_(link_, clock_),
+      tenants_(link_, clock_),
       ledger_(loop_.get(), clock_, registry_, inquiries_,
               [this](const proto::DeathStored& stored) { link_.send_stored(stored); }),
-      api_({registry_, book_, inquiries_, server_, followers_, chronicle_, event_followers_, ledger_, hooks_, clock_}),
-      sweep_(loop_.get(), [this] { inquiries_.sweep(); }),
+      api_({registry_, book_, inquiries_, server_, followers_, chronicle_, event_followers_, ledger_, hooks_, tenants_, clock_,
+            std::random_device()()}),
+      sweep_(loop_.get(), [this] {
+        inquiries_.sweep();
+        tenants_.sweep();
+      }),
       retired_(loop_.get(), [this] { on_supervisor_gone("retired"); }),
       terminate_(loop_.get(), SIGTERM, [this] { on_supervisor_gone("SIGTERM"); }) {
   sweep_.repeat(kSweepPeriod);
@@ -140,7 +146,29 @@ void Program::on_tenant_usage(const proto::TenantUsage& usage) {
 
 void Program::on_reload_done(const proto::ReloadDone& done, UniqueFd sentences) {
   const auto text = read_sealed_memory(sentences.get(), proto::kMaxErrorTextBytes);
-  inquiries_.on_reload_done(done, text.ok() ? split_sentences(text.value()) : std::vector<std::string>{});
+  std::vector<std::string> lines = text.ok() ? split_sentences(text.value()) : std::vector<std::string>{};
+  if (done.request >= TenantInquiries::kFirstRequest) return tenants_.on_manifest_done(done, std::move(lines));
+  inquiries_.on_reload_done(done, std::move(lines));
+}
+
+void Program::on_reload_change(const proto::ReloadChange& change) {
+  inquiries_.on_reload_change(change);
+  tenants_.on_change(change);
+}
+
+void Program::on_tenant_change(const proto::TenantChange& change) {
+  inquiries_.on_tenant_change(change);
+  tenants_.on_tenant_change(change);
+}
+
+void Program::on_tenant_written(const proto::TenantWritten& written, UniqueFd sentences) {
+  const auto text = read_sealed_memory(sentences.get(), proto::kMaxErrorTextBytes);
+  tenants_.on_written(written, text.ok() ? split_sentences(text.value()) : std::vector<std::string>{});
+}
+
+void Program::on_resync() {
+  inquiries_.repeat();
+  tenants_.repeat();
 }
 
 // New callers wait for the next process. Those that follow a log would never end: they are cut with the rest.

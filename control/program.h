@@ -36,11 +36,15 @@ class Program final : SupervisorListener {
   void on_app_usage(const proto::AppUsage& usage) override;
   void on_app_traffic(const proto::AppTraffic& traffic) override;
   void on_tenant_usage(const proto::TenantUsage& usage) override;
-  void on_reload_change(const proto::ReloadChange& change) override { inquiries_.on_reload_change(change); }
-  void on_tenant_change(const proto::TenantChange& change) override { inquiries_.on_tenant_change(change); }
+  void on_reload_change(const proto::ReloadChange& change) override;
+  void on_tenant_change(const proto::TenantChange& change) override;
+  void on_tenant_written(const proto::TenantWritten& written, UniqueFd sentences) override;
+  void on_tenant_detail(const proto::TenantDetail& detail) override { tenants_.on_detail(detail); }
+  void on_tenant_domain(const proto::TenantDetailDomain& domain) override { tenants_.on_domain(domain); }
+  void on_tenant_query_end(const proto::TenantQueryEnd& end) override { tenants_.on_query_end(end); }
   void on_reload_done(const proto::ReloadDone& done, UniqueFd sentences) override;
   void on_upgrade_done(const proto::UpgradeDone& done) override { inquiries_.on_upgrade_done(done); }
-  void on_resync() override { inquiries_.repeat(); }
+  void on_resync() override;
   void on_retire(const proto::ControlRetire& retire) override;
   void on_supervisor_gone(const char* reason) override;
 
@@ -56,6 +60,7 @@ class Program final : SupervisorListener {
   LogBook book_;
   SupervisorLink link_;
   Inquiries inquiries_;
+  TenantInquiries tenants_;
   UsageLedger ledger_;
   Api api_;
   Timer sweep_;

@@ -161,8 +161,8 @@ void Supervisor::apply_tenant(const TenantEntry& tenant, const std::optional<Ten
       app->keep_routes(tenant.domains);
       take_routes(*app, app->spec());
     }
-    std::vector<ConfigChange> ignored;
-    if (former->plan != tenant.plan) apply_plan(tenant, ignored);
+    for (const ConfigChange& change : compare_tenants(*former, tenant, host)) round_.outcome.changes.push_back(change);
+    if (former->plan != tenant.plan) apply_plan(tenant, round_.outcome.changes);
   }
   looks_->look(tenant.name, ManifestLooks::Depth::kForced);
 }
@@ -207,6 +207,7 @@ void Supervisor::finish_tenant_if_gone(const std::string& name) {
     keeper_link_.discard({proto::KeptKind::kTenantRecords, tenant->second.uid, 0, 0});
   }
   configuration_.remove_tenant(name);
+  answer_removals(name);
   if (files_ != nullptr) files_->remind(TenantFiles::kSettle);  // its file may be there again
 }
 
