@@ -18,7 +18,7 @@ void Api::route_hooks(const Call& call) {
   if (one && call.request.method != "DELETE") {
     Answer answer = error_answer({405, "method_not_allowed", "Allowed here: PUT, DELETE.", "", ""});
     answer.allow = "PUT, DELETE";
-    return parts_.server.send(call.id, answer);
+    return send(call.id, answer);
   }
   if (!one && !check_method(call, kReadMethods)) return;
   if (!check_body(call)) return;
@@ -54,7 +54,7 @@ void Api::answer_hooks(ConnectionId id) {
   const nlohmann::ordered_json json{{"hooks", parts_.hooks.list()}};
   Answer answer;
   answer.body = json.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace) + "\n";
-  parts_.server.send(id, answer);
+  send(id, answer);
 }
 
 }  // namespace rowhouse::control

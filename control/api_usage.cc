@@ -25,7 +25,7 @@ void Api::answer_metrics(const Call& call) {
   answer.content_type = kMetricsType;
   answer.body = metrics_text(parts_.ledger.meters(), scope);
   budgets_.charge(call.uid, static_cast<std::int64_t>(answer.body.size()) / CallerBudgets::kUnitBytes);
-  parts_.server.send(call.id, answer);
+  send(call.id, answer);
 }
 
 std::optional<Api::UsageRequest> Api::parse_usage_request(const Call& call) {
@@ -86,7 +86,7 @@ void Api::answer_usage(const Call& call) {
   answer.body = wanted->csv ? usage_csv(report) : usage_json(report, parts_.ledger.meters());
   if (wanted->csv) answer.content_type = "text/csv; charset=utf-8; header=present";
   budgets_.charge(call.uid, static_cast<std::int64_t>(answer.body.size()) / CallerBudgets::kUnitBytes);
-  parts_.server.send(call.id, answer);
+  send(call.id, answer);
 }
 
 // A panel bills all of its customers, also those that used nothing.
