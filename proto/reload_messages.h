@@ -36,14 +36,9 @@ enum class ConfigKey : std::uint8_t {
   kRate,
   kConnections,
   kBytesOut,
-  kUser,
-  kHome,
-  kManifest,
-  kDomains,
-  kSuspended,
 };
 inline constexpr ConfigKey last_value(ConfigKey) {
-  return ConfigKey::kSuspended;
+  return ConfigKey::kBytesOut;
 }
 [[nodiscard]] std::string_view config_key_name(ConfigKey key);  // "memory_high"
 
