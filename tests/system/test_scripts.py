@@ -49,7 +49,7 @@ def test_a_script_file_defines_application(host, name, key):
     assert not [each for each in given if each.startswith(("PYTHON", "ROWHOUSE", "LD_"))]
 
 
-@pytest.mark.parametrize("keys, name", [("asgi: site.py, factory: true", "site.py"), ("app: 'site:create_app', factory: true", "site.py")])
+@pytest.mark.parametrize("keys, name", [("asgi: site.py, factory: true", "site.py"), ("app: 'made:create_app', factory: true", "made.py")])
 def test_a_factory_makes_the_app(host, keys, name):
     tenant = host.add_tenant("acme")
     tenant.put(name, FACTORY)

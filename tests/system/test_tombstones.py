@@ -123,7 +123,9 @@ def test_a_name_keeps_its_uid_while_its_home_does(host):
     restart(host)
     said = problem_of(host, "acme")
     assert f"had uid {acme.uid}" in said and f"the home {acme.home}" in said, said
-    assert not processes.processes_of_uids([acme.uid, acme.uid + 5])
+    # What was accepted last is in force, under the uid that it had.
+    host.wait_running("acme/site")
+    assert processes.processes_of_uids([acme.uid]) and not processes.processes_of_uids([acme.uid + 5])
 
 
 def test_check_says_beforehand_that_an_id_is_not_free(host, heir):
@@ -154,11 +156,15 @@ def globex(host):
 
 
 def refused(host, acme, text, *words):
+    is_refused(host, acme, text, *words)
+    assert not processes.processes_of_uids([acme.uid])
+
+
+def is_refused(host, acme, text, *words):
     host.register(acme, text)
     restart(host, "globex/site")
     said = problem_of(host, "acme")
     assert all(word in said for word in words), said
-    assert not processes.processes_of_uids([acme.uid])
     assert host.http("globex.test").status == 200
 
 
@@ -192,4 +198,7 @@ def test_every_group_with_power_over_the_host_is_refused_by_its_name(host, globe
 def test_a_uid_with_the_group_of_another_tenant_is_refused_and_the_other_keeps_running(host, globex):
     acme = host.add_probe("acme")
     host.start("acme/site", "globex/site")  # both are known from here on
-    refused(host, acme, entry(acme, gid=globex.uid), f"gid {globex.uid}", "globex")
+    is_refused(host, acme, entry(acme, gid=globex.uid), f"gid {globex.uid}", "globex")
+    host.wait_running("acme/site")  # as it was accepted last
+    for process in processes.processes_of_uids([acme.uid]):
+        assert globex.uid not in (processes.gids_of(process.pid) or ())
