@@ -3,11 +3,11 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <unordered_map>
 
 #include "base/clock.h"
 #include "gateway/share.h"
+#include "gateway/shared_bucket.h"
 
 namespace rowhouse::gateway {
 
@@ -27,9 +27,7 @@ class TenantRate {
 
   std::uint32_t rate_ = 0;
   std::unordered_map<std::uint32_t, AppShare> shares_;
-  double level_ = 0;  // tokens; at most what a second brings
-  std::optional<Instant> seen_at_;
-  std::uint64_t seen_ = 0;  // admitted by all, then
+  SharedBucket bucket_;  // of requests
 };
 
 }  // namespace rowhouse::gateway

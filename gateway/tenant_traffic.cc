@@ -5,24 +5,18 @@
 #include <cmath>
 
 namespace rowhouse::gateway {
-namespace {
-
-constexpr double kSecond = 1e6;  // Duration counts microseconds
-
-}  // namespace
 
 void TenantTraffic::set_limits(const TrafficLimits& limits) {
   // While there is no limit nobody counts: a new one begins with a full bucket.
-  if (limits_.bytes_per_second == 0) seen_at_.reset();
+  if (limits_.bytes_per_second == 0) bucket_.reset();
   limits_ = limits;
 }
 
 template <typename Change>
 void TenantTraffic::rebase(Change change) {
   const std::uint64_t before = sent_by_all();
-  if (before > seen_) level_ -= static_cast<double>(before - seen_);
   change();
-  seen_ = sent_by_all();
+  bucket_.recount(before, sent_by_all());
 }
 
 void TenantTraffic::set_app(std::uint32_t app, TrafficShare share) {
@@ -79,39 +73,30 @@ std::uint64_t TenantTraffic::sent_by_all() const {
 }
 
 std::uint64_t TenantTraffic::available(Instant now) {
-  const auto most = static_cast<double>(limits_.bytes_per_second);
   // Within one event nothing is brought, and what others send is seen in the next.
-  if (seen_at_ && *seen_at_ >= now) return level_ <= 0 ? 0 : static_cast<std::uint64_t>(level_);
-  const std::uint64_t all = sent_by_all();
-  if (seen_at_) {
-    level_ += static_cast<double>((now - *seen_at_).count()) * most / kSecond;
-    if (all > seen_) level_ -= static_cast<double>(all - seen_);
-  } else {
-    level_ = most;
-  }
-  level_ = std::clamp(level_, -most, most);
-  seen_at_ = now;
-  seen_ = all;
-  return level_ <= 0 ? 0 : static_cast<std::uint64_t>(level_);
+  const bool seen = bucket_.seen_at() && *bucket_.seen_at() >= now;
+  if (!seen) bucket_.refill(static_cast<double>(limits_.bytes_per_second), sent_by_all(), now);
+  return bucket_.level() <= 0 ? 0 : static_cast<std::uint64_t>(bucket_.level());
 }
 
 void TenantTraffic::take(std::uint64_t bytes) {
   proto::TrafficCell* const cell = home();
-  level_ -= static_cast<double>(bytes);
+  bucket_.take(bytes);
   if (cell == nullptr) return;
   proto::add_to_own(cell->bytes_out, bytes);
-  seen_ += bytes;
+  bucket_.expect(bytes);
 }
 
 Instant TenantTraffic::available_at(std::uint64_t bytes) const {
-  const double missing = static_cast<double>(bytes) - level_;
-  if (missing <= 0) return *seen_at_;
-  const double wait = std::ceil(missing * kSecond / static_cast<double>(limits_.bytes_per_second));
-  return *seen_at_ + Duration(static_cast<std::int64_t>(wait));
+  const Instant seen_at = bucket_.seen_at().value();
+  const double missing = static_cast<double>(bytes) - bucket_.level();
+  if (missing <= 0) return seen_at;
+  const double wait = std::ceil(missing * SharedBucket::kSecond / static_cast<double>(limits_.bytes_per_second));
+  return seen_at + Duration(static_cast<std::int64_t>(wait));
 }
 
 std::uint64_t TenantTraffic::share_of(Duration time) const {
-  const double bytes = static_cast<double>(limits_.bytes_per_second) * static_cast<double>(time.count()) / kSecond;
+  const double bytes = static_cast<double>(limits_.bytes_per_second) * static_cast<double>(time.count()) / SharedBucket::kSecond;
   return std::max<std::uint64_t>(static_cast<std::uint64_t>(bytes), 1);
 }
 

@@ -6,10 +6,10 @@
 
 #include <cstdint>
 #include <map>
-#include <optional>
 
 #include "base/clock.h"
 #include "gateway/share.h"
+#include "gateway/shared_bucket.h"
 
 namespace rowhouse::gateway {
 
@@ -53,9 +53,7 @@ class TenantTraffic {
   TrafficLimits limits_;
   std::map<std::uint32_t, TrafficShare> shares_;  // by app; the first one's row is the home of our counts
   std::uint32_t connections_ = 0;
-  double level_ = 0;  // bytes; negative: more than there was has been sent
-  std::optional<Instant> seen_at_;
-  std::uint64_t seen_ = 0;  // sent by all, then
+  SharedBucket bucket_;  // of bytes
 };
 
 }  // namespace rowhouse::gateway

@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <string>
 
-#include "gateway_process.h"
+#include "spooled_site.h"
 
 using namespace rowhouse;
 using namespace rowhouse::test;
@@ -19,28 +19,10 @@ constexpr std::string_view kGet = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
 constexpr std::size_t kPiece = 32 * 1024;
 constexpr std::size_t kLarge = 16'000'000;  // more than the kernel keeps for a socket
 
-std::string varied(std::size_t bytes) {
-  std::string body;
-  body.reserve(bytes);
-  for (std::size_t i = 0; i < bytes; ++i) body.push_back(static_cast<char>(i * 31 % 251 + i / 65536));
-  return body;
-}
-
 // A gateway with a spool directory and an app whose answers are buffered.
 struct Site {
-  enum class Spool { kThere, kMissing };
   explicit Site(AppOptions options = {.buffer_responses = true}, Spool spool = Spool::kThere)
-      : worker((give_spool(spool), gateway.add_app(options), gateway.add_worker(1, 4))) {}
-  ~Site() { std::filesystem::remove_all(directory); }
-
-  void give_spool(Spool spool) {
-    std::string path = "/var/tmp/rowhouse-spool-XXXXXX";
-    REQUIRE(::mkdtemp(path.data()) != nullptr);
-    directory = path;
-    if (spool == Spool::kMissing) return;
-    const UniqueFd opened(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    gateway.send(proto::SpoolDirectory{}, {opened.get()});
-  }
+      : directory(gateway, spool), worker((gateway.add_app(options), gateway.add_worker(1, 4))) {}
   // Sends as much of `body` as the gateway gives credit for within the time; how much that was.
   std::size_t send_while_credited(std::uint32_t stream, std::string_view body, int patience_ms) {
     std::size_t credit = proto::kStreamWindowBytes, sent = 0;
@@ -59,8 +41,8 @@ struct Site {
     return sent;
   }
 
-  std::string directory;
   GatewayProcess gateway;
+  SpoolDirectory directory;
   FakeWorker worker;
 };
 
@@ -77,7 +59,7 @@ TEST_CASE("a client that reads nothing does not keep the worker, and later gets 
   CHECK(site.send_while_credited(stream, body, kPatienceMs) == body.size());
   site.worker.end(stream);
   while (site.gateway.table().apps[7][0].in_flight.load() != 0) site.gateway.settle();
-  CHECK(std::filesystem::is_empty(site.directory));  // its file has no name
+  CHECK(std::filesystem::is_empty(site.directory.path()));  // its file has no name
   CHECK(site.gateway.open_descriptors() > before);   // but there is one
   const HttpAnswer answer = client.read_answer();
   CHECK(answer.complete);
@@ -140,7 +122,7 @@ TEST_CASE("without a disk, or switched off, the client sets the pace again") {
   bool buffered = false;
   SUBCASE("without a disk") { buffered = true; }
   SUBCASE("switched off") { buffered = false; }
-  Site site({.buffer_responses = buffered}, buffered ? Site::Spool::kMissing : Site::Spool::kThere);
+  Site site({.buffer_responses = buffered}, buffered ? Spool::kMissing : Spool::kThere);
   const std::string body = varied(kLarge);
   HttpClient client = site.gateway.connect();
   client.send(kGet);

@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <string>
 
-#include "gateway_process.h"
+#include "spooled_site.h"
 
 using namespace rowhouse;
 using namespace rowhouse::test;
@@ -18,31 +18,13 @@ std::string upload(std::size_t bytes, std::string_view method = "POST") {
   return std::string(method) + " /up HTTP/1.1\r\nHost: a.example\r\nContent-Length: " + std::to_string(bytes) + "\r\n\r\n";
 }
 
-std::string varied(std::size_t bytes) {
-  std::string body;
-  body.reserve(bytes);
-  for (std::size_t i = 0; i < bytes; ++i) body.push_back(static_cast<char>(i * 31 % 251 + i / 65536));
-  return body;
-}
-
 // A gateway with a spool directory and an app that buffers.
 struct Site {
-  enum class Spool { kThere, kMissing };
   explicit Site(AppOptions options = {}, Spool spool = Spool::kThere)
-      : worker((give_spool(spool), options.buffering = true, gateway.add_app(options), gateway.add_worker())) {}
-  ~Site() { std::filesystem::remove_all(directory); }
+      : directory(gateway, spool), worker((options.buffering = true, gateway.add_app(options), gateway.add_worker())) {}
 
-  void give_spool(Spool spool) {
-    std::string path = "/var/tmp/rowhouse-spool-XXXXXX";
-    REQUIRE(::mkdtemp(path.data()) != nullptr);
-    directory = path;
-    if (spool == Spool::kMissing) return;
-    const UniqueFd opened(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    gateway.send(proto::SpoolDirectory{}, {opened.get()});
-  }
-
-  std::string directory;
   GatewayProcess gateway;
+  SpoolDirectory directory;
   FakeWorker worker;
 };
 
@@ -97,7 +79,7 @@ TEST_CASE("a large body goes through a file and arrives byte for byte, of known 
       client.send("0\r\n\r\n");
     }
     const auto request = site.worker.next_request();
-    CHECK(std::filesystem::is_empty(site.directory));  // its file has no name
+    CHECK(std::filesystem::is_empty(site.directory.path()));  // its file has no name
     CHECK(site.worker.read_body(request->stream) == body);
     site.worker.start(request->stream);
     site.worker.respond(request->stream, 200, "k", {{"Content-Length", "1"}});
@@ -108,7 +90,7 @@ TEST_CASE("a large body goes through a file and arrives byte for byte, of known 
 }
 
 TEST_CASE("without a spool directory the rest of a large body goes as it comes") {
-  Site site({}, Site::Spool::kMissing);
+  Site site({}, Spool::kMissing);
   HttpClient client = site.gateway.connect();
   const std::string body = varied(300'000);
   client.send(upload(body.size()) + body.substr(0, 100'000));
