@@ -1,6 +1,5 @@
 #include "supervisor/cgroup_files.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,6 +12,7 @@
 #include <sstream>
 
 #include "base/files.h"
+#include "base/listing.h"
 #include "base/unique_fd.h"
 
 namespace rowhouse::supervisor {
@@ -22,8 +22,7 @@ constexpr std::size_t kMaxFileBytes = 4 * 1024 * 1024;
 
 std::vector<std::string> subdirectories(int directory) {
   std::vector<std::string> names;
-  const int copy = ::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const std::unique_ptr<DIR, int (*)(DIR*)> listing(copy < 0 ? nullptr : ::fdopendir(copy), ::closedir);
+  const Listing listing = open_listing(directory);
   if (listing == nullptr) return names;
   while (const dirent* entry = ::readdir(listing.get())) {
     const std::string name = entry->d_name;

@@ -1,7 +1,6 @@
 #include "supervisor/directories.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -16,6 +15,7 @@
 #include <memory>
 #include <sstream>
 
+#include "base/listing.h"
 #include "base/trusted_path.h"
 
 namespace rowhouse::supervisor {
@@ -153,8 +153,7 @@ Result<HostDirectories> open_host_directories(const HostConfiguration& host, std
 }
 
 Result<std::vector<std::string>> list_tenant_files(int directory) {
-  const int copy = ::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const std::unique_ptr<DIR, int (*)(DIR*)> listing(copy < 0 ? nullptr : ::fdopendir(copy), ::closedir);
+  const Listing listing = open_listing(directory);
   if (listing == nullptr) return system_error("opendir tenants");
   std::vector<std::string> names;
   while (const dirent* entry = ::readdir(listing.get())) {

@@ -1,6 +1,5 @@
 #include "supervisor/last_good.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,6 +7,7 @@
 #include <cerrno>
 
 #include "base/files.h"
+#include "base/listing.h"
 #include "base/log.h"
 #include "proto/frames.h"
 #include "proto/limits.h"
@@ -126,15 +126,9 @@ void LastGood::forget(const std::string& tenant) {
 }
 
 void LastGood::keep_only(const std::set<std::string>& tenants) {
-  const int copy = ::fcntl(directory_.get(), F_DUPFD_CLOEXEC, 3);
-  DIR* const listing = copy < 0 ? nullptr : ::fdopendir(copy);
-  if (listing == nullptr) {
-    if (copy >= 0) ::close(copy);
-    return;
-  }
-  ::rewinddir(listing);
+  const Listing listing = open_listing(directory_.get());
   std::set<std::string> gone;
-  while (const dirent* entry = ::readdir(listing)) {
+  while (const dirent* entry = listing == nullptr ? nullptr : ::readdir(listing.get())) {
     for (const std::string_view prefix : kPrefixes) {
       const std::string_view name = entry->d_name;
       if (name.starts_with(prefix) && !tenants.contains(std::string(name.substr(prefix.size())))) {
@@ -142,7 +136,6 @@ void LastGood::keep_only(const std::set<std::string>& tenants) {
       }
     }
   }
-  ::closedir(listing);
   for (const std::string& tenant : gone) forget(tenant);
 }
 

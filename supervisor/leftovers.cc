@@ -1,6 +1,5 @@
 #include "supervisor/leftovers.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
@@ -15,6 +14,7 @@
 #include <sstream>
 
 #include "base/files.h"
+#include "base/listing.h"
 #include "supervisor/cgroups.h"
 
 namespace rowhouse::supervisor {
@@ -34,13 +34,6 @@ constexpr const char* kSharedDirectories[] = {
     "/var/spool/cron/crontabs",
     "/var/spool/cron/atjobs",
 };
-
-using Directory = std::unique_ptr<DIR, int (*)(DIR*)>;
-
-Directory open_listing(int directory) {
-  const int copy = ::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  return {copy < 0 ? nullptr : ::fdopendir(copy), ::closedir};
-}
 
 UniqueFd open_directory(const char* path) {
   return UniqueFd(::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
@@ -132,7 +125,7 @@ void Leftovers::add(const std::string& phrase, const std::vector<std::uint32_t>&
 
 void Leftovers::look_at_processes() {
   const UniqueFd proc = open_directory("/proc");
-  const Directory listing = open_listing(proc.get());
+  const Listing listing = open_listing(proc.get());
   while (const dirent* entry = listing == nullptr ? nullptr : ::readdir(listing.get())) {
     const std::string pid = entry->d_name;
     if (!is_number(pid)) continue;
@@ -157,7 +150,7 @@ void Leftovers::look_at_ipc() {
 }
 
 void Leftovers::add_files(int directory, const std::string& before_name) {
-  const Directory listing = open_listing(directory);
+  const Listing listing = open_listing(directory);
   std::size_t entries = 0;
   while (const dirent* entry = listing == nullptr ? nullptr : ::readdir(listing.get())) {
     const std::string name = entry->d_name;
