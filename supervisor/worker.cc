@@ -158,6 +158,9 @@ void Worker::follow_deadline(Instant now) {
 // The timer follows the deadline, then it is written down, then things are done: the last may be the end of this
 // worker.
 void Worker::on_event(WorkerEvent event) {
+  // One that was killed before it was born has its time, set in kill(), and no state that could change it.
+  const bool killed_unborn = ended_ && !pidfd_.valid();
+  if (killed_unborn && life_.state != WorkerState::kDying) return;
   const std::optional<Instant> before = life_.deadline;
   const Instant now = clock_->now();
   const WorkerActions actions = step(life_, event, times_, now);

@@ -1,9 +1,13 @@
 """SIGTERM: everything is gone within the deadline.  What is left is looked for by the fixture after every test."""
+import os
 import signal
 import subprocess
+import time
 
+import processes
 import pytest
 from load import Load
+from processes import wait_until
 from rowhouse_host import BUILD, STOP_S
 
 
@@ -81,3 +85,20 @@ def test_what_a_killed_keeper_left_is_cleared_by_the_next_start(host):
                          lambda: f"everything ends with the keeper; left: {[p for p in host.seen if p.is_alive()]}")
     host.start("acme/site")
     assert host.http("acme.test").status == 200
+
+
+def test_a_worker_that_its_steward_does_not_fork_holds_up_no_stop(host):
+    """It is given up when its time to start is over; a stop that comes then, before the steward is given up too, ends
+    with it."""
+    host.add_probe("acme", timeouts="{ startup: 1s, graceful: 1s, shutdown: 1s }")
+    host.start("acme/site")
+    [worker] = host.worker_pids("acme/site")
+    [steward] = [p for p in processes.descendants(host.daemon.pid) if p.name == "rowhouse-jail"]
+    os.kill(steward.pid, signal.SIGSTOP)
+    os.kill(worker, signal.SIGKILL)
+    host.wait_status("acme/site", lambda s: "spawning" in [w["state"] for w in s["workers"]])
+    given_up = time.monotonic() + 1
+    wait_until(lambda: time.monotonic() > given_up + 0.5, 5, "its time to start is over")
+    assert host.cli("stop", "acme/site").code == 0
+    assert not steward.is_alive()
+    assert "not in its cgroups" not in host.log, "it ended by itself, not by the look that finds what has strayed"
