@@ -35,6 +35,12 @@ std::size_t on_body(char* bytes, std::size_t, std::size_t size, void* context) {
   return size;
 }
 
+const char* word_of(ApiClient::Method method) {
+  if (method == ApiClient::Method::kPut) return "PUT";
+  if (method == ApiClient::Method::kPatch) return "PATCH";
+  return "DELETE";
+}
+
 std::string describe_failure(CURL* curl, CURLcode result, const std::string& socket) {
   long system_errno = 0;
   curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &system_errno);
@@ -48,16 +54,21 @@ std::string describe_failure(CURL* curl, CURLcode result, const std::string& soc
 }  // namespace
 
 Reply ApiClient::get(const std::string& path) const {
-  return perform(Method::kGet, path, {});
+  return perform(Method::kGet, path, "", {});
 }
 Reply ApiClient::post(const std::string& path) const {
-  return perform(Method::kPost, path, {});
+  return perform(Method::kPost, path, "", {});
 }
 Reply ApiClient::stream(const std::string& path, const BytesCallback& on_bytes) const {
-  return perform(Method::kGet, path, on_bytes);
+  return perform(Method::kGet, path, "", on_bytes);
 }
 
-Reply ApiClient::perform(Method method, const std::string& path, const BytesCallback& on_bytes) const {
+Reply ApiClient::order(Method method, const std::string& path, const std::string& body) const {
+  return perform(method, path, body, {});
+}
+
+Reply ApiClient::perform(Method method, const std::string& path, const std::string& body,
+                         const BytesCallback& on_bytes) const {
   Reply reply;
   const Curl curl(curl_easy_init());
   if (curl == nullptr) return {0, "", "libcurl could not be started"};
@@ -74,10 +85,11 @@ Reply ApiClient::perform(Method method, const std::string& path, const BytesCall
   curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, kConnectTimeoutMs);
   curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, on_body);
   curl_easy_setopt(handle, CURLOPT_WRITEDATA, &transfer);
-  if (method == Method::kPost) {
-    curl_easy_setopt(handle, CURLOPT_POSTFIELDS, "");
-    curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE, 0L);
+  if (method != Method::kGet) {
+    curl_easy_setopt(handle, CURLOPT_POSTFIELDS, body.c_str());
+    curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE, static_cast<long>(body.size()));
   }
+  if (method != Method::kGet && method != Method::kPost) curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, word_of(method));
   const CURLcode result = curl_easy_perform(handle);
   if (result == CURLE_OK) {
     curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &reply.status);

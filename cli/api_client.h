@@ -20,13 +20,15 @@ class ApiClient {
   explicit ApiClient(std::string socket) : socket_(std::move(socket)) {}
   [[nodiscard]] Reply get(const std::string& path) const;
   [[nodiscard]] Reply post(const std::string& path) const;
+  enum class Method { kGet, kPost, kPut, kPatch, kDelete };
+  // An order with a body, which may be empty.
+  [[nodiscard]] Reply order(Method method, const std::string& path, const std::string& body) const;
   // Calls `on_bytes` with the body of a 200 as it arrives; any other body is in the reply.
   using BytesCallback = std::function<void(std::string_view)>;
   [[nodiscard]] Reply stream(const std::string& path, const BytesCallback& on_bytes) const;
 
  private:
-  enum class Method { kGet, kPost };
-  Reply perform(Method method, const std::string& path, const BytesCallback& on_bytes) const;
+  Reply perform(Method method, const std::string& path, const std::string& body, const BytesCallback& on_bytes) const;
 
   std::string socket_;
 };

@@ -32,6 +32,14 @@ constexpr CommandWord kCommands[] = {
     {"doctor", Command::kDoctor, "Say what this host lacks to run Rowhouse; no daemon is needed"},
     {"explain", Command::kExplain, "Say why an app fails, or what an error id stands for"},
     {"events", Command::kEvents, "Show what happened"},
+    {"top", Command::kTop, "Show live what the apps do: requests, latency, CPU, memory, disk"},
+    {"usage", Command::kUsage, "Show or export what each tenant used in a period"},
+    {"metrics", Command::kMetrics, "Print the metrics as Prometheus reads them"},
+    {"hooks", Command::kHooks, "Show, set or remove hooks, to which events are brought"},
+    {"tenant", Command::kTenant, "List, show, create, change, suspend, unsuspend or remove tenants"},
+    {"apply", Command::kApply, "Make a file the manifest of a tenant, when it is good"},
+    {"audit", Command::kAudit, "Show who ordered what through the API"},
+    {"op", Command::kOp, "Show what became of an order that was not waited for"},
     {"info", Command::kInfo, "Show the daemon's version and what it offers"},
 };
 
@@ -61,6 +69,10 @@ struct Flags {
   bool access = false;
   bool raw = false;
   bool hard = false;
+  bool csv = false;
+  bool once = false;
+  std::string action;
+  bool no_wait = false;
   std::string subject;
 };
 
@@ -69,6 +81,85 @@ void add_event_options(CLI::App& command, Invocation& found, Flags& flags) {
   command.add_flag("-f,--follow", flags.follow, "Go on with new events until interrupted");
   command.add_option("--since", found.events.since, "The events after this number");
   command.add_option("-n,--count", found.events.count, "How many at most")->check(CLI::Range(std::size_t{1}, kMaxEvents));
+}
+
+void add_usage_options(CLI::App& command, Invocation& found, Flags& flags) {
+  command.add_option("TENANT", flags.subject, "One tenant alone");
+  CLI::Option* period = command.add_option("--period", found.usage.period,
+                                           "2026-10, 2026-10-05, or the last hours or days: 24h (the default), 30d");
+  command.add_option("--from", found.usage.from, "2026-10-05 or 2026-10-05T13:00:00Z")->excludes(period);
+  command.add_option("--to", found.usage.to, "The first day or hour that is not meant any more")->excludes(period);
+  command.add_option("--step", found.usage.step, "One line for each hour, each day, or in total")
+      ->check(CLI::IsMember({"hour", "day", "total"}));
+  command.add_flag("--csv", flags.csv, "Comma-separated values");
+}
+
+void add_top_options(CLI::App& command, Invocation& found, Flags& flags) {
+  command.add_option("SUBJECT", flags.subject, "TENANT or TENANT/APP");
+  command.add_flag("--once", flags.once, "Measure once, print, end");
+  command.add_option("--sort", found.top.order, "What comes first")
+      ->check(CLI::IsMember({"cpu", "memory", "requests", "latency", "io", "queue", "name"}));
+  command.add_option("--interval", found.top.interval_s, "Seconds between two measurements")
+      ->check(CLI::Range(1U, 60U));
+}
+
+void add_hook_options(CLI::App& command, Invocation& found, Flags& flags) {
+  command.add_option("ACTION", flags.action, "list (the default), set or remove")
+      ->check(CLI::IsMember({"list", "set", "remove"}));
+  command.add_option("NAME", found.hooks.name, "Of the hook to set or to remove");
+  CLI::Option* url = command.add_option("--url", found.hooks.url, "http://127.0.0.1:PORT/PATH or unix:/SOCKET:/PATH");
+  command.add_option("--exec", found.hooks.program, "A program and its arguments; the events are on its standard input")
+      ->excludes(url);
+  command.add_option("--type", found.hooks.types, "Events of this type alone; may be said again")->allow_extra_args(false);
+  command.add_option("--tenant", found.hooks.tenants, "Events of this tenant alone; may be said again")->allow_extra_args(false);
+}
+
+// A hook that is named only where one is needed.
+std::optional<Refusal> take_hook(const Flags& flags, Invocation& found) {
+  HookOptions& hook = found.hooks;
+  if (flags.action == "set") hook.action = HookOptions::Action::kSet;
+  if (flags.action == "remove") hook.action = HookOptions::Action::kRemove;
+  const bool lists = hook.action == HookOptions::Action::kList;
+  if (lists && !hook.name.empty()) return usage("list needs no name");
+  if (!lists && !is_name(hook.name)) return usage("\"" + terminal_safe(hook.name) + "\" is not the name of a hook");
+  const bool sets = hook.action == HookOptions::Action::kSet;
+  if (sets && hook.url.empty() && hook.program.empty()) return usage("set needs --url or --exec");
+  return std::nullopt;
+}
+
+void add_order_options(CLI::App& command, Invocation& found, Flags& flags) {
+  command.add_flag("--dry-run", found.order.trial, "Check everything and write nothing");
+  command.add_flag("--no-wait", flags.no_wait, "Say an id to follow instead of waiting for the outcome");
+}
+
+void add_tenant_options(CLI::App& command, Invocation& found, Flags& flags) {
+  TenantOptions& tenant = found.tenant;
+  command.add_option("ACTION", tenant.action, "What to do")
+      ->check(CLI::IsMember({"list", "show", "create", "set", "suspend", "unsuspend", "remove"}));
+  command.add_option("TENANT", tenant.name, "Its name");
+  command.add_option("--user", tenant.user, "A user of this host");
+  command.add_option("--uid", tenant.uid, "Instead of --user, with --gid and --home");
+  command.add_option("--gid", tenant.gid, "Its group");
+  command.add_option("--home", tenant.home, "Its home");
+  command.add_option("--plan", tenant.plan, "Its plan");
+  command.add_option("--domain", tenant.domains, "One of all its domains; again for more");
+  command.add_flag("--no-domains", tenant.no_domains, "It has no domains");
+  command.add_option("--manifest", tenant.manifest, "The manifest's path below the home");
+  command.add_option("--reason", tenant.reason, "Of a suspension");
+  command.add_flag("--purge", tenant.purge, "Remove its logs and history too");
+  add_order_options(command, found, flags);
+}
+
+void add_audit_options(CLI::App& command, Invocation& found, Flags& flags) {
+  command.add_option("TENANT", flags.subject, "Orders about this tenant alone");
+  command.add_option("--since", found.events.since, "The orders after this number");
+  command.add_option("-n,--count", found.events.count, "How many at most")->check(CLI::Range(std::size_t{1}, kMaxEvents));
+}
+
+void add_apply_options(CLI::App& command, Invocation& found, Flags& flags) {
+  command.add_option("TENANT", flags.subject, "Whose manifest")->required();
+  command.add_option("FILE", found.apply_file, "The new manifest")->required();
+  add_order_options(command, found, flags);
 }
 
 // 16 hex digits: what an answer's Rowhouse-Error field has.
@@ -97,6 +188,16 @@ void add_command(CLI::App& app, const CommandWord& known, Invocation& found, Fla
   if (known.command == Command::kRestart) command->add_flag("--hard", flags.hard, "End at once what serves, then start");
   if (known.command == Command::kExplain) command->add_option("SUBJECT", flags.subject, "TENANT/APP, or the ID of a Rowhouse-Error field")->required();
   if (known.command == Command::kEvents) add_event_options(*command, found, flags);
+  if (known.command == Command::kUsage) add_usage_options(*command, found, flags);
+  if (known.command == Command::kHooks) add_hook_options(*command, found, flags);
+  if (known.command == Command::kTop) add_top_options(*command, found, flags);
+  if (known.command == Command::kAudit) add_audit_options(*command, found, flags);
+  if (known.command == Command::kTenant) add_tenant_options(*command, found, flags);
+  if (known.command == Command::kApply) add_apply_options(*command, found, flags);
+  if (known.command == Command::kOp) {
+    command->add_option("ID", found.op, "What the order said")->required();
+    command->add_flag("--wait", found.follows_op, "Until it has ended");
+  }
   if (known.command != Command::kLogs) return;
   command->add_flag("-f,--follow", flags.follow, "Go on with new lines until interrupted");
   command->add_option("-n,--lines", found.logs.lines, "How many of the last lines")
@@ -105,13 +206,31 @@ void add_command(CLI::App& app, const CommandWord& known, Invocation& found, Fla
   command->add_flag("--raw", flags.raw, "The bytes as the app wrote them; not safe for a terminal");
 }
 
+bool is_operation_id(std::string_view text) {
+  return !text.empty() && text.size() <= 64 && text.find_first_not_of("0123456789abcdef-") == std::string_view::npos;
+}
+
+std::optional<Refusal> check_tenant_options(const Invocation& found) {
+  if (found.command == Command::kOp && !is_operation_id(found.op)) return usage("\"" + terminal_safe(found.op) + "\" is no id of an order");
+  if (found.command != Command::kTenant || found.tenant.action == "list") return std::nullopt;
+  if (is_name(found.tenant.name)) return std::nullopt;
+  if (found.tenant.name.empty()) return usage("tenant " + found.tenant.action + " needs the tenant's name");
+  return usage("\"" + terminal_safe(found.tenant.name) + "\" is no tenant's name");
+}
+
 std::optional<Refusal> take_flags(const Flags& flags, Invocation& found) {
   if (flags.json) found.output = Output::kJson;
   if (flags.follow) found.logs.end = LogOptions::End::kFollow;
   if (flags.follow) found.events.end = EventOptions::End::kFollow;
   if (flags.access) found.logs.stream = LogOptions::Stream::kAccess;
   if (flags.raw) found.logs.form = LogOptions::Form::kRaw;
+  if (flags.csv) found.usage.form = UsageOptions::Form::kCsv;
+  // A program that reads JSON has no keys to press.
+  if (flags.once || flags.json) found.top.end = TopOptions::End::kOnce;
+  if (found.command == Command::kHooks) return take_hook(flags, found);
   if (flags.hard) found.restart = RestartWay::kHard;
+  if (flags.no_wait) found.order.waits = false;
+  if (auto refusal = check_tenant_options(found)) return refusal;
   if (flags.subject.empty()) return std::nullopt;
   if (found.command == Command::kExplain && is_error_id(flags.subject)) {
     found.error_id = flags.subject;
@@ -119,11 +238,13 @@ std::optional<Refusal> take_flags(const Flags& flags, Invocation& found) {
   }
   const auto subject = parse_subject(flags.subject);
   if (!subject) return usage("\"" + terminal_safe(flags.subject) + "\" is not TENANT or TENANT/APP");
-  if (found.command == Command::kReload && !subject->app.empty()) {
+  const bool whole_tenant = found.command == Command::kReload || found.command == Command::kUsage ||
+                            found.command == Command::kApply || found.command == Command::kAudit;
+  if (whole_tenant && !subject->app.empty()) {
     return usage("\"" + subject->text() + "\" names an app; this command needs TENANT");
   }
-  const bool takes_tenant = found.command == Command::kStatus || found.command == Command::kReload ||
-                            found.command == Command::kEvents;
+  const bool takes_tenant = whole_tenant || found.command == Command::kStatus || found.command == Command::kEvents ||
+                            found.command == Command::kTop;
   if (!takes_tenant && subject->app.empty()) {
     return usage("\"" + subject->tenant + "\" names a tenant; this command needs TENANT/APP");
   }

@@ -12,7 +12,9 @@
 
 namespace rowhouse::cli {
 
-enum class Command { kStatus, kStart, kStop, kRestart, kStacks, kLogs, kCheck, kDoctor, kInfo, kReload, kExplain, kEvents, kUpgrade };
+enum class Command { kStatus, kStart, kStop, kRestart, kStacks, kLogs, kCheck, kDoctor, kInfo, kReload, kExplain, kEvents, kUpgrade,
+                     kMetrics, kUsage, kTop, kHooks,
+                     kTenant, kApply, kOp, kAudit };
 enum class Output { kText, kJson };
 
 // "acme" or "acme/site".
@@ -41,6 +43,42 @@ struct CheckOptions {
   std::string home;
 };
 
+struct UsageOptions {
+  enum class Form { kTable, kCsv } form = Form::kTable;
+  std::string period, from, to;  // period and the two others exclude each other
+  std::string step = "total";
+};
+
+struct TopOptions {
+  enum class End { kInterrupt, kOnce } end = End::kInterrupt;
+  std::string order = "cpu";
+  std::uint32_t interval_s = 2;
+};
+
+struct HookOptions {
+  enum class Action { kList, kSet, kRemove } action = Action::kList;
+  std::string name;
+  std::string url;                   // of kSet, or
+  std::vector<std::string> program;  // with its arguments
+  std::vector<std::string> types, tenants;
+};
+
+struct TenantOptions {
+  std::string action = "list";  // list, show, create, set, suspend, unsuspend, remove
+  std::string name;
+  std::string user, home, plan, manifest, reason;
+  std::optional<std::uint32_t> uid, gid;
+  std::vector<std::string> domains;
+  bool no_domains = false;
+  bool purge = false;
+};
+
+// Of every command that writes.
+struct OrderOptions {
+  bool trial = false;  // nothing is written
+  bool waits = true;
+};
+
 enum class RestartWay { kRolling, kHard };
 
 struct Invocation {
@@ -54,6 +92,14 @@ struct Invocation {
   std::string error_id;  // of explain, instead of a subject
   CheckOptions check;
   std::string config;  // of doctor: the host file
+  UsageOptions usage;
+  TopOptions top;
+  HookOptions hooks;
+  TenantOptions tenant;
+  OrderOptions order;
+  std::string apply_file;
+  std::string op;
+  bool follows_op = false;
 };
 
 // What to say and how to end when there is nothing to do: help, version, or a mistake.

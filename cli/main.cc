@@ -9,14 +9,19 @@
 #include "cli/doctor/doctor_command.h"
 #include "cli/events_command.h"
 #include "cli/explain_command.h"
+#include "cli/hooks_command.h"
 #include "cli/info_command.h"
 #include "cli/invocation.h"
 #include "cli/life_command.h"
 #include "cli/logs_command.h"
+#include "cli/metrics_command.h"
 #include "cli/reload_command.h"
 #include "cli/upgrade_command.h"
 #include "cli/report.h"
 #include "cli/status_command.h"
+#include "cli/tenant_command.h"
+#include "cli/top_command.h"
+#include "cli/usage_command.h"
 
 namespace {
 
@@ -37,6 +42,14 @@ ExitCode run(const Invocation& invocation) {
     case Command::kExplain: return run_explain(invocation);
     case Command::kEvents: return run_events(invocation);
     case Command::kUpgrade: return run_upgrade(invocation);
+    case Command::kMetrics: return run_metrics(invocation);
+    case Command::kUsage: return run_usage(invocation);
+    case Command::kTop: return run_top(invocation);
+    case Command::kHooks: return run_hooks(invocation);
+    case Command::kTenant: return run_tenant(invocation);
+    case Command::kApply: return run_apply(invocation);
+    case Command::kOp: return run_op(invocation);
+    case Command::kAudit: return run_audit(invocation);
   }
   return ExitCode::kUsage;
 }

@@ -7,6 +7,7 @@
 #include "config/host_schema.h"
 #include "config/manifest_files.h"
 #include "config/manifest_watch.h"
+#include "config/manifest_writer.h"
 #include "config/paths.h"
 #include "config/process_limits.h"
 #include "config/record_sender.h"
@@ -15,6 +16,7 @@
 #include "config/source_text.h"
 #include "config/tenant_schema.h"
 #include "proto/message.h"
+#include "proto/tenant_messages.h"
 
 namespace rowhouse::config {
 namespace {
@@ -186,6 +188,32 @@ Status answer_kept_manifest(const proto::LoadKeptManifest& kept, int fd, int soc
   return send_manifest(request, text, home, socket, diagnostics);
 }
 
+// A manifest that the API brought.  The file is written before the answer, so that Loaded says it is durable.
+Status answer_put(const proto::PutManifest& put, int fd, int socket) {
+  const proto::LoadManifest request{put.tenant, put.user, put.home, put.manifest, put.default_python};
+  Diagnostics diagnostics;
+  Home home;
+  const Parsed<std::string> path = parse_relative_path(request.manifest.view());
+  if (!path.ok()) diagnostics.add({}, "the manifest's path " + path.problem());
+  if (path.ok()) open_home_of(request, home, diagnostics);
+  const auto text = home.directory.valid() ? read_source(fd, diagnostics) : std::nullopt;
+  if (text && put.use == proto::ManifestUse::kWrite) {
+    // Only what is good replaces the file; this process has nothing but the tenant's own rights.
+    Diagnostics trial;
+    if (const auto root = parse_yaml(*text, trial)) {
+      const ManifestOwner owner{put.tenant.str(), put.user.str(), put.default_python.str()};
+      [[maybe_unused]] const std::vector<App> apps = read_manifest(*root, owner, trial);
+    }
+    if (trial.empty()) write_manifest(home.directory.get(), path.value(), *text, diagnostics);
+  }
+  if (!diagnostics.empty()) {
+    RecordSender sender(socket);
+    sender.refuse(diagnostics, request.home.str() + "/" + request.manifest.str());
+    return sender.status();
+  }
+  return send_manifest(request, text, home, socket, diagnostics);
+}
+
 Status answer_look(const proto::LookAtManifest& look, int socket) {
   const proto::LoadManifest request{look.tenant, look.user, look.home, look.manifest, look.default_python};
   Diagnostics diagnostics;
@@ -228,6 +256,10 @@ Status answer(const proto::IncomingMessage& incoming, int socket, const Users& u
   if (incoming.type == proto::MessageType::kLoadKeptManifest) {
     RH_ASSIGN(const auto request, proto::decode_message<proto::LoadKeptManifest>(incoming));
     return answer_kept_manifest(request, incoming.descriptors[0].get(), socket);
+  }
+  if (incoming.type == proto::MessageType::kPutManifest) {
+    RH_ASSIGN(const auto request, proto::decode_message<proto::PutManifest>(incoming));
+    return answer_put(request, incoming.descriptors[0].get(), socket);
   }
   return make_error(ErrorCode::kInvalid, "unexpected message from the supervisor");
 }

@@ -10,6 +10,8 @@ namespace {
 const char* reason_phrase(int status) {
   switch (status) {
     case 200: return "OK";
+    case 201: return "Created";
+    case 202: return "Accepted";
     case 400: return "Bad Request";
     case 403: return "Forbidden";
     case 404: return "Not Found";

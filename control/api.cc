@@ -13,7 +13,8 @@ namespace {
 constexpr const char* kFeatures[] = {"status", "start",       "stop",       "restart",
                                      "logs",   "logs.follow", "logs.access", "reload", "reload.tenant",
                                       "restart.hard", "stacks",
-                                     "explain", "errors", "events", "events.follow"};
+                                     "explain", "errors", "events", "events.follow", "metrics", "usage", "hooks",
+                                     "tenants", "tenants.write", "manifests", "operations", "audit"};
 
 std::optional<proto::CommandKind> command_kind(std::string_view verb) {
   if (verb == "start") return proto::CommandKind::kStart;
@@ -25,13 +26,18 @@ std::optional<proto::CommandKind> command_kind(std::string_view verb) {
 
 }  // namespace
 
+Api::Api(const Parts& parts) : parts_(parts), budgets_(parts.clock), operations_(parts.clock, parts.seed) {
+  operations_.set_on_end(
+      [this](ConnectionId waiting, const Operation& operation) { on_operation_end(waiting, operation); });
+}
+
 void Api::on_api_request(ConnectionId id, uid_t uid, const HttpRequest& request) {
   if (parts_.registry.role_of(uid) == Role::kNone) {
     Answer answer =
         error_answer({403, "forbidden",
                       "You have no role here: only administrators and tenants may use this socket.", "", ""});
     answer.connection = ConnectionUse::kClose;
-    parts_.server.send(id, answer);
+    send(id, answer);
     return;
   }
   if (!check_requests(id, uid)) return;
@@ -40,11 +46,20 @@ void Api::on_api_request(ConnectionId id, uid_t uid, const HttpRequest& request)
     fail(id, {400, "bad_request", std::string(target.error().operation) + ".", "", ""});
     return;
   }
-  route({id, uid, request, std::move(target).value()});
+  Call call{id, uid, request, std::move(target).value()};
+  const bool reads = request.method == "GET" || request.method == "HEAD";
+  if (!reads) parts_.chronicle.audit().begin(id, uid, request.method, call.target);
+  if (reads || !call.target.parameters.contains("wait")) return route(call);
+  const std::string wait = call.target.parameter("wait");
+  call.target.parameters.erase("wait");
+  if (wait == "1") return route(call);
+  if (wait == "0") return start_operation(call);
+  fail(id, {400, "bad_request", "wait must be 0 or 1.", "", ""});
 }
 
 void Api::on_api_client_gone(ConnectionId id) {
   status_work_.erase(id);
+  operations_.forget_connection(id);
   parts_.followers.remove(id);
   parts_.event_followers.remove(id);
   parts_.inquiries.forget_client(id);
@@ -59,14 +74,24 @@ void Api::route(const Call& call) {
     start_status(call);
   } else if (known && path.size() == 2 && path[1] == "reload") {
     start_reload(call);
-  } else if (known && path.size() == 4 && path[1] == "tenants" && path[3] == "reload") {
-    start_reload_tenant(call);
+  } else if (known && path[1] == "tenants") {
+    route_tenants(call);
+  } else if (known && path.size() == 2 && path[1] == "audit") {
+    answer_audit(call);
+  } else if (known && path.size() == 3 && path[1] == "ops") {
+    answer_operation(call, path[2]);
   } else if (known && path.size() == 2 && path[1] == "events") {
     start_events(call);
   } else if (known && path.size() == 3 && path[1] == "errors") {
     answer_error(call, path[2]);
   } else if (known && path.size() == 2 && path[1] == "upgrade") {
     start_upgrade(call);
+  } else if (known && path.size() == 2 && path[1] == "metrics") {
+    answer_metrics(call);
+  } else if (known && path.size() <= 3 && path[1] == "hooks") {
+    route_hooks(call);
+  } else if (known && path.size() == 2 && path[1] == "usage") {
+    answer_usage(call);
   } else if (known && path.size() == 5 && path[1] == "apps") {
     route_app(call);
   } else {
@@ -106,7 +131,7 @@ void Api::answer_info(const Call& call) {
                                     {"features", kFeatures}};
   Answer answer;
   answer.body = info.dump() + "\n";
-  parts_.server.send(call.id, answer);
+  send(call.id, answer);
 }
 
 void Api::find_app(ConnectionId id, const AppName& app, std::function<void(std::uint32_t)> found) {
@@ -135,7 +160,7 @@ bool Api::check_method(const Call& call, std::string_view allowed) {
   Answer answer =
       error_answer({405, "method_not_allowed", "Allowed here: " + std::string(allowed) + ".", "", ""});
   answer.allow = allowed;
-  parts_.server.send(call.id, answer);
+  send(call.id, answer);
   return false;
 }
 

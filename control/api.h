@@ -14,10 +14,16 @@
 #include "control/chronicle.h"
 #include "control/event_followers.h"
 #include "control/followers.h"
+#include "control/hooks.h"
 #include "control/inquiries.h"
+#include "control/json_strict.h"
 #include "control/log_book.h"
+#include "control/operations.h"
 #include "control/registry.h"
 #include "control/target.h"
+#include "control/tenant_inquiries.h"
+#include "control/usage_json.h"
+#include "control/usage_ledger.h"
 
 namespace rowhouse::control {
 
@@ -36,9 +42,13 @@ class Api final : public RequestHandler {
     Followers& followers;
     Chronicle& chronicle;
     EventFollowers& event_followers;
+    UsageLedger& ledger;
+    Hooks& hooks;
+    TenantInquiries& tenants;
     const Clock& clock;
+    std::uint64_t seed;  // of the operations' ids
   };
-  explicit Api(const Parts& parts) : parts_(parts), budgets_(parts.clock) {}
+  explicit Api(const Parts& parts);
 
   void on_api_request(ConnectionId id, uid_t uid, const HttpRequest& request) override;
   void on_api_client_gone(ConnectionId id) override;
@@ -73,6 +83,13 @@ class Api final : public RequestHandler {
     bool follow = false;
   };
 
+  struct UsageRequest {
+    UsagePeriod period;
+    UsageStep step = UsageStep::kTotal;
+    bool csv = false;
+    std::string tenant;  // empty: all that are visible
+  };
+
   void route(const Call& call);
   void route_app(const Call& call);
   void answer_info(const Call& call);
@@ -85,6 +102,32 @@ class Api final : public RequestHandler {
   void on_reload_done(ConnectionId id, const ReloadFound& found);
   void start_upgrade(const Call& call);
   void on_upgrade_done(ConnectionId id, const proto::UpgradeDone& done);
+  // --- tenants and manifests (api_tenants.cc)
+  void route_tenants(const Call& call);
+  void route_tenant(const Call& call, const std::string& tenant);
+  void list_tenants(const Call& call);
+  void answer_tenants(ConnectionId id, uid_t uid, const TenantsFound& found);
+  void ask_tenants(ConnectionId id, const proto::TenantQuery& query, std::function<void(const TenantsFound&)> use);
+  void start_write(const Call& call, const std::string& tenant, proto::TenantWriteMode mode);
+  enum class SuspensionOrder : std::uint8_t { kSuspend, kLift };
+  void start_suspension(const Call& call, const std::string& tenant, SuspensionOrder order);
+  void order_write(ConnectionId id, uid_t uid, TenantDraftText draft, const char* order);
+  enum class Trial : std::uint8_t { kNo, kYes };
+  void answer_order(ConnectionId id, const std::string& tenant, const TenantOrderFound& found, Trial trial);
+  void start_removal(const Call& call, const std::string& tenant);
+  void purge_tenant(const std::string& tenant);
+  void start_manifest(const Call& call, const std::string& tenant);
+  void fail_too_many_orders(ConnectionId id);
+  void fail_body(ConnectionId id, const JsonProblem& problem);
+  [[nodiscard]] bool check_tenant_admin(const Call& call, const std::string& tenant);
+  // Each answers the request and returns nothing when what it takes is not right.
+  [[nodiscard]] std::optional<bool> take_flag(const Call& call, const std::string& name);
+  [[nodiscard]] std::optional<nlohmann::json> take_json(const Call& call);
+  // --- operations (api_operations.cc)
+  void start_operation(const Call& call);
+  void answer_audit(const Call& call);
+  void answer_operation(const Call& call, const std::string& op);
+  void on_operation_end(ConnectionId waiting, const Operation& operation);
   void start_command(const Call& call, const AppName& app, proto::CommandKind kind);
   void on_command_app(ConnectionId id, const AppName& app, proto::CommandKind kind, std::uint32_t number);
   void on_command_done(ConnectionId id, const AppName& app, proto::CommandKind kind, std::uint32_t number,
@@ -99,6 +142,14 @@ class Api final : public RequestHandler {
   [[nodiscard]] EventLog::Page read_events(const EventRequest& wanted, std::size_t limit) const;
   void answer_events(const Call& call, const EventRequest& wanted);
   void follow_events(const Call& call, const EventRequest& wanted);
+  void answer_metrics(const Call& call);
+  [[nodiscard]] std::optional<UsageRequest> parse_usage_request(const Call& call);
+  void answer_usage(const Call& call);
+  static void add_idle_tenants(UsageReport& report, const std::vector<std::string>& tenants);
+  void route_hooks(const Call& call);
+  void set_hook(const Call& call, const std::string& name);
+  void fail_hook_write(ConnectionId id);
+  void answer_hooks(ConnectionId id);
   void start_logs(const Call& call, const AppName& app);
   void answer_logs(ConnectionId id, uid_t uid, const AppName& app, const LogRequest& wanted);
   void follow_logs(ConnectionId id, uid_t uid, const AppName& app, const LogRequest& wanted,
@@ -114,12 +165,16 @@ class Api final : public RequestHandler {
   [[nodiscard]] bool check_unsent(ConnectionId id, uid_t uid);
   [[nodiscard]] std::optional<LogRequest> parse_log_request(const Call& call);
 
-  void fail(ConnectionId id, const ErrorText& error) { parts_.server.send(id, error_answer(error)); }
+  // To a client, or to the operation whose number stands in a client's place.
+  void send(ConnectionId id, const Answer& answer);
+  void send_json(ConnectionId id, int status, const nlohmann::ordered_json& body);
+  void fail(ConnectionId id, const ErrorText& error) { send(id, error_answer(error)); }
   void fail_not_found(ConnectionId id, std::string_view what);
   void fail_unavailable(ConnectionId id);
 
   Parts parts_;
   CallerBudgets budgets_;
+  Operations operations_;
   std::map<ConnectionId, StatusWork> status_work_;
 };
 

@@ -55,7 +55,7 @@ void Api::on_command_done(ConnectionId id, const AppName& app, proto::CommandKin
     case proto::CommandOutcome::kDone:
       answer.body =
           nlohmann::ordered_json{{"outcome", "done"}, {"generation", done.generation}}.dump() + "\n";
-      parts_.server.send(id, answer);
+      send(id, answer);
       return;
     case proto::CommandOutcome::kNotFound: fail_not_found(id, app.text()); return;
     case proto::CommandOutcome::kBusy:

@@ -1,8 +1,8 @@
 // The events: pages of them by number, and, if the caller wants to follow, each new one.
-#include <charconv>
 #include <utility>
 
 #include "control/api.h"
+#include "control/numbers.h"
 
 namespace rowhouse::control {
 namespace {
@@ -10,14 +10,6 @@ namespace {
 constexpr std::size_t kDefaultEvents = 100;
 constexpr std::size_t kMaxPage = 1000;
 constexpr const char* kStreamType = "text/event-stream";
-
-std::optional<std::uint64_t> parse_number(const std::string& text, std::uint64_t otherwise) {
-  if (text.empty()) return otherwise;
-  std::uint64_t number = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size()) return std::nullopt;
-  return number;
-}
 
 }  // namespace
 
@@ -90,7 +82,7 @@ void Api::answer_events(const Call& call, const EventRequest& wanted) {
   budgets_.charge(call.uid, static_cast<std::int64_t>(body.size()) / CallerBudgets::kUnitBytes);
   Answer answer;
   answer.body = std::move(body);
-  parts_.server.send(call.id, answer);
+  send(call.id, answer);
 }
 
 void Api::follow_events(const Call& call, const EventRequest& wanted) {

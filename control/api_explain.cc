@@ -62,7 +62,7 @@ void Api::answer_explain(ConnectionId id, uid_t uid, const AppName& app, const S
   for (std::size_t i = skipped; i < page.events.size(); ++i) facts.events.push_back(&page.events[i]->json);
   Answer answer;
   answer.body = dump_json(explain_app(facts, deaths)) + "\n";
-  parts_.server.send(id, answer);
+  send(id, answer);
 }
 
 // Another tenant's error is as absent as one that never was.
@@ -84,7 +84,7 @@ void Api::answer_error(const Call& call, const std::string& error) {
   }
   Answer answer;
   answer.body = dump_json(explain_error(std::move(found.json), found.app, std::move(death))) + "\n";
-  parts_.server.send(call.id, answer);
+  send(call.id, answer);
 }
 
 }  // namespace rowhouse::control

@@ -62,7 +62,7 @@ void Api::answer_logs(ConnectionId id, uid_t uid, const AppName& app, const LogR
   Answer answer;
   answer.content_type = kLinesType;
   answer.body = std::move(lines);
-  parts_.server.send(id, answer);
+  send(id, answer);
 }
 
 void Api::follow_logs(ConnectionId id, uid_t uid, const AppName& app, const LogRequest& wanted,

@@ -3,38 +3,11 @@
 #include <nlohmann/json.hpp>
 
 #include "control/api.h"
+#include "control/changes_json.h"
 
 namespace rowhouse::control {
 
 using nlohmann::ordered_json;
-
-namespace {
-
-ordered_json changes_json(const std::vector<proto::ReloadChange>& found) {
-  ordered_json changes = ordered_json::array();
-  for (const proto::ReloadChange& change : found) {
-    ordered_json entry = ordered_json::object();
-    if (!change.plan.empty()) entry["plan"] = change.plan.view();
-    if (!change.tenant.empty()) entry["tenant"] = change.tenant.view();
-    entry["key"] = proto::config_key_name(change.key);
-    entry["effect"] = proto::reload_effect_name(change.effect);
-    changes.push_back(std::move(entry));
-  }
-  return changes;
-}
-
-ordered_json tenants_json(const std::vector<proto::TenantChange>& found) {
-  ordered_json tenants = ordered_json::array();
-  for (const proto::TenantChange& change : found) {
-    ordered_json entry{{"tenant", change.tenant.view()}};
-    if (!change.app.empty()) entry["app"] = change.app.view();
-    entry["change"] = proto::tenant_change_name(change.kind);
-    tenants.push_back(std::move(entry));
-  }
-  return tenants;
-}
-
-}  // namespace
 
 void Api::start_reload(const Call& call) {
   if (!check_method(call, kPostMethod)) return;
@@ -96,10 +69,10 @@ void Api::on_reload_done(ConnectionId id, const ReloadFound& found) {
       ordered_json{{"outcome", "done"},
                    {"changes", changes_json(found.changes)},
                    {"changes_total", found.done.changes},
-                   {"tenants", tenants_json(found.tenants)}}
+                   {"tenants", tenant_changes_json(found.tenants)}}
           .dump() +
       "\n";
-  parts_.server.send(id, answer);
+  send(id, answer);
 }
 
 }  // namespace rowhouse::control

@@ -92,7 +92,7 @@ void Api::finish_status(ConnectionId id) {
   if (!check_unsent(id, work.uid)) return;
   Answer answer;
   answer.body = status_json(apps, tenants, parts_.registry.problems_for(work.uid, work.tenant));
-  parts_.server.send(id, answer);
+  send(id, answer);
 }
 
 }  // namespace rowhouse::control

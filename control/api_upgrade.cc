@@ -61,7 +61,7 @@ void Api::on_upgrade_done(ConnectionId id, const proto::UpgradeDone& done) {
   }
   Answer answer;
   answer.body = ordered_json{{"outcome", "done"}}.dump() + "\n";
-  parts_.server.send(id, answer);
+  send(id, answer);
 }
 
 }  // namespace rowhouse::control

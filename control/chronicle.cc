@@ -33,12 +33,13 @@ Chronicle::Chronicle(uv_loop_t* loop, const Clock& clock, EventListener& listene
     : on_stored_(std::move(on_stored)),
       stories_(loop, clock, on_stored_),
       errors_(loop),
-      events_(clock, listener) {}
+      events_(clock, listener), audit_(clock) {}
 
 void Chronicle::open(const LogDirectory& directory) {
   stories_.open(directory);
   errors_.open(directory);
   events_.open(directory);
+  audit_.open(directory);
 }
 
 void Chronicle::close() {
@@ -149,6 +150,21 @@ void Chronicle::add_outcome(const AppName& app, proto::CommandKind kind, const p
 
 void Chronicle::add_reload(std::uint32_t changes) {
   events_.add("reloaded", {}, {{"changes", changes}});
+}
+
+void Chronicle::add_tenant_order(const std::string& tenant, std::string_view order, std::uint32_t uid) {
+  events_.add("tenant_ordered", {tenant, ""}, {{"order", order}, {"uid", uid}});
+}
+
+// An event of the host: the tenant is no more, and another one may get its name.
+void Chronicle::add_removal(const std::string& tenant, std::uint32_t uid, Purged purged) {
+  events_.add("tenant_removed", {}, {{"name", tenant}, {"uid", uid}, {"purged", purged == Purged::kYes}});
+}
+
+void Chronicle::forget_tenant(const std::string& tenant) {
+  stories_.write_all_now();
+  errors_.forget(tenant);
+  events_.forget(tenant);
 }
 
 void Chronicle::on_failed_request(const AppName& app, const proto::AccessRecord& record) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "control/audit.h"
 #include "control/error_index.h"
 #include "control/event_log.h"
 #include "control/log_book.h"
@@ -33,10 +34,17 @@ class Chronicle final : public RequestListener {
   void add_outcome(const AppName& app, proto::CommandKind kind, const proto::CommandDone& done,
                    std::string_view detail);
   void add_reload(std::uint32_t changes);
+  // Somebody changed the tenant through the API: "put", "change", "suspend", "unsuspend", "manifest".
+  void add_tenant_order(const std::string& tenant, std::string_view order, std::uint32_t uid);
+  enum class Purged : std::uint8_t { kNo, kYes };
+  void add_removal(const std::string& tenant, std::uint32_t uid, Purged purged);
+  // Nothing that was known of the tenant's apps is known any more.
+  void forget_tenant(const std::string& tenant);
 
   [[nodiscard]] Stories& stories() { return stories_; }
   [[nodiscard]] ErrorIndex& errors() { return errors_; }
   [[nodiscard]] EventLog& events() { return events_; }
+  [[nodiscard]] Audit& audit() { return audit_; }
 
  private:
   void on_failed_request(const AppName& app, const proto::AccessRecord& record) override;
@@ -48,6 +56,7 @@ class Chronicle final : public RequestListener {
   Stories stories_;
   ErrorIndex errors_;
   EventLog events_;
+  Audit audit_;
 };
 
 }  // namespace rowhouse::control

@@ -38,6 +38,7 @@ class ErrorIndex {
   void add(const AppName& app, const proto::AccessRecord& record);
   // `id` as 16 hex digits; looks only where these tenants' errors are, "" being those of no app.
   [[nodiscard]] FoundError find(std::string_view id, const std::vector<std::string>& tenants);
+  void forget(const std::string& tenant) { rings_.erase(tenant), dirty_.erase(tenant); }
   // Writes what waits: the last act of the program.
   void write_all_now();
 

@@ -7,17 +7,12 @@
 #include "control/timestamp.h"
 
 namespace rowhouse::control {
-namespace {
-
-constexpr const char* kFileName = "events.jsonl";
-
-}  // namespace
 
 void EventLog::open(const LogDirectory& directory) {
   directory_ = &directory;
   const auto history = directory.open_history("", Missing::kFail);
   if (!history.ok()) return;
-  const auto lines = read_lines(history.value().get(), kFileName, kMaxFileBytes);
+  const auto lines = read_lines(history.value().get(), store_.file, kMaxFileBytes);
   if (!lines.ok()) {
     log_warning("events_not_read", {{"error", lines.error()}});
     return;
@@ -79,18 +74,34 @@ void EventLog::write(const Event& event) {
   if (directory_ == nullptr) return;
   const auto history = directory_->open_history("", Missing::kCreate);
   const auto size = history.ok()
-                        ? append_lines(history.value().get(), kFileName, event.json + "\n", Durability::kLater)
+                        ? append_lines(history.value().get(), store_.file, event.json + "\n", store_.durability)
                         : Result<std::uint64_t>(history.error());
   if (!size.ok()) {
     log_warning("event_not_written", {{"error", size.error()}});
     return;
   }
   if (size.value() <= 2 * bytes_ + kMaxWasteBytes) return;
+  rewrite(history.value().get(), &event);
+}
+
+void EventLog::rewrite(int history_fd, const Event* added) {
   std::vector<std::string> lines;
   for (const Event& kept : events_) lines.push_back(kept.json);
-  lines.push_back(event.json);
-  const Status replaced = replace_lines(history.value().get(), kFileName, lines);
+  if (added != nullptr) lines.push_back(added->json);
+  const Status replaced = replace_lines(history_fd, store_.file, lines);
   if (!replaced.ok()) log_warning("events_not_tidied", {{"error", replaced.error()}});
+}
+
+void EventLog::forget(const std::string& tenant) {
+  std::erase_if(events_, [&](const Event& event) {
+    if (event.tenant != tenant) return false;
+    bytes_ -= event.json.size();
+    return true;
+  });
+  counts_.erase(tenant);
+  if (directory_ == nullptr) return;
+  const auto history = directory_->open_history("", Missing::kCreate);
+  if (history.ok()) rewrite(history.value().get(), nullptr);
 }
 
 EventLog::Page EventLog::read(std::uint64_t since, std::size_t limit, const Filter& filter) const {

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/loop.h"
+#include "control/journal.h"
 #include "control/log_directory.h"
 #include "control/story.h"
 
@@ -42,13 +43,22 @@ class EventLog {
   // Numbers that were given out and did not reach the disk before a crash are not given out again.
   static constexpr std::uint64_t kIdGap = 1024;
 
+  // The file's name, and whether each event waits for the disk.
+  struct Store {
+    const char* file = "events.jsonl";
+    Durability durability = Durability::kLater;
+  };
   // All must outlive this object.
-  EventLog(const Clock& clock, EventListener& listener) : clock_(clock), listener_(listener) {}
+  EventLog(const Clock& clock, EventListener& listener) : EventLog(clock, listener, Store()) {}
+  EventLog(const Clock& clock, EventListener& listener, Store store) : clock_(clock), listener_(listener), store_(store) {}
   // Reads what an earlier process has left.
   void open(const LogDirectory& directory);
 
   // `fields` follow id, at, type, tenant and app.  `at_ms` 0: now.
   void add(std::string_view type, const AppName& app, Json fields, std::int64_t at_ms = 0);
+
+  // Removes the tenant's events, from the file too.
+  void forget(const std::string& tenant);
 
   using Filter = std::function<bool(const Event&)>;
   struct Page {
@@ -65,9 +75,11 @@ class EventLog {
   void keep(Event event);
   void make_room(const std::string& tenant);
   void write(const Event& event);
+  void rewrite(int history_fd, const Event* added);
 
   const Clock& clock_;
   EventListener& listener_;
+  Store store_;
   const LogDirectory* directory_ = nullptr;
   std::deque<Event> events_;
   std::size_t bytes_ = 0;                                // of all events

@@ -16,6 +16,17 @@ void Inquiries::query(std::uint64_t client, std::string_view tenant, std::string
   start_waiting();
 }
 
+void Inquiries::query_page(std::uint64_t client, std::uint32_t after_app, QueryAnswer answer) {
+  RunningQuery query;
+  query.client = client;
+  query.query.after_app = after_app;
+  query.pages = Pages::kOne;
+  query.answer = std::move(answer);
+  query.deadline = clock_.now() + kQueryDeadline;
+  waiting_.push_back(std::move(query));
+  start_waiting();
+}
+
 void Inquiries::forget_client(std::uint64_t client) {
   std::erase_if(waiting_, [client](const RunningQuery& query) { return query.client == client; });
 }
@@ -60,7 +71,7 @@ void Inquiries::upgrade(UpgradeAnswer answer) {
 
 void Inquiries::on_app_info(const proto::AppInfo& info) {
   const auto query = queries_.find(info.request);
-  if (query != queries_.end()) query->second.found.apps.push_back({info, {}, {}});
+  if (query != queries_.end()) query->second.found.apps.push_back({info, {}, {}, {}});
 }
 
 void Inquiries::on_worker_info(const proto::WorkerInfo& info) {
@@ -73,8 +84,9 @@ void Inquiries::on_worker_info(const proto::WorkerInfo& info) {
 void Inquiries::on_query_end(const proto::QueryEnd& end) {
   const auto query = queries_.find(end.request);
   if (query == queries_.end()) return;
+  query->second.found.next_after = end.next_after;
   // Pages go forward only, so that they end.
-  if (end.next_after > query->second.query.after_app) {
+  if (query->second.pages == Pages::kAll && end.next_after > query->second.query.after_app) {
     query->second.query.after_app = end.next_after;
     query->second.deadline = clock_.now() + kQueryDeadline;
     sender_.send_query(query->second.query);
@@ -99,6 +111,13 @@ void Inquiries::on_app_usage(const proto::AppUsage& usage) {
   if (query == queries_.end() || query->second.found.apps.empty()) return;
   AppStatus& app = query->second.found.apps.back();
   if (app.info.app == usage.app) app.usage = usage.usage;
+}
+
+void Inquiries::on_app_traffic(const proto::AppTraffic& traffic) {
+  const auto query = queries_.find(traffic.request);
+  if (query == queries_.end() || query->second.found.apps.empty()) return;
+  AppStatus& app = query->second.found.apps.back();
+  if (app.info.app == traffic.app) app.traffic = traffic;
 }
 
 void Inquiries::on_tenant_usage(const proto::TenantUsage& usage) {
@@ -140,7 +159,7 @@ void Inquiries::repeat() {
   for (auto& [request, query] : queries_) {
     // From its first page: of the one that was under way nobody knows how much had come.
     query.found = {};
-    query.query.after_app = 0;
+    if (query.pages == Pages::kAll) query.query.after_app = 0;
     sender_.send_query(query.query);
   }
   for (const auto& [request, command] : commands_) sender_.send_command(command.command);

@@ -22,11 +22,13 @@ struct AppStatus {
   proto::AppInfo info;
   std::vector<proto::WorkerInfo> workers, templates;
   std::optional<proto::Usage> usage;  // nothing: the app has never run
+  std::optional<proto::AppTraffic> traffic;  // nothing: nobody has asked it anything
 };
 
 struct StatusFound {
   std::vector<AppStatus> apps;
   std::map<std::string, proto::TenantUsage> tenants;  // of those whose apps have run
+  std::uint32_t next_after = 0;                        // of a single page: where the next one begins; 0: none
 };
 
 struct ReloadFound {
@@ -68,6 +70,8 @@ class Inquiries {
 
   // All apps, those of `tenant`, or one, for a client that has at most one question open at a time.
   void query(std::uint64_t client, std::string_view tenant, std::string_view app, QueryAnswer answer);
+  // A few of all apps, from `after_app` on.
+  void query_page(std::uint64_t client, std::uint32_t after_app, QueryAnswer answer);
   // The client has gone: what it still waits to ask is never asked, so that clients that come and go cannot
   // make the queue grow.
   void forget_client(std::uint64_t client);
@@ -88,6 +92,7 @@ class Inquiries {
   void on_query_end(const proto::QueryEnd& end);
   void on_command_done(const proto::CommandDone& done);
   void on_app_usage(const proto::AppUsage& usage);
+  void on_app_traffic(const proto::AppTraffic& traffic);
   void on_tenant_usage(const proto::TenantUsage& usage);
   void on_reload_change(const proto::ReloadChange& change);
   void on_tenant_change(const proto::TenantChange& change);
@@ -99,9 +104,11 @@ class Inquiries {
   void sweep();
 
  private:
+  enum class Pages : std::uint8_t { kAll, kOne };
   struct RunningQuery {
     std::uint64_t client = 0;
     proto::Query query;
+    Pages pages = Pages::kAll;
     StatusFound found;
     QueryAnswer answer;
     Instant deadline;

@@ -175,6 +175,7 @@ void LogBook::on_access_record(std::uint32_t gateway, const proto::AccessRecord&
   }
   if (record.error_id != 0) requests_.on_failed_request(app != nullptr ? *app : AppName{}, record);
   if (record.dropped == 0) return;
+  access_records_dropped_ += record.dropped;
   const std::string note = "# gateway " + std::to_string(gateway) + ": " + std::to_string(record.dropped) +
                            " records lost before this";
   dirty_log_of(kGatewayLog).add_access(record.at_ms, note);
@@ -205,6 +206,23 @@ AppLog& LogBook::log_of(const AppName& app) {
   if (known != logs_.end()) return *known->second;
   forget_oldest(app.tenant);
   return *logs_.emplace(app, std::make_unique<AppLog>(*directory_, clock_, app, listener_)).first->second;
+}
+
+void LogBook::forget_tenant(const std::string& tenant) {
+  for (auto source = sources_.begin(); source != sources_.end();) {
+    if (source->second.app.tenant != tenant) {
+      ++source;
+      continue;
+    }
+    dead_pipes_.push_back(std::move(source->second.pipe));
+    source = sources_.erase(source);
+  }
+  std::erase_if(logs_, [&](const auto& log) {
+    if (log.first.tenant != tenant) return false;
+    dirty_.erase(log.second.get());
+    open_.erase(log.second.get());
+    return true;
+  });
 }
 
 // Makes room for one more log of the tenant.

@@ -45,6 +45,8 @@ class LogBook final : LogPipeListener, AccessListener {
   void add_access_source(std::uint32_t gateway, UniqueFd socket);
   // REQUIRES: open() was called.
   [[nodiscard]] const LogDirectory& directory() const { return *directory_; }
+  // That gateways could not send, since this program began.
+  [[nodiscard]] std::uint64_t access_records_dropped() const { return access_records_dropped_; }
   // Joins the worker's last words.
   void add_death(const AppName& app, const proto::Death& death);
   void add_notice(const proto::AppNotice& notice);
@@ -55,6 +57,8 @@ class LogBook final : LogPipeListener, AccessListener {
   [[nodiscard]] std::vector<std::string> last_lines(const AppName& app, const LogOrigin& origin);
   // The last lines of one stream, oldest first.
   [[nodiscard]] std::vector<LogLine> read(const AppName& app, LogStream stream, std::size_t lines);
+  // Of a tenant that is no more: closes its logs.  What follows of it begins new ones.
+  void forget_tenant(const std::string& tenant);
   // Reads what is left in the pipes: the last act of the program.
   void drain_all();
 
@@ -97,6 +101,7 @@ class LogBook final : LogPipeListener, AccessListener {
   std::vector<std::unique_ptr<LogPipe>> dead_pipes_;
   std::vector<std::unique_ptr<AccessSource>> dead_access_sources_;
   Timer sweep_;
+  std::uint64_t access_records_dropped_ = 0;
 };
 
 }  // namespace rowhouse::control

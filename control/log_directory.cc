@@ -124,4 +124,14 @@ void LogDirectory::limit_history(int tenant_fd, const std::string& newest) const
   if (oldest != nullptr) ::unlinkat(tenant_fd, oldest->c_str(), 0);
 }
 
+void LogDirectory::remove_tenant(const std::string& tenant) const {
+  if (!is_name(tenant)) return;
+  if (const auto own = open_below(root_.get(), tenant, Missing::kFail); own.ok()) {
+    for (const std::string& app : entries_of(own.value().fd.get())) remove_app_directory(own.value().fd.get(), app);
+    ::unlinkat(root_.get(), tenant.c_str(), AT_REMOVEDIR);
+  }
+  const auto history = open_history("", Missing::kFail);
+  if (history.ok()) remove_app_directory(history.value().get(), tenant);
+}
+
 }  // namespace rowhouse::control

@@ -33,6 +33,8 @@ class LogDirectory {
   [[nodiscard]] Result<UniqueFd> open_history(const std::string& tenant, Missing missing) const;
   // Removes the file that was written longest ago, never `newest`, when there are too many: of each app one.
   void limit_history(int tenant_fd, const std::string& newest) const;
+  // Removes the logs of all apps of the tenant and what is known of them.
+  void remove_tenant(const std::string& tenant) const;
 
  private:
   UniqueFd root_;

@@ -1,6 +1,7 @@
 #include "control/program.h"
 
 #include <csignal>
+#include <random>
 #include <utility>
 
 #include "base/files.h"
@@ -31,13 +32,22 @@ Program::Program(UniqueFd control_socket)
     : server_(loop_.get(), registry_),
       followers_(server_),
       event_followers_(server_, registry_),
-      chronicle_(loop_.get(), clock_, event_followers_,
-                 [this](const proto::DeathStored& stored) { link_.send_stored(stored); }),
+      hooks_(loop_.get()),
+      event_spread_(event_followers_, hooks_),
+      chronicle_(loop_.get(), clock_, event_spread_,
+                 [this](const proto::DeathStored& stored) { ledger_.acknowledge(stored); }),
       book_(loop_.get(), registry_, clock_, followers_, chronicle_),
       link_(loop_.get(), std::move(control_socket), *this),
       inquiries_(link_, clock_),
-      api_({registry_, book_, inquiries_, server_, followers_, chronicle_, event_followers_, clock_}),
-      sweep_(loop_.get(), [this] { inquiries_.sweep(); }),
+      tenants_(link_, clock_),
+      ledger_(loop_.get(), clock_, registry_, inquiries_,
+              [this](const proto::DeathStored& stored) { link_.send_stored(stored); }),
+      api_({registry_, book_, inquiries_, server_, followers_, chronicle_, event_followers_, ledger_, hooks_, tenants_, clock_,
+            std::random_device()()}),
+      sweep_(loop_.get(), [this] {
+        inquiries_.sweep();
+        tenants_.sweep();
+      }),
       retired_(loop_.get(), [this] { on_supervisor_gone("retired"); }),
       terminate_(loop_.get(), SIGTERM, [this] { on_supervisor_gone("SIGTERM"); }) {
   sweep_.repeat(kSweepPeriod);
@@ -46,15 +56,19 @@ Program::Program(UniqueFd control_socket)
 int Program::run() {
   loop_.run();
   book_.drain_all();
+  hooks_.close();
   chronicle_.close();
+  ledger_.close();
   return 0;
 }
 
 void Program::on_setup(UniqueFd listener, UniqueFd logs) {
   book_.open(std::move(logs));
   chronicle_.open(book_.directory());
+  hooks_.open(book_.directory(), chronicle_.events());
   server_.listen(std::move(listener), api_);
   link_.send_ready();
+  ledger_.start();
 }
 
 void Program::on_tenant(const proto::TenantInfo& tenant) {
@@ -100,6 +114,7 @@ void Program::on_access_source(const proto::AccessSource& source, UniqueFd socke
 void Program::on_death(const proto::Death& death) {
   const AppName app{death.tenant.str(), death.name.str()};
   registry_.learn_app(death.app, app);
+  ledger_.add_death(app, death);
   chronicle_.add_death(app, death, book_);
 }
 
@@ -116,9 +131,44 @@ void Program::on_app_info(const proto::AppInfo& info) {
   inquiries_.on_app_info(info);
 }
 
+// Request 0: nobody has asked.
+void Program::on_app_usage(const proto::AppUsage& usage) {
+  usage.request == 0 ? ledger_.take_last_usage(usage) : inquiries_.on_app_usage(usage);
+}
+
+void Program::on_app_traffic(const proto::AppTraffic& traffic) {
+  traffic.request == 0 ? ledger_.take_last_traffic(traffic) : inquiries_.on_app_traffic(traffic);
+}
+
+void Program::on_tenant_usage(const proto::TenantUsage& usage) {
+  usage.request == 0 ? ledger_.take_last_usage(usage) : inquiries_.on_tenant_usage(usage);
+}
+
 void Program::on_reload_done(const proto::ReloadDone& done, UniqueFd sentences) {
   const auto text = read_sealed_memory(sentences.get(), proto::kMaxErrorTextBytes);
-  inquiries_.on_reload_done(done, text.ok() ? split_sentences(text.value()) : std::vector<std::string>{});
+  std::vector<std::string> lines = text.ok() ? split_sentences(text.value()) : std::vector<std::string>{};
+  if (done.request >= TenantInquiries::kFirstRequest) return tenants_.on_manifest_done(done, std::move(lines));
+  inquiries_.on_reload_done(done, std::move(lines));
+}
+
+void Program::on_reload_change(const proto::ReloadChange& change) {
+  inquiries_.on_reload_change(change);
+  tenants_.on_change(change);
+}
+
+void Program::on_tenant_change(const proto::TenantChange& change) {
+  inquiries_.on_tenant_change(change);
+  tenants_.on_tenant_change(change);
+}
+
+void Program::on_tenant_written(const proto::TenantWritten& written, UniqueFd sentences) {
+  const auto text = read_sealed_memory(sentences.get(), proto::kMaxErrorTextBytes);
+  tenants_.on_written(written, text.ok() ? split_sentences(text.value()) : std::vector<std::string>{});
+}
+
+void Program::on_resync() {
+  inquiries_.repeat();
+  tenants_.repeat();
 }
 
 // New callers wait for the next process. Those that follow a log would never end: they are cut with the rest.

@@ -5,7 +5,9 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "control/api.h"
+#include "control/hooks.h"
 #include "control/supervisor_link.h"
+#include "control/usage_ledger.h"
 
 namespace rowhouse::control {
 
@@ -16,6 +18,7 @@ class Program final : SupervisorListener {
   int run();
 
  private:
+  void on_usage_directory(UniqueFd directory) override { ledger_.open(std::move(directory)); }
   void on_setup(UniqueFd listener, UniqueFd logs) override;
   void on_admin(const proto::ControlAdmin& admin) override { registry_.add_admin(admin.uid); }
   void on_tenant(const proto::TenantInfo& tenant) override;
@@ -30,13 +33,18 @@ class Program final : SupervisorListener {
   void on_worker_info(const proto::WorkerInfo& info) override { inquiries_.on_worker_info(info); }
   void on_query_end(const proto::QueryEnd& end) override { inquiries_.on_query_end(end); }
   void on_command_done(const proto::CommandDone& done) override { inquiries_.on_command_done(done); }
-  void on_app_usage(const proto::AppUsage& usage) override { inquiries_.on_app_usage(usage); }
-  void on_tenant_usage(const proto::TenantUsage& usage) override { inquiries_.on_tenant_usage(usage); }
-  void on_reload_change(const proto::ReloadChange& change) override { inquiries_.on_reload_change(change); }
-  void on_tenant_change(const proto::TenantChange& change) override { inquiries_.on_tenant_change(change); }
+  void on_app_usage(const proto::AppUsage& usage) override;
+  void on_app_traffic(const proto::AppTraffic& traffic) override;
+  void on_tenant_usage(const proto::TenantUsage& usage) override;
+  void on_reload_change(const proto::ReloadChange& change) override;
+  void on_tenant_change(const proto::TenantChange& change) override;
+  void on_tenant_written(const proto::TenantWritten& written, UniqueFd sentences) override;
+  void on_tenant_detail(const proto::TenantDetail& detail) override { tenants_.on_detail(detail); }
+  void on_tenant_domain(const proto::TenantDetailDomain& domain) override { tenants_.on_domain(domain); }
+  void on_tenant_query_end(const proto::TenantQueryEnd& end) override { tenants_.on_query_end(end); }
   void on_reload_done(const proto::ReloadDone& done, UniqueFd sentences) override;
   void on_upgrade_done(const proto::UpgradeDone& done) override { inquiries_.on_upgrade_done(done); }
-  void on_resync() override { inquiries_.repeat(); }
+  void on_resync() override;
   void on_retire(const proto::ControlRetire& retire) override;
   void on_supervisor_gone(const char* reason) override;
 
@@ -46,10 +54,14 @@ class Program final : SupervisorListener {
   ApiServer server_;
   Followers followers_;
   EventFollowers event_followers_;
+  Hooks hooks_;
+  EventSpread event_spread_;
   Chronicle chronicle_;
   LogBook book_;
   SupervisorLink link_;
   Inquiries inquiries_;
+  TenantInquiries tenants_;
+  UsageLedger ledger_;
   Api api_;
   Timer sweep_;
   Timer retired_;

@@ -57,6 +57,7 @@ class Registry {
   [[nodiscard]] Role role_of(uid_t uid) const;
   // True when the tenant exists and `uid` may see it.
   [[nodiscard]] bool may_see(uid_t uid, const std::string& tenant) const;
+  [[nodiscard]] bool has_tenant(const std::string& tenant) const { return tenants_.contains(tenant); }
   // The tenants that belong to `uid`, in the order of their names.
   [[nodiscard]] std::vector<std::string> tenants_of(uid_t uid) const;
   // All, in the order of their names.

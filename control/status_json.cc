@@ -61,11 +61,33 @@ ordered_json usage_json(const proto::Usage& usage) {
         {"limit", limit_json(usage.pids_limit)},
         {"refused", usage.forks_refused}}},
       {"cpu",
-       {{"limit_percent", limit_json(usage.cpu_percent)},
+       {{"used_us", count_json(usage.cpu_us)},
+        {"limit_percent", limit_json(usage.cpu_percent)},
         {"throttled_periods", count_json(usage.throttled_periods)},
         {"throttled_us", count_json(usage.throttled_us)}}},
       {"io",
        {{"read_bytes", count_json(usage.io_read_bytes)}, {"write_bytes", count_json(usage.io_write_bytes)}}}};
+}
+
+ordered_json histogram_json(const proto::AppTraffic& traffic, std::size_t place) {
+  ordered_json buckets = ordered_json::array();
+  for (std::size_t i = 0; i < proto::kLatencyBuckets; ++i) buckets.push_back(traffic.count(place + i));
+  return {{"buckets", std::move(buckets)}, {"sum_us", traffic.count(place + proto::kLatencyBuckets)}};
+}
+
+ordered_json traffic_json(const proto::AppTraffic& traffic) {
+  ordered_json classes = ordered_json::array();
+  for (std::size_t i = 0; i < proto::kClasses; ++i) classes.push_back(traffic.count(proto::kClassCounts + i));
+  return {{"epoch", traffic.epoch},
+          {"in_flight", traffic.in_flight},
+          {"queued", traffic.queued},
+          {"requests_by_class", std::move(classes)},
+          {"bytes_in", traffic.count(proto::kBytesInCount)},
+          {"bytes_out", traffic.count(proto::kBytesOutCount)},
+          {"latency_bounds_us", proto::kLatencyBoundsUs},
+          {"gateway", histogram_json(traffic, proto::kGatewayHistogram)},
+          {"queue", histogram_json(traffic, proto::kQueueHistogram)},
+          {"worker", histogram_json(traffic, proto::kAppHistogram)}};
 }
 
 }  // namespace
@@ -86,6 +108,7 @@ std::string app_json(const AppStatus& status, std::string_view last_words, const
   json["retry_in_ms"] = info.retry_in_ms;
   json["suspended"] = suspension == nullptr ? ordered_json() : ordered_json{{"reason", *suspension}};
   json["usage"] = status.usage ? usage_json(*status.usage) : ordered_json();
+  json["traffic"] = status.traffic ? traffic_json(*status.traffic) : ordered_json();
   return dump(json);
 }
 

@@ -1,6 +1,9 @@
 #include "control/supervisor_link.h"
 
+#include <fcntl.h>
+
 #include <array>
+#include <span>
 #include <utility>
 
 #include "base/log.h"
@@ -33,10 +36,11 @@ SupervisorLink::SupervisorLink(uv_loop_t* loop, UniqueFd socket, SupervisorListe
 }
 
 template <typename M>
-void SupervisorLink::send(const M& message) {
+void SupervisorLink::send(const M& message, int descriptor) {
   std::array<std::uint8_t, proto::wire_size<M>()> room;
   const ByteSpan bytes = proto::encode_message(message, room);
-  outbox_.emplace_back(bytes.begin(), bytes.end());
+  UniqueFd copy(descriptor < 0 ? -1 : ::fcntl(descriptor, F_DUPFD_CLOEXEC, 3));
+  outbox_.push_back({{bytes.begin(), bytes.end()}, std::move(copy)});
   flush();
 }
 
@@ -65,6 +69,24 @@ void SupervisorLink::send_stored(const proto::DeathStored& stored) {
 
 void SupervisorLink::send_upgrade(const proto::UpgradeOrder& order) {
   send(order);
+}
+
+void SupervisorLink::send_draft(const TenantDraftText& draft) {
+  send(draft.draft);
+  for (const proto::TenantDraftDomain& domain : draft.domains) send(domain);
+  send(proto::TenantWrite{draft.draft.request, static_cast<std::uint32_t>(draft.domains.size())});
+}
+
+void SupervisorLink::send_removal(const proto::TenantRemoval& removal) {
+  send(removal);
+}
+
+void SupervisorLink::send_tenant_query(const proto::TenantQuery& query) {
+  send(query);
+}
+
+void SupervisorLink::send_manifest(const proto::ManifestOrder& order, int text) {
+  send(order, text);
 }
 
 void SupervisorLink::on_ready(int events) {
@@ -103,6 +125,10 @@ Status SupervisorLink::dispatch(proto::IncomingMessage& message) {
     return deliver<proto::ControlAdmin>(message, [this](const auto& admin) { listener_.on_admin(admin); });
   }
   if (phase_ == Phase::kRunning) return dispatch_running(message);
+  if (message.type == proto::MessageType::kUsageDirectory) {
+    return deliver<proto::UsageDirectory>(
+        message, [this](const auto&, UniqueFd fd) { listener_.on_usage_directory(std::move(fd)); });
+  }
   const auto setup = proto::decode_message<proto::ControlSetup>(message);
   if (!setup.ok()) return make_error(ErrorCode::kInvalid, "message before the setup");
   listener_.on_setup(std::move(message.descriptors[0]), std::move(message.descriptors[1]));
@@ -172,6 +198,9 @@ Status SupervisorLink::dispatch_answer(proto::IncomingMessage& message) {
   if (message.type == MessageType::kAppUsage) {
     return deliver<proto::AppUsage>(message, [&](const auto& m) { to.on_app_usage(m); });
   }
+  if (message.type == MessageType::kAppTraffic) {
+    return deliver<proto::AppTraffic>(message, [&](const auto& m) { to.on_app_traffic(m); });
+  }
   if (message.type == MessageType::kTenantUsage) {
     return deliver<proto::TenantUsage>(message, [&](const auto& m) { to.on_tenant_usage(m); });
   }
@@ -188,12 +217,33 @@ Status SupervisorLink::dispatch_answer(proto::IncomingMessage& message) {
   if (message.type == MessageType::kUpgradeDone) {
     return deliver<proto::UpgradeDone>(message, [&](const auto& m) { to.on_upgrade_done(m); });
   }
+  return dispatch_tenant_answer(message);
+}
+
+Status SupervisorLink::dispatch_tenant_answer(proto::IncomingMessage& message) {
+  using proto::MessageType;
+  SupervisorListener& to = listener_;
+  if (message.type == MessageType::kTenantWritten) {
+    return deliver<proto::TenantWritten>(
+        message, [&](const auto& m, UniqueFd fd) { to.on_tenant_written(m, std::move(fd)); });
+  }
+  if (message.type == MessageType::kTenantDetail) {
+    return deliver<proto::TenantDetail>(message, [&](const auto& m) { to.on_tenant_detail(m); });
+  }
+  if (message.type == MessageType::kTenantDetailDomain) {
+    return deliver<proto::TenantDetailDomain>(message, [&](const auto& m) { to.on_tenant_domain(m); });
+  }
+  if (message.type == MessageType::kTenantQueryEnd) {
+    return deliver<proto::TenantQueryEnd>(message, [&](const auto& m) { to.on_tenant_query_end(m); });
+  }
   return make_error(ErrorCode::kInvalid, "message that is not for control");
 }
 
 void SupervisorLink::flush() {
   while (!outbox_.empty()) {
-    const Status sent = send_message(socket_.get(), outbox_.front());
+    const int descriptor = outbox_.front().descriptor.get();
+    const std::span<const int> descriptors(&descriptor, descriptor < 0 ? 0 : 1);
+    const Status sent = send_message(socket_.get(), outbox_.front().bytes, descriptors);
     // A broken socket shows itself to the next read.
     if (!sent.ok()) break;
     outbox_.pop_front();

@@ -9,6 +9,7 @@
 #include "base/loop.h"
 #include "base/unique_fd.h"
 #include "control/inquiries.h"
+#include "control/tenant_inquiries.h"
 #include "proto/live_messages.h"
 #include "proto/reload_messages.h"
 #include "proto/usage_messages.h"
@@ -18,6 +19,8 @@ namespace rowhouse::control {
 class SupervisorListener {
  public:
   virtual ~SupervisorListener() = default;
+  // Before the setup.
+  virtual void on_usage_directory(UniqueFd directory) = 0;
   virtual void on_setup(UniqueFd listener, UniqueFd logs) = 0;
   virtual void on_admin(const proto::ControlAdmin& admin) = 0;
   virtual void on_tenant(const proto::TenantInfo& tenant) = 0;
@@ -33,11 +36,16 @@ class SupervisorListener {
   virtual void on_query_end(const proto::QueryEnd& end) = 0;
   virtual void on_command_done(const proto::CommandDone& done) = 0;
   virtual void on_app_usage(const proto::AppUsage& usage) = 0;
+  virtual void on_app_traffic(const proto::AppTraffic& traffic) = 0;
   virtual void on_tenant_usage(const proto::TenantUsage& usage) = 0;
   virtual void on_reload_change(const proto::ReloadChange& change) = 0;
   virtual void on_tenant_change(const proto::TenantChange& change) = 0;
   virtual void on_reload_done(const proto::ReloadDone& done, UniqueFd sentences) = 0;
   virtual void on_upgrade_done(const proto::UpgradeDone& done) = 0;
+  virtual void on_tenant_written(const proto::TenantWritten& written, UniqueFd sentences) = 0;
+  virtual void on_tenant_detail(const proto::TenantDetail& detail) = 0;
+  virtual void on_tenant_domain(const proto::TenantDetailDomain& domain) = 0;
+  virtual void on_tenant_query_end(const proto::TenantQueryEnd& end) = 0;
   // A new supervisor is at the other end: repeat what is not answered.
   virtual void on_resync() = 0;
   // Another control process shall take this one's place.
@@ -46,7 +54,7 @@ class SupervisorListener {
   virtual void on_supervisor_gone(const char* reason) = 0;
 };
 
-class SupervisorLink final : public InquirySender {
+class SupervisorLink final : public InquirySender, public TenantOrderSender {
  public:
   static constexpr int kMaxTurnMessages = 64;
 
@@ -58,6 +66,10 @@ class SupervisorLink final : public InquirySender {
   void send_reload_tenant(const proto::ReloadTenantOrder& order) override;
   void send_stored(const proto::DeathStored& stored);
   void send_upgrade(const proto::UpgradeOrder& order) override;
+  void send_draft(const TenantDraftText& draft) override;
+  void send_removal(const proto::TenantRemoval& removal) override;
+  void send_tenant_query(const proto::TenantQuery& query) override;
+  void send_manifest(const proto::ManifestOrder& order, int text) override;
 
  private:
   enum class Phase { kSetup, kRunning };
@@ -66,16 +78,21 @@ class SupervisorLink final : public InquirySender {
   Status dispatch(proto::IncomingMessage& message);
   Status dispatch_running(proto::IncomingMessage& message);
   Status dispatch_answer(proto::IncomingMessage& message);
+  Status dispatch_tenant_answer(proto::IncomingMessage& message);
+  struct Waiting {
+    std::vector<std::uint8_t> bytes;
+    UniqueFd descriptor;  // or invalid
+  };
   template <typename M>
-  void send(const M& message);
+  void send(const M& message, int descriptor = -1);
   void flush();
   void watch();
 
   UniqueFd socket_;
   SupervisorListener& listener_;
   Phase phase_ = Phase::kSetup;
-  // At most one question for each connection of the API, and one answer for each ping.
-  std::deque<std::vector<std::uint8_t>> outbox_;
+  // At most one question for each connection of the API, with a draft's domains, and one answer for each ping.
+  std::deque<Waiting> outbox_;
   Poll poll_;
 };
 

@@ -277,4 +277,23 @@ void App::count(const ExchangeTally& tally) {
   if (tally.status >= kFirstServerError) proto::add_to_own(own.server_errors, std::uint64_t{1});
 }
 
+void App::count_record(const ExchangeTally& tally, const proto::AccessRecord& record) {
+  if (counts_ == nullptr) return;
+  const auto add = [this](std::size_t place, std::uint64_t amount) {
+    proto::add_to_own(counts_->counts[place], amount);
+  };
+  const auto observe = [&add](std::size_t histogram, std::uint32_t us) {
+    add(histogram + proto::latency_bucket(us), 1);
+    add(histogram + proto::kLatencyBuckets, us);
+  };
+  add(proto::kClassCounts + proto::class_of_status(record.status), 1);
+  add(proto::kBytesInCount, record.bytes_in);
+  add(proto::kBytesOutCount, record.bytes_out);
+  if (record.cause != proto::Cause::kNone) add(proto::refusal_count(record.cause), 1);
+  if (tally.queued_at == Instant{}) return;
+  observe(proto::kGatewayHistogram, record.gateway_us);
+  observe(proto::kQueueHistogram, record.queue_us);
+  if (tally.sent_at != Instant{}) observe(proto::kAppHistogram, record.app_us);
+}
+
 }  // namespace rowhouse::gateway

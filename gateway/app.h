@@ -69,6 +69,8 @@ class App final : public Mortal, public WorkerListener {
   // --- from the supervisor ---
   void set_limits(const AppLimits& limits, AppShare share);
   void set_options(AppOptions options) { options_ = std::move(options); }
+  // Where its requests are counted for metrics and bills.
+  void set_counts(proto::CountCell& cell) { counts_ = &cell; }
   // Outlives the app, or is replaced before it goes.
   void set_rate(TenantRate* rate) { rate_ = rate; }
   [[nodiscard]] const AppOptions& options() const { return options_; }
@@ -100,6 +102,8 @@ class App final : public Mortal, public WorkerListener {
   void leave_queue(Exchange& exchange);
   // A request of this app is over.
   void count(const ExchangeTally& tally);
+  // A request of its site is over, also one that never came to the app: for metrics and bills.
+  void count_record(const ExchangeTally& tally, const proto::AccessRecord& record);
 
  private:
   void on_worker_room() override { dispatch_task_.schedule(); }
@@ -139,6 +143,7 @@ class App final : public Mortal, public WorkerListener {
   ExchangeQueue collecting_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<Probe>> probes_;  // under way
+  proto::CountCell* counts_ = nullptr;          // not before set_counts()
 };
 
 }  // namespace rowhouse::gateway

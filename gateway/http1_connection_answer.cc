@@ -241,6 +241,7 @@ void Http1Connection::record(Outcome outcome) {
   record.request_id = request.id();
   record.version = request.version;
   if (tally.app != 0) record.format = place_.sites.access_format(tally.app);
+  place_.sites.count(tally, record);
   place_.access_log.record(record);
 }
 

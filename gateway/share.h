@@ -101,6 +101,8 @@ class ShareTable {
   // REQUIRES: map() succeeded; the row is below its cap.
   [[nodiscard]] WorkerShare worker(std::uint32_t row) { return {table_->workers[row], own_, count_}; }
   [[nodiscard]] AppShare app(std::uint32_t row) { return {table_->apps[row], own_, count_}; }
+  // Our own cell of what is told about an app in metrics and bills.
+  [[nodiscard]] proto::CountCell& counts(std::uint32_t row) { return table_->counts[own_][row]; }
   [[nodiscard]] TrafficShare traffic(std::uint32_t row) { return {table_->traffic[row], own_, count_}; }
 
  private:

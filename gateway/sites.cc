@@ -138,6 +138,7 @@ Status Sites::on_begin(const proto::AppBegin& message) {
   if (site.app == nullptr) {
     site.app = std::make_unique<App>(bench_, message.app, listener_);
     site.app->set_limits(limits_of(message), shares_.app(message.slot));
+    site.app->set_counts(shares_.counts(message.slot));
   }
   drafts_[message.app] = Draft{message, {}, {}, {}};
   return {};
@@ -199,6 +200,7 @@ Status Sites::on_commit(const proto::AppCommit& message) {
   AppLimits limits = limits_of(draft.begin);
   limits.retry = draft.retry;
   site.app->set_limits(limits, shares_.app(draft.begin.slot));
+  site.app->set_counts(shares_.counts(draft.begin.slot));
   apply_options(draft.statics, draft.part);
   site.statics = std::move(draft.statics);
   site.redirects = redirects_of(draft.part, draft.routes.size());
@@ -230,6 +232,10 @@ const std::string* Sites::page(std::uint32_t app, std::uint16_t status) const {
 proto::AccessFormat Sites::access_format(std::uint32_t app) const {
   const auto found = sites_.find(app);
   return found == sites_.end() ? proto::AccessFormat::kCombined : found->second.app->options().access_format;
+}
+
+void Sites::count(const ExchangeTally& tally, const proto::AccessRecord& record) {
+  if (const auto found = sites_.find(record.app); found != sites_.end()) found->second.app->count_record(tally, record);
 }
 
 void Sites::set_acme_directory(UniqueFd root, std::uint32_t owner) {

@@ -71,6 +71,9 @@ class Sites {
   // How the app's access log is written; 0: of no app.
   [[nodiscard]] proto::AccessFormat access_format(std::uint32_t app) const;
 
+  // A request is over: counts it for the app that `record` names.
+  void count(const ExchangeTally& tally, const proto::AccessRecord& record);
+
   // A connection that had entered the tenant (TenantTraffic::enter) leaves it.
   void leave(Tenant& tenant);
 

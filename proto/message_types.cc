@@ -24,6 +24,7 @@ bool gateway_may_send(Phase phase, MessageType type) {
 
 bool control_may_send(Phase phase, MessageType type) {
   if (phase == Phase::kSetup) return type == kControlReady;
+  if ((type >= kTenantDraft && type <= kTenantRemoval) || type == kTenantQuery || type == kManifestOrder) return true;
   return type == kQuery || type == kCommand || type == kReloadOrder || type == kReloadTenantOrder ||
          type == kUpgradeOrder || type == kDeathStored || type == kPong || type == kResynced;
 }
@@ -55,7 +56,9 @@ bool supervisor_may_send(MessageType type) {
     return type != kControlReady && type != kQuery && type != kCommand;
   }
   if ((type >= kReloadChange && type <= kTenantUsage) || type == kTenantChange) return true;
-  if (type == kUpgradeDone || type == kControlRetire) return true;
+  if (type == kUpgradeDone || type == kControlRetire || type == kAppTraffic || type == kUsageDirectory) return true;
+  if (type == kPutManifest || type == kTenantWritten) return true;
+  if (type >= kTenantDetail && type <= kTenantQueryEnd) return true;
   return type == kPing || type == kPong || type == kResync;
 }
 

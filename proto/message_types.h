@@ -55,6 +55,7 @@ enum class MessageType : std::uint16_t {
   kSourceText = 56,
   kLoadKeptManifest = 57,
   kTouchRecord = 58,
+  kPutManifest = 59,
   kGatewayPartRecord = 60,
   kGatewayRecord = 61,
   kTrustedProxyRecord = 62,
@@ -133,6 +134,19 @@ enum class MessageType : std::uint16_t {
   kDeathStored = 143,
   kHostDeath = 144,
   kTenantSuspension = 146,
+  kAppTraffic = 149,
+  kUsageDirectory = 150,
+  // supervisor <-> control, continued
+  kTenantDraft = 160,
+  kTenantDraftDomain = 161,
+  kTenantWrite = 162,
+  kTenantRemoval = 163,
+  kTenantWritten = 164,
+  kTenantQuery = 165,
+  kTenantDetail = 166,
+  kTenantDetailDomain = 167,
+  kTenantQueryEnd = 168,
+  kManifestOrder = 169,
 };
 
 enum class Peer : std::uint8_t { kKeeper, kSupervisor, kLoader, kSteward, kGateway, kControl };

@@ -36,9 +36,14 @@ enum class ConfigKey : std::uint8_t {
   kRate,
   kConnections,
   kBytesOut,
+  kUser,
+  kHome,
+  kManifest,
+  kDomains,
+  kSuspended,
 };
 inline constexpr ConfigKey last_value(ConfigKey) {
-  return ConfigKey::kBytesOut;
+  return ConfigKey::kSuspended;
 }
 [[nodiscard]] std::string_view config_key_name(ConfigKey key);  // "memory_high"
 

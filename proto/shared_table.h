@@ -5,10 +5,12 @@
 // cost nothing.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 
 #include "proto/limits.h"
+#include "proto/traffic_counts.h"
 
 namespace rowhouse::proto {
 
@@ -41,10 +43,22 @@ struct WorkerCell {
 };
 static_assert(sizeof(WorkerCell) == 16);
 
+// One gateway's share of what is told about an app in metrics and bills (proto/traffic_counts.h).  It only grows while
+// the app has the row.
+struct alignas(64) CountCell {
+  std::atomic<std::uint64_t> counts[kTrafficCounts];
+};
+
 struct SharedTable {
   AppCell apps[kMaxApps][kMaxGateways];
   WorkerCell workers[kMaxWorkers][kMaxGateways];
   TrafficCell traffic[kMaxApps][kMaxGateways];
+  // By gateway first: the pages of columns that nobody has are never touched.
+  CountCell counts[kMaxGateways][kMaxApps];
+  // The supervisor's alone.
+  std::atomic<std::uint64_t> made_at_ns;             // of this table
+  std::atomic<std::uint64_t> columns_used;           // bit n: a gateway has had column n
+  std::atomic<std::uint64_t> row_epochs[kMaxApps];   // when the row was given to its app: another one, other counts
 };
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 

@@ -36,7 +36,7 @@ std::string_view config_key_name(ConfigKey key) {
       "pids",    "io_weight", "io",          "concurrency", "queue",       "workers",
       "threads", "listen",    "gateway",     "control",     "directories", "uids",
       "cgroup",  "isolation", "pythons",     "network",     "other", "rate",
-      "connections", "bytes_out"};
+      "connections", "bytes_out", "user", "home", "manifest", "domains", "suspended"};
   static_assert(std::size(kNames) == static_cast<std::size_t>(last_value(ConfigKey{})) + 1);
   return kNames[static_cast<std::size_t>(key)];
 }

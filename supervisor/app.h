@@ -182,6 +182,10 @@ class App final : public Mortal, public SandboxListener, public StartClient {
   [[nodiscard]] std::vector<proto::WorkerInfo> describe_workers(const Identity& identity) const;
   // From the kernel, now; nothing when the app has never been started.
   [[nodiscard]] std::optional<proto::Usage> usage() const;
+  // What the gateways have counted for it; false: nothing yet.
+  [[nodiscard]] bool sum_traffic(const Identity& identity, proto::AppTraffic& traffic) const {
+    return around_.rows->sum_counts(identity.row, traffic);
+  }
   // What was counted where it happened, over all its generations.
   [[nodiscard]] LeafCounters leaf_counters() const;
 

@@ -26,6 +26,7 @@ std::optional<proto::Usage> App::usage() const {
   usage.oom_kills = leaves.oom_kills;
   // Since Linux 6.11 cgroup v2 counts where the limit is, before and on v1 where the fork was refused.
   usage.forks_refused = leaves.forks_refused + group.value().counters().forks_refused;
+  usage.epoch += around_.rows->made_at_ns();
   return usage;
 }
 

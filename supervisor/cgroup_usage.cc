@@ -70,6 +70,16 @@ void read_cpu_v1(int directory, proto::Usage& usage) {
   if (usage.throttled_us != proto::kUnknownCount) usage.throttled_us /= 1000;  // v1 counts nanoseconds
 }
 
+// The unified tree counts CPU time in every group, also beside v1 controllers; v1 where cpuacct is.
+void read_cpu_time(int directory, CgroupVersion version, proto::Usage& usage) {
+  if (version == CgroupVersion::kV2) {
+    usage.cpu_us = keyed_or_unknown(directory, "cpu.stat", "usage_usec");
+  } else if (usage.cpu_us == proto::kUnknownCount) {
+    const std::uint64_t ns = number_or(directory, "cpuacct.usage", proto::kUnknownCount);
+    if (ns != proto::kUnknownCount) usage.cpu_us = ns / 1000;
+  }
+}
+
 void read_io(int directory, CgroupVersion version, proto::Usage& usage) {
   if (version == CgroupVersion::kV2) {
     const std::string text = read_text(directory, "io.stat");
@@ -86,6 +96,7 @@ void read_io(int directory, CgroupVersion version, proto::Usage& usage) {
 
 void read_usage(int directory, CgroupVersion version, const Controllers& controllers, proto::Usage& usage) {
   const bool v2 = version == CgroupVersion::kV2;
+  read_cpu_time(directory, version, usage);
   if (controllers.memory) v2 ? read_memory_v2(directory, usage) : read_memory_v1(directory, usage);
   if (controllers.cpu) v2 ? read_cpu_v2(directory, usage) : read_cpu_v1(directory, usage);
   if (controllers.io) read_io(directory, version, usage);

@@ -119,6 +119,9 @@ proto::Usage Cgroup::usage() const {
     const CgroupTree::Hierarchy& hierarchy = tree_->hierarchies_[member.hierarchy];
     read_usage(member.directory.get(), hierarchy.version, hierarchy.has, usage);
   }
+  struct stat status {};
+  // The kernel gives a number of a group's directory to another one only after very many.
+  if (!members_.empty() && ::fstat(members_.front().directory.get(), &status) == 0) usage.epoch = status.st_ino;
   return usage;
 }
 

@@ -114,6 +114,30 @@ std::vector<ConfigChange> compare_hosts(const HostConfiguration& now, const Host
   return changes;
 }
 
+std::vector<ConfigChange> compare_tenants(const TenantEntry& now, const TenantEntry& fresh,
+                                          const HostConfiguration& host) {
+  std::vector<ConfigChange> changes;
+  const auto note = [&](bool same, ConfigKey key, ReloadEffect effect) {
+    if (!same) changes.push_back({"", fresh.name, key, effect});
+  };
+  note(now.user == fresh.user, ConfigKey::kUser, ReloadEffect::kNeedsRestart);
+  note(now.home == fresh.home, ConfigKey::kHome, ReloadEffect::kNeedsRestart);
+  note(now.plan == fresh.plan, ConfigKey::kPlan, ReloadEffect::kAppliedLive);
+  const auto before = host.plans.find(now.plan), after = host.plans.find(fresh.plan);
+  if (now.plan != fresh.plan && before != host.plans.end() && after != host.plans.end()) {
+    Plan renamed = after->second;
+    renamed.name = before->second.name;
+    std::vector<ConfigChange> limits;
+    compare_plan(before->second, renamed, limits);
+    for (const ConfigChange& change : limits) changes.push_back({fresh.plan, fresh.name, change.key, change.effect});
+  }
+  note(now.manifest == fresh.manifest, ConfigKey::kManifest, ReloadEffect::kAppliedLive);
+  note(now.domains == fresh.domains, ConfigKey::kDomains, ReloadEffect::kAppliedLive);
+  note(network_of(now, host) == network_of(fresh, host), ConfigKey::kNetwork, ReloadEffect::kAppliedLive);
+  note(now.suspensions == fresh.suspensions, ConfigKey::kSuspended, ReloadEffect::kAppliedLive);
+  return changes;
+}
+
 std::optional<Problem> check_plans_in_use(const HostConfiguration& fresh, const TenantIndex& tenants) {
   for (const auto& [name, tenant] : tenants.all()) {
     if (fresh.plans.contains(tenant.plan)) continue;

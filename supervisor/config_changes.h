@@ -21,6 +21,10 @@ struct ConfigChange {
 [[nodiscard]] std::vector<ConfigChange> compare_hosts(const HostConfiguration& now,
                                                       const HostConfiguration& fresh);
 
+// What is different about a tenant, and how it comes into force.
+[[nodiscard]] std::vector<ConfigChange> compare_tenants(const TenantEntry& now, const TenantEntry& fresh,
+                                                        const HostConfiguration& host);
+
 // A plan that has gone although a tenant has it.
 [[nodiscard]] std::optional<Problem> check_plans_in_use(const HostConfiguration& fresh,
                                                         const TenantIndex& tenants);

@@ -177,23 +177,49 @@ void Configuration::on_tenant_outcome(const std::string& name, LoadOutcome outco
   load_next_tenant();
 }
 
+void Configuration::try_tenant(const std::string& name, UniqueFd file, std::function<void(TrialAnswer)> on_done) {
+  const std::string path = path_of(host_, name);
+  auto session = start_session(kNobody);
+  if (!session.ok()) {
+    return on_done({problem_text(path + ": cannot start rowhouse-loader"), Problem{}});
+  }
+  session_ = std::move(session).value();
+  const auto on_outcome = [this, name, path, on_done = std::move(on_done)](LoadOutcome outcome) {
+    graveyard_.bury(std::move(session_));
+    if (!outcome.loaded) return on_done({problem_of(outcome, path), Problem{}});
+    auto found = read_tenant_records(name, outcome.records, host_, tenants_);
+    if (const auto* entry = std::get_if<TenantEntry>(&found); entry != nullptr && gate_) {
+      if (auto refused = gate_(*entry)) found = *std::move(refused);
+    }
+    on_done({ProblemText(), std::move(found)});
+  };
+  session_->load(proto::LoadTenant{proto::Name::cut(name), proto::Path::cut(path)}, {file.get()}, on_outcome);
+}
+
+void Configuration::put_manifest(const std::string& tenant, UniqueFd text, proto::ManifestUse use,
+                                 std::function<void(ManifestAnswer)> on_done) {
+  const LoadKind kind = use == proto::ManifestUse::kWrite ? LoadKind::kWrite : LoadKind::kTry;
+  waiting_.push_back({tenant, kind, {}, std::move(on_done), {}, std::make_shared<UniqueFd>(std::move(text))});
+  start_manifest_loads();
+}
+
 void Configuration::load_manifest(const TenantEntry& tenant, std::function<void(Apps, ProblemText)> on_done) {
   const auto pass_on = [on_done = std::move(on_done)](ManifestAnswer answer) {
     on_done(std::move(answer.apps), std::move(answer.problem));
   };
-  waiting_.push_back({tenant.name, LoadKind::kLoad, {}, pass_on, {}});
+  waiting_.push_back({tenant.name, LoadKind::kLoad, {}, pass_on, {}, nullptr});
   start_manifest_loads();
 }
 
 void Configuration::look_at_manifest(const std::string& tenant, const proto::FileIdentity& known,
                                      std::function<void(ManifestAnswer)> on_done) {
-  waiting_.push_back({tenant, LoadKind::kLook, known, std::move(on_done), {}});
+  waiting_.push_back({tenant, LoadKind::kLook, known, std::move(on_done), {}, nullptr});
   start_manifest_loads();
 }
 
 void Configuration::load_kept_manifest(const std::string& tenant, std::string text,
                                        std::function<void(ManifestAnswer)> on_done) {
-  waiting_.push_back({tenant, LoadKind::kKept, {}, std::move(on_done), std::move(text)});
+  waiting_.push_back({tenant, LoadKind::kKept, {}, std::move(on_done), std::move(text), nullptr});
   start_manifest_loads();
 }
 
@@ -244,6 +270,11 @@ void Configuration::send_manifest_order(LoaderSession& session, const TenantEntr
   if (load.kind == LoadKind::kLook) {
     const proto::LookAtManifest look{name, user, home, manifest, python, load.known};
     return session.load(look, {}, std::move(on_outcome));
+  }
+  if (load.put != nullptr) {
+    const auto use = load.kind == LoadKind::kWrite ? proto::ManifestUse::kWrite : proto::ManifestUse::kTry;
+    return session.load(proto::PutManifest{name, user, home, manifest, python, use}, {load.put->get()},
+                        std::move(on_outcome));
   }
   const auto memory = create_sealed_memory("manifest", as_bytes(load.text));
   // Without memory for it the loader says that this is no regular file.

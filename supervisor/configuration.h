@@ -29,6 +29,12 @@ struct TenantAnswer {
   UniqueFd text;                      // the file's bytes, sealed
 };
 
+// What a file would be that is in no directory yet.
+struct TrialAnswer {
+  ProblemText problem;                       // the loader's sentences, or invalid
+  std::variant<TenantEntry, Problem> found;  // where there is no problem text
+};
+
 // What a look at a manifest found.
 struct ManifestAnswer {
   std::map<std::string, AppSpec> apps;  // when there is no problem and the file has changed
@@ -79,6 +85,8 @@ class Configuration {
   // The same with texts in the place of files that are broken: what was accepted of them last.
   using Texts = std::map<std::string, std::string>;  // by tenant
   void load_kept_tenants(Texts texts, TenantCallback on_tenant, std::function<void()> on_done);
+  // Reads `file` as the tenant's file, without taking it over.  REQUIRES: as for load_tenants().
+  void try_tenant(const std::string& name, UniqueFd file, std::function<void(TrialAnswer)> on_done);
   void remove_tenant(const std::string& name) { tenants_.remove(name); }
   // `on_done` gets the apps, or a problem.
   void load_manifest(const TenantEntry& tenant, std::function<void(Apps, ProblemText)> on_done);
@@ -90,6 +98,10 @@ class Configuration {
   // What an earlier supervisor had accepted.  REQUIRES: the host first.
   void adopt_host(HostConfiguration host) { host_ = std::move(host); }
   void adopt_tenant(TenantEntry tenant) { tenants_.add(std::move(tenant)); }
+  // A manifest that came through the API: `on_done` gets its apps, or a problem.  With kWrite the tenant's loader makes
+  // it the tenant's file as well.
+  void put_manifest(const std::string& tenant, UniqueFd text, proto::ManifestUse use,
+                    std::function<void(ManifestAnswer)> on_done);
   // Forgets what is under way.
   void cancel();
 
@@ -98,13 +110,14 @@ class Configuration {
   [[nodiscard]] const TenantIndex& tenant_index() const { return tenants_; }
 
  private:
-  enum class LoadKind : std::uint8_t { kLoad, kLook, kKept };
+  enum class LoadKind : std::uint8_t { kLoad, kLook, kKept, kTry, kWrite };
   struct ManifestLoad {
     std::string tenant;
     LoadKind kind = LoadKind::kLoad;
     proto::FileIdentity known;
     std::function<void(ManifestAnswer)> on_done;
     std::string text;  // of kKept
+    std::shared_ptr<UniqueFd> put;  // of kTry and kWrite: sealed memory
   };
 
   Result<std::unique_ptr<LoaderSession>> start_session(LaunchUser user);

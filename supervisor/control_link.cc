@@ -4,8 +4,10 @@
 #include <random>
 #include <utility>
 
+#include "base/foreign_files.h"
 #include "base/log.h"
 #include "proto/common_messages.h"
+#include "proto/usage_messages.h"
 #include "supervisor/ending.h"
 
 namespace rowhouse::supervisor {
@@ -54,6 +56,7 @@ Status ControlLink::launch() {
   for (const UniqueFd& fd : procs) launch.cgroup_v1_procs.push_back(fd.get());
   RH_ASSIGN(LaunchedProcess launched, order_.launcher->launch(launch));
   install(std::move(launched), std::move(kept), std::move(control.ours));
+  send(proto::UsageDirectory{}, {order_.usage.get()});
   send(proto::ControlSetup{}, {order_.listener.get(), order_.logs.get()});
   listener_.on_control_started();
   deaths_.repeat();
@@ -93,7 +96,44 @@ void ControlLink::adopt(Estate& estate) {
   if (process_ == nullptr) start();
 }
 
+bool ControlLink::take_tenant_message(proto::IncomingMessage& message) {
+  // Decodes and hands over; whatever cannot be right ends control.
+  const auto take = [&]<typename M>(auto&& use) {
+    const auto decoded = proto::decode_message<M>(message);
+    if (decoded.ok()) {
+      use(decoded.value());
+    } else {
+      on_closed("sent a malformed message");
+    }
+    return true;
+  };
+  using proto::MessageType;
+  switch (static_cast<int>(message.type)) {
+    case static_cast<int>(MessageType::kTenantDraft):
+      return take.operator()<proto::TenantDraft>([this](const auto& draft) { drafts_.begin(draft); });
+    case static_cast<int>(MessageType::kTenantDraftDomain):
+      return take.operator()<proto::TenantDraftDomain>([this](const auto& domain) { drafts_.add(domain); });
+    case static_cast<int>(MessageType::kTenantWrite):
+      return take.operator()<proto::TenantWrite>([this](const auto& write) {
+        auto order = drafts_.finish(write);
+        // Its beginning went to a supervisor that has died: the draft comes again after Resync.
+        if (order) listener_.on_tenant_order(std::move(*order));
+      });
+    case static_cast<int>(MessageType::kTenantRemoval):
+      return take.operator()<proto::TenantRemoval>([this](const auto& m) { listener_.on_tenant_removal(m); });
+    case static_cast<int>(MessageType::kTenantQuery):
+      return take.operator()<proto::TenantQuery>([this](const auto& m) { listener_.on_tenant_query(m); });
+    case static_cast<int>(MessageType::kManifestOrder):
+      return take.operator()<proto::ManifestOrder>([&](const auto& m) {
+        if (!is_quick_to_close(message.descriptors[0].get())) return on_closed("sent a descriptor that is no memory");
+        listener_.on_manifest_order(m, std::move(message.descriptors[0]));
+      });
+    default: return false;
+  }
+}
+
 void ControlLink::on_message(proto::IncomingMessage& message) {
+  if (take_tenant_message(message)) return;
   switch (static_cast<int>(message.type)) {
     case static_cast<int>(proto::MessageType::kControlReady):
       process_->link->set_running();
@@ -147,7 +187,7 @@ void ControlLink::replace() {
 void ControlLink::close() {
   closing_ = true;
   restart_.stop();
-  if (process_ != nullptr) process_->link.reset();
+  if (process_ != nullptr && process_->link != nullptr) process_->link->end();
 }
 
 void ControlLink::kill() {

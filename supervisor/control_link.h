@@ -16,6 +16,7 @@
 #include "supervisor/graveyard.h"
 #include "supervisor/launcher.h"
 #include "supervisor/peer_link.h"
+#include "supervisor/tenant_draft.h"
 
 namespace rowhouse::supervisor {
 
@@ -29,6 +30,11 @@ class ControlListener {
   virtual void on_reload_order(const proto::ReloadOrder& order) = 0;
   virtual void on_reload_tenant_order(const proto::ReloadTenantOrder& order) = 0;
   virtual void on_upgrade_order(const proto::UpgradeOrder& order) = 0;
+  virtual void on_tenant_order(TenantOrder order) = 0;
+  virtual void on_tenant_removal(const proto::TenantRemoval& removal) = 0;
+  virtual void on_tenant_query(const proto::TenantQuery& query) = 0;
+  // The text is unread and may be anything that is quick to close.
+  virtual void on_manifest_order(const proto::ManifestOrder& order, UniqueFd text) = 0;
 };
 
 class ControlLink {
@@ -43,6 +49,7 @@ class ControlLink {
     Cgroup cgroup;
     UniqueFd listener;  // the API socket
     UniqueFd logs;      // the log directory
+    UniqueFd usage;     // the directory of the usage database
   };
   ControlLink(Order order, ControlListener& listener);
 
@@ -77,6 +84,8 @@ class ControlLink {
   Status launch();
   void install(LaunchedProcess launched, Kept kept, UniqueFd control);
   void on_message(proto::IncomingMessage& message);
+  // What the API writes and asks of tenants; true when the message was one of these.
+  bool take_tenant_message(proto::IncomingMessage& message);
   void on_closed(const char* reason);
 
   Order order_;
@@ -84,6 +93,7 @@ class ControlLink {
   std::unique_ptr<Process> process_;
   Backoff backoff_;
   DeathLedger deaths_;
+  TenantDrafts drafts_;
   std::uint64_t oom_kills_ = 0;  // of its cgroup, at the last death
   bool closing_ = false;
   bool replacing_ = false;

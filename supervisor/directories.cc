@@ -108,6 +108,43 @@ Result<UniqueFd> open_trusted_file(const std::string& path, std::string& problem
   return system_error("openat file");
 }
 
+namespace {
+
+// A directory of ours and the name of one below it.
+struct DirectoryBelow {
+  int above = -1;
+  std::string path;  // of the one above
+  const char* name = "";
+  mode_t mode = 0700;
+};
+struct DirectoryOwner {
+  std::uint32_t uid = 0, gid = 0;
+  const char* user = "";  // "control"
+};
+
+// Makes it where it is missing and gives it away; root never opens anything in it.
+Result<UniqueFd> give_directory(const DirectoryBelow& below, const DirectoryOwner& owner, std::string& problem) {
+  const std::string path = "\"" + below.path + "/" + below.name + "\"";
+  if (::mkdirat(below.above, below.name, below.mode) != 0 && errno != EEXIST) {
+    problem = "cannot make " + path + ": " + std::strerror(errno);
+    return system_error("mkdirat");
+  }
+  // O_PATH: only its owner may read it, also when we lack CAP_DAC_OVERRIDE.
+  UniqueFd directory(::openat(below.above, below.name, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+  if (!directory.valid() || ::fchownat(directory.get(), "", owner.uid, owner.gid, AT_EMPTY_PATH) != 0) {
+    problem = "cannot give " + path + " to the " + owner.user + " user: " + std::strerror(errno);
+    return system_error("fchownat");
+  }
+  return directory;
+}
+
+}  // namespace
+
+Result<UniqueFd> open_usage_directory(int state, const proto::HostRecord& host, std::string& problem) {
+  return give_directory({state, host.state.str(), "usage", 0700}, {host.control_uid, host.control_gid, "control"},
+                        problem);
+}
+
 Result<HostDirectories> open_host_directories(const HostConfiguration& host, std::string& problem) {
   HostDirectories directories;
   const proto::HostRecord& record = host.host;
@@ -122,29 +159,11 @@ Result<HostDirectories> open_host_directories(const HostConfiguration& host, std
     return system_error("empty directory");
   }
   RH_ASSIGN(const UniqueFd above_logs, make_trusted_directory(record.logs.str(), 0755, problem));
-  // Control owns its own directory below; root never opens anything in it.
-  if (::mkdirat(above_logs.get(), "apps", 0750) != 0 && errno != EEXIST) {
-    problem = "cannot make \"" + record.logs.str() + "/apps\": " + std::strerror(errno);
-    return system_error("mkdirat");
-  }
-  // O_PATH: only control may read it, also when we lack CAP_DAC_OVERRIDE.
-  directories.logs.reset(::openat(above_logs.get(), "apps", O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
-  if (!directories.logs.valid() ||
-      ::fchownat(directories.logs.get(), "", record.control_uid, record.control_gid, AT_EMPTY_PATH) != 0) {
-    problem = "cannot give \"" + record.logs.str() + "/apps\" to the control user: " + std::strerror(errno);
-    return system_error("fchownat");
-  }
-  if (::mkdirat(directories.state.get(), "spool", 0700) != 0 && errno != EEXIST) {
-    problem = "cannot make \"" + record.state.str() + "/spool\": " + std::strerror(errno);
-    return system_error("mkdirat");
-  }
-  // O_PATH: as above.
-  directories.spool.reset(::openat(directories.state.get(), "spool", O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
-  if (!directories.spool.valid() ||
-      ::fchownat(directories.spool.get(), "", record.gateway_uid, record.gateway_gid, AT_EMPTY_PATH) != 0) {
-    problem = "cannot give \"" + record.state.str() + "/spool\" to the gateway user: " + std::strerror(errno);
-    return system_error("fchownat");
-  }
+  RH_ASSIGN(directories.logs, give_directory({above_logs.get(), record.logs.str(), "apps", 0750},
+                                             {record.control_uid, record.control_gid, "control"}, problem));
+  RH_ASSIGN(directories.spool, give_directory({directories.state.get(), record.state.str(), "spool", 0700},
+                                              {record.gateway_uid, record.gateway_gid, "gateway"}, problem));
+  RH_ASSIGN(directories.usage, open_usage_directory(directories.state.get(), record, problem));
   if (::flock(directories.run.get(), LOCK_EX | LOCK_NB) != 0) {
     problem = "another rowhoused is running with the run directory \"" + record.run.str() + "\"";
     return system_error("flock");

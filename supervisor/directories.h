@@ -22,9 +22,13 @@ struct HostDirectories {
   UniqueFd tenants, state, run, logs;
   UniqueFd empty;  // without a name and for good, for the gateways' root
   UniqueFd spool;  // below state, the gateways' own
+  UniqueFd usage;  // below state, control's own
 };
 // Opens or makes all; locks `run` so that a second rowhoused refuses to start.
 Result<HostDirectories> open_host_directories(const HostConfiguration& host, std::string& problem);
+
+// Opens or makes the directory of the usage database below the state directory; it is control's own.
+Result<UniqueFd> open_usage_directory(int state, const proto::HostRecord& host, std::string& problem);
 
 // Names of the files NAME.yaml in the directory, without the ending, sorted.
 Result<std::vector<std::string>> list_tenant_files(int directory);

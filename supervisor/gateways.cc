@@ -63,6 +63,7 @@ Status Gateways::launch(std::uint32_t index) {
   RH_ASSIGN(const std::vector<UniqueFd> procs, order_.cgroup.open_v1_procs());
   KeeperLink& keeper = order_.launcher->keeper();
   LaunchOrder launch;
+  order_.rows->open_column(index);
   launch.record = {proto::KeptKind::kGateway, 0, keeper.next_start(), index};
   RH_ASSIGN(Kept kept, Kept::keep(keeper, launch.record, control.ours.get()));
   launch.program = order_.program;

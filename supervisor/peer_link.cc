@@ -1,6 +1,7 @@
 #include "supervisor/peer_link.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <utility>
@@ -34,7 +35,7 @@ PeerLink::~PeerLink() {
 }
 
 void PeerLink::send_bytes(ByteSpan bytes, std::span<const int> descriptors) {
-  if (closed_) return;
+  if (closed_ || ending_) return;
   if (waiting_.empty()) {
     const Status sent = send_message(socket_.get(), bytes, descriptors);
     if (sent.ok()) return;
@@ -85,6 +86,12 @@ void PeerLink::flush() {
   }
   stuck_.stop();
   poll_.watch(UV_READABLE);
+  if (ending_) ::shutdown(socket_.get(), SHUT_WR);
+}
+
+void PeerLink::end() {
+  ending_ = true;
+  if (waiting_.empty()) ::shutdown(socket_.get(), SHUT_WR);
 }
 
 // True when a message was taken and the next may be asked for.

@@ -35,6 +35,8 @@ class PeerLink {
     send_bytes(proto::encode_message(message, room), {descriptors.begin(), descriptors.size()});
   }
 
+  // Nothing is sent any more: the peer reads what waits, then the end of the stream.
+  void end();
   // From now on the peer may send what the permit table has for a running peer.
   void set_running() { phase_ = proto::Phase::kRunning; }
   [[nodiscard]] bool running() const { return phase_ == proto::Phase::kRunning; }
@@ -58,6 +60,7 @@ class PeerLink {
   Events events_;
   std::deque<Waiting> waiting_;
   bool closed_ = false;
+  bool ending_ = false;
   Timer stuck_;
   Timer closing_;
   Poll poll_;

@@ -7,6 +7,7 @@ namespace {
 
 using proto::IncomingMessage;
 using proto::MessageType;
+using proto::TenantKey;
 
 constexpr std::uint32_t kNobody = 65534;
 constexpr std::uint32_t kNoId16 = 65535;
@@ -41,40 +42,23 @@ bool is_reserved_id(std::uint32_t id) { return id == 0 || id == kNobody || id ==
 std::string number(std::uint64_t value) { return std::to_string(value); }
 
 std::optional<Problem> check_domains(const TenantEntry& tenant, const TenantIndex& accepted) {
-  for (const Domain& domain : tenant.domains) {
-    if (!is_host(domain.host)) return kMalformed;
+  for (std::uint32_t i = 0; i < tenant.domains.size(); ++i) {
+    const Domain& domain = tenant.domains[i];
+    if (!is_host(domain.host)) {
+      return Problem{"a domain must be a host name in lower case without a final dot, or *. and one",
+                     TenantKey::kDomains, i};
+    }
     const std::string_view owner = accepted.owner_of_domain(domain);
     if (owner.empty() || owner == tenant.name) continue;
     return Problem{"domain " + domain.host + " belongs to tenant " + std::string(owner) +
-                   " already; remove it from one of the two"};
+                       " already; remove it from one of the two",
+                   TenantKey::kDomains, i};
   }
   return std::nullopt;
 }
 
-Problem taken(const std::string& what, std::string_view owner) {
-  return Problem{what + " belongs to tenant " + std::string(owner) + " already; it can have one tenant only"};
-}
-
-std::optional<Problem> check_tenant(const TenantEntry& tenant, const HostConfiguration& host,
-                                    const TenantIndex& accepted) {
-  if (const auto problem = check_identity(tenant.uid, tenant.gid, host)) return problem;
-  if (const auto owner = accepted.owner_of_uid(tenant.uid); !owner.empty() && owner != tenant.name) {
-    return taken("uid " + number(tenant.uid), owner);
-  }
-  if (const auto owner = accepted.owner_of_gid(tenant.gid); !owner.empty() && owner != tenant.name) {
-    return taken("gid " + number(tenant.gid), owner);
-  }
-  if (const auto former = accepted.all().find(tenant.name);
-      former != accepted.all().end() && (former->second.uid != tenant.uid || former->second.gid != tenant.gid)) {
-    return Problem{"a tenant that is in force keeps its uid " + number(former->second.uid) + " and gid " +
-                   number(former->second.gid) + "; remove its file first, and give it back when nothing is left of it"};
-  }
-  if (!is_absolute_path(tenant.home)) return Problem{"the home must be an absolute path without .."};
-  if (!is_relative_path(tenant.manifest)) return Problem{"the manifest must be a path below the home"};
-  if (!host.plans.contains(tenant.plan)) {
-    return Problem{"plan \"" + tenant.plan + "\" does not exist; define it under plans: in the host file"};
-  }
-  return check_domains(tenant, accepted);
+Problem taken(const std::string& what, std::string_view owner, TenantKey key) {
+  return {what + " belongs to tenant " + std::string(owner) + " already; it can have one tenant only", key};
 }
 
 bool take_host_record(const IncomingMessage& record, HostConfiguration& host, bool& has_host) {
@@ -145,6 +129,38 @@ bool take_suspension(const IncomingMessage& message, TenantEntry& tenant) {
 
 }  // namespace
 
+std::optional<Problem> check_ids(const TenantEntry& tenant, const HostConfiguration& host,
+                                 const TenantIndex& accepted) {
+  if (auto problem = check_identity(tenant.uid, tenant.gid, host)) return problem;
+  if (const auto owner = accepted.owner_of_uid(tenant.uid); !owner.empty() && owner != tenant.name) {
+    return taken("uid " + number(tenant.uid), owner, TenantKey::kUid);
+  }
+  if (const auto owner = accepted.owner_of_gid(tenant.gid); !owner.empty() && owner != tenant.name) {
+    return taken("gid " + number(tenant.gid), owner, TenantKey::kGid);
+  }
+  if (const auto former = accepted.all().find(tenant.name);
+      former != accepted.all().end() && (former->second.uid != tenant.uid || former->second.gid != tenant.gid)) {
+    return Problem{"a tenant that is in force keeps its uid " + number(former->second.uid) + " and gid " +
+                       number(former->second.gid) +
+                       "; remove its file first, and give it back when nothing is left of it",
+                   former->second.uid != tenant.uid ? TenantKey::kUid : TenantKey::kGid};
+  }
+  if (is_absolute_path(tenant.home)) return std::nullopt;
+  return Problem{"the home must be an absolute path without ..", TenantKey::kHome};
+}
+
+std::optional<Problem> check_scope(const TenantEntry& tenant, const HostConfiguration& host,
+                                   const TenantIndex& accepted) {
+  if (!is_relative_path(tenant.manifest)) {
+    return Problem{"the manifest must be a path below the home", TenantKey::kManifest};
+  }
+  if (!host.plans.contains(tenant.plan)) {
+    return Problem{"plan \"" + tenant.plan + "\" does not exist; define it under plans: in the host file",
+                   TenantKey::kPlan};
+  }
+  return check_domains(tenant, accepted);
+}
+
 const NetworkAccess& network_of(const TenantEntry& tenant, const HostConfiguration& host) {
   static const NetworkAccess kHostNetwork;
   if (tenant.network) return *tenant.network;
@@ -181,22 +197,25 @@ std::string_view TenantIndex::owner_of_domain(const Domain& domain) const { retu
 
 std::optional<Problem> check_identity(std::uint32_t uid, std::uint32_t gid, const HostConfiguration& host) {
   const proto::HostRecord& record = host.host;
-  if (is_reserved_id(uid)) return Problem{"uid " + number(uid) + " can never be a tenant"};
-  if (is_reserved_id(gid)) return Problem{"gid " + number(gid) + " can never be a tenant's group"};
+  if (is_reserved_id(uid)) return Problem{"uid " + number(uid) + " can never be a tenant", TenantKey::kUid};
+  if (is_reserved_id(gid)) return Problem{"gid " + number(gid) + " can never be a tenant's group", TenantKey::kGid};
   if (const auto group = host.privileged_groups.find(gid); group != host.privileged_groups.end()) {
     return Problem{"gid " + number(gid) + " is the host's group " + group->second +
-                   ", which has power over it; give the tenant a group of its own"};
+                   ", which has power over it; give the tenant a group of its own",
+                   TenantKey::kGid};
   }
   if (uid < record.uid_min) {
-    return Problem{"uid " + number(uid) + " is below uids.min (" + number(record.uid_min) + ")"};
+    return Problem{"uid " + number(uid) + " is below uids.min (" + number(record.uid_min) + ")", TenantKey::kUid};
   }
   if (gid < record.uid_min) {
     return Problem{"gid " + number(gid) + " is below uids.min (" + number(record.uid_min) +
-                   "): a system group cannot be a tenant's"};
+                   "): a system group cannot be a tenant's",
+                   TenantKey::kGid};
   }
   if (uid == record.gateway_uid || uid == record.control_uid || gid == record.gateway_gid ||
       gid == record.control_gid) {
-    return Problem{"uid " + number(uid) + " or gid " + number(gid) + " belongs to a program of Rowhouse"};
+    return Problem{"uid " + number(uid) + " or gid " + number(gid) + " belongs to a program of Rowhouse",
+                   TenantKey::kUid};
   }
   return std::nullopt;
 }
@@ -249,7 +268,8 @@ OrProblem<TenantEntry> read_tenant_records(const std::string& name, const std::v
     if (!domain.ok() || tenant.domains.size() >= proto::kMaxDomainsPerTenant) return kMalformed;
     tenant.domains.push_back({domain.value().host.str(), domain.value().wildcard});
   }
-  if (auto problem = check_tenant(tenant, host, accepted)) return *problem;
+  if (auto problem = check_ids(tenant, host, accepted)) return *problem;
+  if (auto problem = check_scope(tenant, host, accepted)) return *problem;
   return tenant;
 }
 

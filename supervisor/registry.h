@@ -16,6 +16,7 @@
 
 #include "base/unique_fd.h"
 #include "proto/loader_messages.h"
+#include "proto/tenant_messages.h"
 #include "supervisor/network.h"
 
 namespace rowhouse::supervisor {
@@ -23,6 +24,8 @@ namespace rowhouse::supervisor {
 // A refusal in one sentence for the operator or the tenant.
 struct Problem {
   std::string sentence;
+  proto::TenantKey key = proto::TenantKey::kNone;  // of a tenant's file: what it is about
+  std::uint32_t index = 0;                         // of kDomains: which one
 };
 template <typename T>
 using OrProblem = std::variant<T, Problem>;
@@ -132,6 +135,12 @@ struct AppSpec : AppFront {
                                                          const std::vector<proto::IncomingMessage>& records,
                                                          const HostConfiguration& host,
                                                          const TenantIndex& accepted);
+
+// The two halves of what is checked of a tenant beside the shape of its records: who it is, and what it has.
+[[nodiscard]] std::optional<Problem> check_ids(const TenantEntry& tenant, const HostConfiguration& host,
+                                               const TenantIndex& accepted);
+[[nodiscard]] std::optional<Problem> check_scope(const TenantEntry& tenant, const HostConfiguration& host,
+                                                 const TenantIndex& accepted);
 
 // The tenant's own, else its plan's, else the host's.
 [[nodiscard]] const NetworkAccess& network_of(const TenantEntry& tenant, const HostConfiguration& host);

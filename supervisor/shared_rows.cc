@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -33,6 +34,13 @@ std::uint32_t mark(const std::vector<std::uint32_t>& used, std::uint32_t cap, st
   return next;
 }
 
+// When something began: never the same twice.
+std::uint64_t instant_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
 void clear(proto::AppCell& cell) {
   cell.in_flight.store(0, kRelaxed);
   cell.queued.store(0, kRelaxed);
@@ -50,7 +58,9 @@ Result<std::unique_ptr<SharedRows>> SharedRows::create() {
   if (::fcntl(memory.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
     return system_error("fcntl F_ADD_SEALS");
   }
-  return map(std::move(memory));
+  RH_ASSIGN(std::unique_ptr<SharedRows> rows, map(std::move(memory)));
+  rows->table_->made_at_ns.store(instant_ns(), kRelaxed);
+  return rows;
 }
 
 Result<std::unique_ptr<SharedRows>> SharedRows::adopt(UniqueFd memory, const std::vector<std::uint32_t>& apps,
@@ -84,6 +94,11 @@ Result<std::uint32_t> SharedRows::take_app() {
   RH_ASSIGN(const std::uint32_t row, take(free_apps_, next_app_, proto::kMaxApps));
   for (proto::AppCell& cell : table_->apps[row]) clear(cell);
   for (proto::TrafficCell& cell : table_->traffic[row]) cell.connections.store(0, kRelaxed);
+  for (std::uint32_t gateway = 0; gateway < proto::kMaxGateways; ++gateway) {
+    if (!has_column(gateway)) continue;
+    for (auto& count : table_->counts[gateway][row].counts) count.store(0, kRelaxed);
+  }
+  table_->row_epochs[row].store(instant_ns(), kRelaxed);
   return row;
 }
 
@@ -99,6 +114,14 @@ Result<std::uint32_t> SharedRows::take_worker() {
 
 void SharedRows::give_back_app(std::uint32_t row) { free_apps_.push_back(row); }
 void SharedRows::give_back_worker(std::uint32_t row) { free_workers_.push_back(row); }
+
+void SharedRows::open_column(std::uint32_t gateway) {
+  table_->columns_used.store(table_->columns_used.load(kRelaxed) | (std::uint64_t{1} << gateway), kRelaxed);
+}
+
+bool SharedRows::has_column(std::uint32_t gateway) const {
+  return ((table_->columns_used.load(kRelaxed) >> gateway) & 1U) != 0;
+}
 
 void SharedRows::clear_column(std::uint32_t gateway) {
   for (std::uint32_t row = 0; row < next_app_; ++row) {
@@ -116,6 +139,27 @@ std::uint32_t SharedRows::app_queued(std::uint32_t row) const {
   std::uint32_t sum = 0;
   for (const proto::AppCell& cell : table_->apps[row]) sum += cell.queued.load(kRelaxed);
   return sum;
+}
+
+std::uint32_t SharedRows::app_in_flight(std::uint32_t row) const {
+  std::uint32_t sum = 0;
+  for (const proto::AppCell& cell : table_->apps[row]) sum += cell.in_flight.load(kRelaxed);
+  return sum;
+}
+
+bool SharedRows::sum_counts(std::uint32_t row, proto::AppTraffic& traffic) const {
+  std::array<std::uint64_t, proto::kTrafficCounts> sums{};
+  for (std::uint32_t gateway = 0; gateway < proto::kMaxGateways; ++gateway) {
+    if (!has_column(gateway)) continue;
+    const proto::CountCell& cell = table_->counts[gateway][row];
+    for (std::size_t place = 0; place < sums.size(); ++place) sums[place] += cell.counts[place].load(kRelaxed);
+  }
+  for (std::size_t place = 0; place < sums.size(); ++place) traffic.set_count(place, sums[place]);
+  traffic.epoch = table_->row_epochs[row].load(kRelaxed);
+  traffic.in_flight = app_in_flight(row);
+  traffic.queued = app_queued(row);
+  const bool any_count = std::any_of(sums.begin(), sums.end(), [](std::uint64_t sum) { return sum != 0; });
+  return any_count || traffic.in_flight != 0 || traffic.queued != 0;
 }
 
 std::uint32_t SharedRows::worker_in_flight(std::uint32_t row) const {

@@ -139,7 +139,7 @@ void Supervisor::on_query(const proto::Query& query) {
     }
     ++told;
     tell_app(query, app);
-    if (const auto usage = app.usage()) control_->send(proto::AppUsage{query.request, app.number(), *usage});
+    tell_app_usage(query.request, app);
     tenants.insert(app.tenant().name);
   }
   tell_usage(query.request, tenants);
@@ -339,6 +339,7 @@ void Supervisor::on_all_gateways_retired() {
 void Supervisor::on_apps_quiet() {
   stage_ = Stage::kClosingControl;
   if (!control_->running()) return finish();
+  tell_last_usage();
   set_patience(kControlPatience, [this] { control_->kill(); });
   control_->close();
 }

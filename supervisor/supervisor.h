@@ -34,6 +34,7 @@
 #include "supervisor/programs.h"
 #include "supervisor/shared_rows.h"
 #include "supervisor/spec_change.h"
+#include "supervisor/tenant_draft.h"
 #include "supervisor/tenant_files.h"
 #include "supervisor/tenant_limits.h"
 #include "supervisor/tombstones.h"
@@ -167,6 +168,7 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   struct RoundOutcome {
     std::optional<std::string> problem;  // why no file was read
     std::vector<TenantNews> news;
+    std::vector<ConfigChange> changes;  // of tenants in force: what differs, and what the kernel refused
   };
   using RoundCallback = std::function<void(const RoundOutcome&)>;
   struct Round {
@@ -212,6 +214,25 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   void apply_suspension(const TenantEntry& tenant);
   void tell_suspension(const TenantEntry& tenant);
 
+  // --- tenants and manifests that the API writes (supervisor_tenants.cc)
+  struct WriteOutcome {
+    proto::CommandOutcome outcome = proto::CommandOutcome::kDone;
+    Problem problem;        // of a refusal, or
+    ProblemText sentences;  // a loader's
+    bool created = false;
+  };
+  void carry_out(const TenantOrder& order);
+  void stage_tenant(const TenantOrder& order, const TenantEntry& wanted);
+  void on_staged(const TenantOrder& order, const TenantEntry& wanted, TrialAnswer answer);
+  void put_tenant_in_place(const TenantOrder& order, bool created);
+  void end_staging();
+  void finish_write(std::uint32_t request, WriteOutcome outcome);
+  void tell_changes(std::uint32_t request, const std::vector<ConfigChange>& changes);
+  void answer_removals(const std::string& tenant);
+  void tell_tenant(std::uint32_t request, const TenantEntry& tenant);
+  void on_manifest_tried(const proto::ManifestOrder& order, const UniqueFd& text, ManifestAnswer answer);
+  void on_manifest_put(const proto::ManifestOrder& order, ManifestAnswer answer);
+
   // --- reload: what the host file's plans say now
   using ReloadCallback = std::function<void(proto::CommandOutcome, ProblemText, const std::vector<ConfigChange>& changes,
                                             const std::vector<TenantNews>& news)>;
@@ -220,7 +241,9 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   // Adds what the kernel refused to `changes`.
   void apply_plans(std::map<std::string, Plan> plans, std::vector<ConfigChange>& changes);
   void apply_plan(const TenantEntry& tenant, std::vector<ConfigChange>& changes);
+  void tell_app_usage(std::uint32_t request, const App& app);
   void tell_usage(std::uint32_t request, const std::set<std::string>& tenants);
+  void tell_last_usage();
 
   // --- upgrade
   void on_upgraded(const proto::Upgraded& upgraded);
@@ -258,6 +281,10 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   void on_reload_order(const proto::ReloadOrder& order) override;
   void on_reload_tenant_order(const proto::ReloadTenantOrder& order) override;
   void on_upgrade_order(const proto::UpgradeOrder& order) override;
+  void on_tenant_order(TenantOrder order) override;
+  void on_tenant_removal(const proto::TenantRemoval& removal) override;
+  void on_tenant_query(const proto::TenantQuery& query) override;
+  void on_manifest_order(const proto::ManifestOrder& order, UniqueFd text) override;
 
   enum class Stage : std::uint8_t {
     kStarting,
@@ -315,6 +342,7 @@ class Supervisor final : public GatewaysListener, public ControlListener {
   std::set<std::string> read_manifests_;   // tenants of which one was accepted, or what was kept was asked for
   std::set<std::string> kept_loading_;     // tenants whose last good manifest is being read
   std::multimap<std::string, std::uint32_t> look_orders_;  // requests that wait, by tenant
+  std::multimap<std::string, std::uint32_t> removals_;     // requests that wait until nothing of a tenant runs
   std::map<Route, std::uint32_t> routes_;               // of all apps: who has which
   // The command that waits for its app's manifest, by app.
   std::map<std::uint32_t, std::uint32_t> loading_;

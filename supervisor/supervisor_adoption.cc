@@ -142,6 +142,7 @@ Status Supervisor::take_over_host(Estate& estate) {
   }
   RH_ASSIGN(directories_.tenants, open_trusted_directory(record.tenants.str(), problem));
   RH_ASSIGN(directories_.state, open_trusted_directory(record.state.str(), problem));
+  RH_ASSIGN(directories_.usage, open_usage_directory(directories_.state.get(), record, problem));
   directories_.run = estate.take({KeptKind::kRunDirectory, 0, 0, 0});
   directories_.logs = estate.take({KeptKind::kLogDirectory, 0, 0, 0});
   if (!directories_.run.valid() || !directories_.logs.valid()) return missing("directories in the keeper's store");

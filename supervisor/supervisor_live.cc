@@ -161,8 +161,8 @@ void Supervisor::apply_tenant(const TenantEntry& tenant, const std::optional<Ten
       app->keep_routes(tenant.domains);
       take_routes(*app, app->spec());
     }
-    std::vector<ConfigChange> ignored;
-    if (former->plan != tenant.plan) apply_plan(tenant, ignored);
+    for (const ConfigChange& change : compare_tenants(*former, tenant, host)) round_.outcome.changes.push_back(change);
+    if (former->plan != tenant.plan) apply_plan(tenant, round_.outcome.changes);
   }
   looks_->look(tenant.name, ManifestLooks::Depth::kForced);
 }
@@ -199,6 +199,7 @@ void Supervisor::finish_tenant_if_gone(const std::string& name) {
   clear_problem(name);
   limits_->forget(name);
   if (auto group = cgroups_->open_existing(tenant_group(name)); group.ok()) {
+    tell_usage(0, {name});
     [[maybe_unused]] const Status removed = group.value().remove();
   }
   control_->send(proto::TenantInfo{proto::Name::cut(name), proto::kTenantGone});
@@ -206,6 +207,7 @@ void Supervisor::finish_tenant_if_gone(const std::string& name) {
     keeper_link_.discard({proto::KeptKind::kTenantRecords, tenant->second.uid, 0, 0});
   }
   configuration_.remove_tenant(name);
+  answer_removals(name);
   if (files_ != nullptr) files_->remind(TenantFiles::kSettle);  // its file may be there again
 }
 
@@ -318,6 +320,7 @@ void Supervisor::on_app_left(std::uint32_t number) {
     gateways_->tell_all(proto::AppRemove{identity.number});
     shared_.erase(identity.number);
   }
+  tell_app_usage(0, *found->second);
   graveyard_.bury(std::move(found->second));
   apps_.erase(found);
   if (auto group = cgroups_->open_existing(app_group(tenant, name)); group.ok()) {

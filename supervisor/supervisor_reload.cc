@@ -113,20 +113,5 @@ void Supervisor::on_reload_order(const proto::ReloadOrder& order) {
   });
 }
 
-void Supervisor::tell_usage(std::uint32_t request, const std::set<std::string>& tenants) {
-  for (const std::string& name : tenants) {
-    const auto group = cgroups_->open_existing(tenant_group(name));
-    if (!group.ok()) continue;
-    proto::Usage usage = group.value().usage();
-    LeafCounters leaves = {0, group.value().counters().forks_refused};
-    for (const auto& [number, app] : apps_) {
-      if (app->tenant().name == name) leaves += app->leaf_counters();
-    }
-    usage.oom_kills = leaves.oom_kills;
-    usage.forks_refused = leaves.forks_refused;
-    const std::string& plan = configuration_.tenants().at(name).plan;
-    control_->send(proto::TenantUsage{request, proto::Name::cut(name), proto::Name::cut(plan), usage});
-  }
-}
 
 }  // namespace rowhouse::supervisor

@@ -132,6 +132,7 @@ Status Supervisor::make_control(UniqueFd listener) {
   RH_TRY(add_group(*cgroups_, "control", order.cgroup));
   order.listener = std::move(listener);
   order.logs = std::move(directories_.logs);
+  order.usage = std::move(directories_.usage);
   control_ = std::make_unique<ControlLink>(std::move(order), *this);
   return {};
 }

@@ -21,6 +21,7 @@ PATIENCE_S = 10
 PING, PONG = 1, 2
 SETUP, READY, ADMIN, TENANT, PROBLEM, LOG_SOURCE, ACCESS_SOURCE, DEATH = 112, 113, 114, 115, 116, 117, 118, 119
 DEATH_STORED, HOST_DEATH = 143, 144
+APP_TRAFFIC, USAGE_DIRECTORY = 149, 150
 QUERY, APP_INFO, WORKER_INFO, QUERY_END, COMMAND, COMMAND_DONE, NOTICE = 120, 121, 122, 123, 124, 125, 126
 # proto/causes.h
 EXIT, SIGNAL, SECCOMP, IMPORT, CONFIG, SPAWN = 1, 2, 4, 5, 12, 15
@@ -55,6 +56,7 @@ class App:
         self.exit = (0, 0, 0, 0, 0)  # cause, argument, at_ms, generation, worker
         self.retry_in_ms = self.missing = 0
         self.workers = []  # (generation, worker, pid, state, requests, memory)
+        self.traffic = None  # (epoch, in flight, queued, [53 counts])
         self.__dict__.update(known)
 
     def info(self, request):
@@ -138,12 +140,15 @@ class Control:
         self.directory.chmod(0o755)
         self.socket_path = self.directory / "control.sock"
         self.logs = self.directory / "logs"
-        self.logs.mkdir()
-        os.chown(self.logs, CONTROL_UID, CONTROL_UID)
+        self.usage = self.directory / "usage"
+        for own in (self.logs, self.usage):
+            own.mkdir(mode=0o700)
+            os.chown(own, CONTROL_UID, CONTROL_UID)
         self.apps = []
         self.commands = []          # (app number, kind) as they came
         self.on_command = lambda app, kind: (DONE, 2, 0, 0, 0)  # outcome, generation, worker, cause, argument
         self.silent = False         # answers no query
+        self.told = []              # who there is: calls of ours
         self.pongs = []
         self.stored = []            # (app number, generation, worker, at_ms) as they were acknowledged
         self.ended, self.exit_status = False, None
@@ -170,6 +175,9 @@ class Control:
         theirs.close()
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
+        usage_fd = os.open(self.usage, os.O_PATH | os.O_DIRECTORY)
+        self.send(USAGE_DIRECTORY, b"", [usage_fd])
+        os.close(usage_fd)
         logs_fd = os.open(self.logs, os.O_RDONLY | os.O_DIRECTORY)
         self.send(SETUP, b"", [listener.fileno(), logs_fd])
         os.close(logs_fd)
@@ -223,12 +231,33 @@ class Control:
             self.send(APP_INFO, known.info(request))
             for worker in known.worker_infos(request):
                 self.send(WORKER_INFO, worker)
+            if known.traffic:
+                self.send_traffic(known, request, known.traffic)
         self.send(QUERY_END, struct.pack("<II", request, matching[15].number if len(matching) > 16 else 0))
 
+    def send_traffic(self, app, request, traffic):
+        epoch, in_flight, queued, counts = traffic
+        self.send(APP_TRAFFIC, struct.pack("<IIQII53Q", request, app.number, epoch, in_flight, queued, *counts))
+
+    def restart(self):
+        """Another process in the place of one that was killed; it is told what the first one was told."""
+        self.process.kill()
+        self.process.wait()
+        self.link.close()
+        self.socket_path.unlink()
+        self.ready = threading.Event()
+        self._start()
+        told, self.told = self.told, []
+        for tell, arguments in told:
+            tell(*arguments)
+        self.settle()
+
     def add_admin(self, uid):
+        self.told.append((self.add_admin, (uid,)))
         self.send(ADMIN, struct.pack("<I", uid))
 
     def add_tenant(self, tenant, uid):
+        self.told.append((self.add_tenant, (tenant, uid)))
         self.send(TENANT, name(tenant) + struct.pack("<I", uid))
 
     def problem(self, tenant, sentences, resolved=False):

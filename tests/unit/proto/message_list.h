@@ -15,6 +15,7 @@
 #include "proto/live_messages.h"
 #include "proto/loader_messages.h"
 #include "proto/reload_messages.h"
+#include "proto/tenant_messages.h"
 #include "proto/upgrade_messages.h"
 #include "proto/usage_messages.h"
 
@@ -34,7 +35,9 @@ using AllMessages =
                ManifestIdentity, ManifestWatch, Unchanged, LookAtManifest, ReloadTenantOrder, TenantChange,
                Resync, Resynced, Keep, Discard, Fetch, Fetched, ExitSeen, Adopted, Upgrade, Upgraded,
                StewardWorker, GatewayApp, GatewayWorker, UpgradeOrder, UpgradeDone, ControlRetire, SuspensionRecord, SourceText,
-               LoadKeptManifest, TouchRecord, JailWatch, Touched, TenantSuspension, ShareRecord>;
+               LoadKeptManifest, TouchRecord, JailWatch, Touched, TenantSuspension, TenantDraft, TenantDraftDomain,
+               TenantWrite, TenantRemoval, TenantWritten, TenantQuery, TenantDetail, TenantDetailDomain, TenantQueryEnd,
+               ManifestOrder, PutManifest, ShareRecord, AppTraffic, UsageDirectory>;
 
 // Calls visit.operator()<M>() for every message type.
 template <typename Visit>

@@ -122,6 +122,11 @@ TEST_CASE("reload and usage messages have the page's bytes") {
   check_golden("reload_tenant_order", ReloadTenantOrder{4, Name::cut("acme"), false});
   check_golden("tenant_change",
                TenantChange{4, Name::cut("acme"), Name::cut("site"), TenantChangeKind::kAppRestarts});
+  check_golden("tenant_draft_domain", TenantDraftDomain{5, Host::cut("acme.test"), true});
+  check_golden("tenant_write", TenantWrite{5, 1});
+  check_golden("tenant_written", TenantWritten{5, CommandOutcome::kFailed, false, TenantKey::kDomains, 0});
+  check_golden("tenant_removal", TenantRemoval{6, Name::cut("acme")});
+  check_golden("manifest_order", ManifestOrder{7, Name::cut("acme"), ManifestUse::kWrite});
   check_golden("suspension_record", SuspensionRecord{Name::cut("shop"), SuspensionReason::cut("unpaid")});
   check_golden("tenant_suspension", TenantSuspension{Name::cut("acme"), Name::cut("shop"), true, SuspensionReason::cut("unpaid")});
   check_golden("touch_record", TouchRecord{Path::cut("tmp/restart.txt")});
@@ -140,7 +145,14 @@ TEST_CASE("reload and usage messages have the page's bytes") {
                                                .throttled_periods = 7,
                                                .throttled_us = 250'000,
                                                .io_read_bytes = 4096,
-                                               .io_write_bytes = 0}});
+                                               .io_write_bytes = 0,
+                                               .cpu_us = 2'500'000,
+                                               .epoch = 9}});
+  AppTraffic traffic{.request = 1, .app = 7, .epoch = 5, .in_flight = 1, .queued = 2};
+  traffic.set_count(kClassCounts + 2, 3);
+  traffic.set_count(kBytesOutCount, 4096);
+  CHECK(traffic.count(kBytesOutCount) == 4096);
+  check_golden("app_traffic", traffic);
 }
 
 TEST_CASE("every config key and effect has a name of its own") {

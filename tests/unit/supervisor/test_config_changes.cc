@@ -91,3 +91,30 @@ TEST_CASE("a plan that a tenant has cannot go") {
   REQUIRE(problem);
   CHECK(problem->sentence.find("plan \"p\" is missing, and tenant acme has it") != std::string::npos);
 }
+
+TEST_CASE("a tenant's new plan is told limit by limit, and every other difference by its name") {
+  HostConfiguration both = host();
+  both.plans["q"] = both.plans["p"];
+  both.plans["q"].name = proto::Name::cut("q");
+  both.plans["q"].memory_bytes = 1 << 29;
+  both.plans["q"].workers = 3;
+  TenantEntry now;
+  now.name = "acme";
+  now.plan = "p";
+  TenantEntry fresh = now;
+  CHECK(compare_tenants(now, fresh, both).empty());
+  fresh.plan = "q";
+  CHECK(compare_tenants(now, fresh, both) == Changes{{"", "acme", ConfigKey::kPlan, ReloadEffect::kAppliedLive},
+                                                     {"q", "acme", ConfigKey::kMemory, ReloadEffect::kAppliedLive},
+                                                     {"q", "acme", ConfigKey::kWorkers, ReloadEffect::kNeedsRestart}});
+  fresh = now;
+  fresh.home = "/x";
+  fresh.manifest = "m";
+  fresh.domains = {{"a.test", false}};
+  fresh.suspensions[""] = "";
+  fresh.network.emplace().mode = proto::NetworkMode::kPrivate;
+  std::vector<ConfigKey> keys;
+  for (const ConfigChange& change : compare_tenants(now, fresh, both)) keys.push_back(change.key);
+  CHECK(keys == std::vector<ConfigKey>{ConfigKey::kHome, ConfigKey::kManifest, ConfigKey::kDomains, ConfigKey::kNetwork,
+                                       ConfigKey::kSuspended});
+}
