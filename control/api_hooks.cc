@@ -10,17 +10,18 @@ void Api::route_hooks(const Call& call) {
   if (parts_.registry.role_of(call.uid) != Role::kAdmin) {
     return fail(call.id, {403, "forbidden", "Only administrators have hooks.", "", ""});
   }
-  if (!check_parameters(call, {})) return;
   const std::vector<std::string>& path = call.target.segments;
   const bool one = path.size() == 3;
-  if (one && !is_name(path[2])) return fail_not_found(call.id, "This hook");
-  if (one && call.request.method == "PUT") return set_hook(call, path[2]);
-  if (one && call.request.method != "DELETE") {
+  const bool sets = one && call.request.method == "PUT";
+  if (one && !sets && call.request.method != "DELETE") {
     Answer answer = error_answer({405, "method_not_allowed", "Allowed here: PUT, DELETE.", "", ""});
     answer.allow = "PUT, DELETE";
     return send(call.id, answer);
   }
   if (!one && !check_method(call, kReadMethods)) return;
+  if (!check_parameters(call, {})) return;
+  if (one && !is_name(path[2])) return fail_not_found(call.id, "This hook");
+  if (sets) return set_hook(call, path[2]);
   if (!check_body(call)) return;
   if (one && !parts_.hooks.has(path[2])) return fail_not_found(call.id, "This hook");
   if (one && !parts_.hooks.remove(path[2]).ok()) return fail_hook_write(call.id);

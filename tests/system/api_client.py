@@ -50,6 +50,8 @@ def _call(socket_path, method, path, data, timeout=120):
         text = answer.read()
         if answer.headers["Content-Type"] == "application/x-ndjson":
             return Reply(answer.status, [json.loads(line) for line in text.splitlines()])
+        if answer.headers["Content-Type"].startswith("text/"):
+            return Reply(answer.status, text.decode())
         return Reply(answer.status, json.loads(text))
     finally:
         connection.close()

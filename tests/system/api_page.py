@@ -46,9 +46,9 @@ def find_operation(method, target):
     return found[0] if found else None
 
 
-def schema_of(response):
+def schema_of(response, is_text):
     content = deref(response)["content"]
-    return next(iter(content.values()))["schema"]["$ref"]
+    return next(content[kind] for kind in content if kind.startswith("text/") == is_text)["schema"]["$ref"]
 
 
 def check_answer(method, target, status, body):
@@ -57,7 +57,7 @@ def check_answer(method, target, status, body):
         assert status >= 400, f"{method} {target} answered with {status}, which the page does not have"
         pointer = "#/components/schemas/Error"
     else:
-        pointer = schema_of(operation["responses"][str(status)])
+        pointer = schema_of(operation["responses"][str(status)], isinstance(body, str))
     bodies = body if pointer.endswith("/LogLine") else [body]
     problems = [f"{'/'.join(map(str, e.absolute_path))}: {e.message}" for each in bodies
                 for e in _validator(pointer).iter_errors(each)]

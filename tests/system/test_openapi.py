@@ -25,7 +25,8 @@ def api(host, method, path, body=None):
 
 
 def example_of(path):
-    return api_page.PREFIX + path.replace("{tenant}", "acme").replace("{app}", "site").replace("{id}", "0123456789abcdef")
+    return api_page.PREFIX + path.replace("{tenant}", "acme").replace("{app}", "site").replace(
+        "{id}", "0123456789abcdef").replace("{hook}", "panel")
 
 
 def test_the_page_is_valid_and_every_reference_leads_somewhere():
@@ -64,10 +65,16 @@ def test_what_is_offered_and_what_the_page_has_is_explained(shared_host, acme):
 
 def test_reads_answer_as_the_page_says(shared_host, acme):
     for path in ("/info", "/status", "/status?tenant=acme&app=site", "/events?limit=1000", "/tenants", "/tenants/acme",
-                 "/apps/acme/site/explain", "/apps/acme/site/logs", "/apps/acme/site/logs?stream=access", "/errors/0123456789abcdef", "/nowhere", "/tenants/acme/nowhere"):
+                 "/apps/acme/site/explain", "/apps/acme/site/logs", "/apps/acme/site/logs?stream=access", "/errors/0123456789abcdef", "/nowhere", "/tenants/acme/nowhere",
+                 "/metrics", "/usage", "/usage?tenant=acme&step=hour&period=2d", "/usage?format=csv", "/hooks"):
         api(shared_host, "GET", api_page.PREFIX + path)
     shared_host.http("acme.test", "/no-such-page-of-the-probe")
     api(shared_host, "POST", "/v1/apps/acme/site/restart")
+    api(shared_host, "POST", "/v1/apps/acme/site/stacks")
+    hook = {"url": "unix:/nowhere/panel.sock:/events", "types": ["died"]}
+    assert api(shared_host, "PUT", "/v1/hooks/panel", hook).status == 200
+    assert api(shared_host, "PUT", "/v1/hooks/panel", {"exec": ["relative"]}).error["pointer"] == "/exec"
+    assert api(shared_host, "DELETE", "/v1/hooks/panel").body == {"hooks": []}
     api(shared_host, "POST", "/v1/reload")
     api(shared_host, "POST", "/v1/tenants/acme/reload")
 
@@ -77,7 +84,7 @@ LEAVES = (st.none() | st.booleans() | st.integers(-2 ** 70, 2 ** 70) | st.floats
           | st.text(max_size=80) | st.sampled_from(["test", "/home/x", "a.test", "*.a.test", "acme", "rowhouse.yaml"]))
 VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
                       max_leaves=12)
-FIELDS = st.sampled_from(["user", "uid", "gid", "home", "plan", "domains", "manifest", "reason", "suspended", "x", ""])
+FIELDS = st.sampled_from(["url", "exec", "types", "tenants", "user", "uid", "gid", "home", "plan", "domains", "manifest", "reason", "suspended", "x", ""])
 BODIES = st.dictionaries(FIELDS, VALUES, max_size=7) | VALUES
 NAMES = st.sampled_from(["acme", "site", "globex", "-", "..", "%2e%2e", "%00", "a" * 64, "_gateway", "Acme", "%", ""]) | st.text(
     st.characters(min_codepoint=33, max_codepoint=126), max_size=12)
@@ -92,6 +99,13 @@ def fuzz(count):
 def assert_no_crash(host, reply):
     assert reply.status < 500, reply
     assert "control died" not in host.log and "control lost" not in host.log, host.log[-2000:]
+
+
+@fuzz(200)
+@given(body=BODIES)
+def test_no_body_of_a_hook_is_answered_with_a_5xx(shared_host, acme, body):
+    assert_no_crash(shared_host, api(shared_host, "PUT", "/v1/hooks/fuzzed", json.dumps(body).encode()))
+    api(shared_host, "DELETE", "/v1/hooks/fuzzed")
 
 
 @fuzz(300)
