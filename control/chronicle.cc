@@ -19,6 +19,7 @@ std::string_view event_type(proto::NoticeKind kind) {
     case proto::NoticeKind::kSuspended: return "suspended";
     case proto::NoticeKind::kUnsuspended: return "unsuspended";
     case proto::NoticeKind::kTouched: return "touched";
+    case proto::NoticeKind::kDegraded: return "degraded";
   }
   return "unknown";
 }
@@ -115,6 +116,10 @@ void Chronicle::add_notice(const AppName& app, const proto::AppNotice& notice, c
   Json fields{{"generation", notice.generation}};
   if (notice.kind == proto::NoticeKind::kBackoff) fields["retry_in_ms"] = notice.number;
   if (notice.kind == proto::NoticeKind::kScaled) fields["workers"] = notice.number;
+  if (notice.kind == proto::NoticeKind::kDegraded) {
+    fields["code"] = proto::cause_name(static_cast<proto::Cause>(notice.number));
+    fields["detail"] = "";
+  }
   if (notice.kind == proto::NoticeKind::kSuspended) fields["reason"] = suspension;
   events_.add(event_type(notice.kind), app, std::move(fields), notice.at_ms);
   if (notice.kind == proto::NoticeKind::kReady) stories_.add_start(app, notice.generation, notice.at_ms);

@@ -25,6 +25,7 @@ std::string notice_line(const proto::AppNotice& notice) {
     case proto::NoticeKind::kSuspended: return "suspended by the operator";
     case proto::NoticeKind::kUnsuspended: return "not suspended any more";
     case proto::NoticeKind::kTouched: return "one of its files was touched";
+    case proto::NoticeKind::kDegraded: return generation + " could not be started; what served before still serves";
   }
   return "unknown notice";
 }

@@ -289,8 +289,9 @@ enum class NoticeKind : std::uint8_t {
   kStarting = 0, kReady, kRestarting, kStopped, kBackoff, kScaled,
   kSuspended, kUnsuspended,  // its tenant was; it is not any more
   kTouched,                  // one of its files was: a restart follows
+  kDegraded,                 // one that nobody had ordered has failed; what served goes on
 };
-inline constexpr NoticeKind last_value(NoticeKind) { return NoticeKind::kTouched; }
+inline constexpr NoticeKind last_value(NoticeKind) { return NoticeKind::kDegraded; }
 
 // supervisor -> control: a step in an app's life, for its log.
 struct AppNotice {
@@ -301,7 +302,7 @@ struct AppNotice {
   Name name;
   NoticeKind kind = NoticeKind::kStarting;
   std::uint32_t generation = 0;
-  std::uint32_t number = 0;  // kBackoff: milliseconds until the next start; kScaled: how many workers it shall have
+  std::uint32_t number = 0;  // kBackoff: milliseconds until the next start; kScaled: how many workers it shall have; kDegraded: the cause
   std::int64_t at_ms = 0;
   static constexpr void fields(auto& m, auto& visit) {
     visit(m.app, m.tenant, m.name, m.kind, m.generation, m.number, m.at_ms);

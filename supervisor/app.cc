@@ -179,9 +179,28 @@ void App::adopt_spec(AppSpec spec) {
   configure_all();
 }
 
-void App::give_up_next(Cause cause) {
+// What is given up may be what gateways have switched to, or are about to: they go back to what serves, with the
+// settings that it had.
+void App::drop_next(Cause cause) {
   switching_ = false;
-  if (next_ != nullptr) retire(std::move(next_), cause);
+  if (next_ == nullptr) return;
+  retire(std::move(next_), cause);
+  if (serving_ == nullptr) return;
+  if (former_spec_) {
+    next_spec_ = std::move(spec_);
+    kept_next_spec_ = std::move(kept_spec_);
+    auto kept = keep(*former_spec_);
+    if (!kept.ok()) log_error("cannot store a manifest's reading", {{"reason", kept.error()}});
+    set_spec(*std::exchange(former_spec_, std::nullopt), kept.ok() ? std::move(kept).value() : KeptSpec());
+    configure_all();
+  }
+  for (const Identity& identity : identities_) {
+    around_.gateways->switch_to(identity.number, serving_->generation(), [] {});
+  }
+}
+
+void App::give_up_next(Cause cause) {
+  drop_next(cause);
   next_spec_.reset();
   const KeptSpec dropped = std::exchange(kept_next_spec_, KeptSpec());
   remember();
@@ -193,8 +212,7 @@ void App::start_generation(StartKind kind) {
   if (shutting_down_ || held()) return;
   retry_.stop();
   if (!may_start(AwaitedStart::kGeneration, kind)) return tell_condition();
-  switching_ = false;
-  if (next_ != nullptr) retire(std::move(next_), Cause::kRestart);
+  drop_next(Cause::kRestart);
   const auto generation = around_.store->next_shared_generation(store_keys(), last_generation_);
   if (!generation.ok()) {
     log_error("cannot reserve a generation", {{"reason", generation.error()}});
@@ -247,7 +265,7 @@ void App::top_up() {
     if (!first && !target->has_template() && !may_start(AwaitedStart::kWorkers, StartKind::kDemanded)) return;
     if (const Status spawned = target->spawn_worker(); !spawned.ok()) {
       log_error("cannot spawn a worker", {{"app", tenant_.name + "/" + name_}, {"reason", spawned.error()}});
-      return try_again_later();
+      return on_spawn_refused(*target);
     }
   }
 }
@@ -258,8 +276,15 @@ void App::prepare(Sandbox& sandbox) {
   if (&sandbox != next_.get() && !may_start(AwaitedStart::kWorkers, StartKind::kDemanded)) return;
   if (const Status started = sandbox.start_template(); !started.ok()) {
     log_error("cannot start a template", {{"app", tenant_.name + "/" + name_}, {"reason", started.error()}});
-    try_again_later();
+    on_spawn_refused(sandbox);
   }
+}
+
+// The host could not even try.
+void App::on_spawn_refused(Sandbox& sandbox) {
+  const bool fails = &sandbox == next_.get() && (serving_ != nullptr || command_ != nullptr);
+  if (fails) return on_start_failed({Cause::kSpawn, 0}, 0);
+  try_again_later();
 }
 
 // The new generation has all its workers: the gateways learn its settings, then switch, then the old one
@@ -274,7 +299,10 @@ void App::promote_next() {
     return;
   }
   switching_ = true;
-  if (next_spec_) set_spec(*std::exchange(next_spec_, std::nullopt), std::exchange(kept_next_spec_, KeptSpec()));
+  if (next_spec_) {
+    former_spec_ = std::move(spec_);
+    set_spec(*std::exchange(next_spec_, std::nullopt), std::exchange(kept_next_spec_, KeptSpec()));
+  }
   configure_all();
   const std::uint32_t generation = next_->generation();
   // Done when every gateway has switched every app.
@@ -282,6 +310,7 @@ void App::promote_next() {
   const auto on_switched = [this, generation] {
     if (next_ == nullptr || next_->generation() != generation || --switches_left_ > 0) return;
     switching_ = false;
+    former_spec_.reset();
     restart_failed_ = false;
     scaling_.begin(static_cast<std::uint32_t>(next_workers()));
     if (serving_ != nullptr) retire(std::move(serving_), Cause::kRestart);
@@ -304,10 +333,12 @@ void App::retire(std::unique_ptr<Sandbox> sandbox, Cause cause) {
 
 void App::on_start_failed(Ending ending, std::uint32_t worker) {
   const std::uint32_t generation = last_generation_;
-  if (serving_ != nullptr && next_ != nullptr) {
-    // A restart that fails leaves what serves.
+  if (serving_ != nullptr) {
+    // A restart that fails leaves what serves, also one of which there was not even a sandbox.
     restart_failed_ = true;
     give_up_next(Cause::kRestart);
+    // Of an order its answer tells.
+    if (command_ == nullptr) notice(proto::NoticeKind::kDegraded, generation, static_cast<std::uint32_t>(ending.cause));
   } else {
     try_again_later();
   }

@@ -230,6 +230,7 @@ class App final : public Mortal, public SandboxListener, public StartClient {
   void set_spec(AppSpec spec, KeptSpec kept);
   void top_up();
   void prepare(Sandbox& sandbox);
+  void on_spawn_refused(Sandbox& sandbox);
   void promote_next();
   void retire(std::unique_ptr<Sandbox> sandbox, proto::Cause cause);
   void on_start_failed(proto::Ending ending, std::uint32_t worker);
@@ -310,6 +311,7 @@ class App final : public Mortal, public SandboxListener, public StartClient {
   void keep_newest();
   void keep_in_place_of(KeptSpec& kept, const AppSpec& spec);
   void give_up_next(proto::Cause cause);
+  void drop_next(proto::Cause cause);
   [[nodiscard]] std::vector<Sandbox*> sandboxes() const;
   void check_quiet();
 
@@ -317,6 +319,7 @@ class App final : public Mortal, public SandboxListener, public StartClient {
   const TenantEntry& tenant_;
   AppSpec spec_;                      // of the serving generation, or of the first one
   std::optional<AppSpec> next_spec_;  // of next_, while another generation serves
+  std::optional<AppSpec> former_spec_;  // of serving_, while the gateways are told to use next_ and its settings
   KeptSpec kept_spec_, kept_next_spec_;
   std::uint32_t last_reading_ = 0;
   std::uint32_t starting_ = 0;  // the generation whose sandbox is being built

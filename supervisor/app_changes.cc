@@ -66,6 +66,7 @@ void App::keep_routes(const std::vector<Domain>& domains) {
     for (AppFront& other : spec.others) given_up += std::erase_if(other.routes, is_foreign);
     return given_up > 0;
   };
+  if (former_spec_) give_up(*former_spec_);
   if (next_spec_ && give_up(*next_spec_)) keep_newest();
   if (!give_up(spec_)) return;
   keep_in_place_of(kept_spec_, spec_);

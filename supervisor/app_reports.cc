@@ -103,7 +103,8 @@ void App::introduce_worker(Gateway& gateway, Sandbox& sandbox, Worker& worker, s
   if (status.ok()) status = worker.send_channel(gateway.index(), app, channel.value().theirs.get());
   if (!status.ok()) {
     log_warning("cannot give a worker its channel", {{"worker", worker.id()}, {"reason", status.error()}});
-    return;  // it does not read its lifeline: it is dying or will be found out by its next timeout
+    // One that does not read its lifeline, or for which there are no descriptors: this gateway would never have it.
+    return worker.leave(proto::Cause::kSpawn);
   }
   proto::WorkerAdd add;
   add.app = identities_[app].number;

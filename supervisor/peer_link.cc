@@ -102,7 +102,7 @@ bool PeerLink::receive_one() {
   auto received = peeked ? proto::peek_control(socket_.get()) : proto::receive_control(socket_.get());
   if (!received.ok()) {
     if (received.error().code == ErrorCode::kWouldBlock) return false;
-    close(received.error().code == ErrorCode::kClosed ? "closed" : "sent a malformed message");
+    close(received.error().code == ErrorCode::kClosed ? kClosed.data() : "sent a malformed message");
     return false;
   }
   if (!proto::is_permitted(peer_, phase_, received.value().type)) {

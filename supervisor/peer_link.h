@@ -6,6 +6,7 @@
 
 #include <deque>
 #include <functional>
+#include <string_view>
 #include <vector>
 
 #include "base/loop.h"
@@ -17,6 +18,8 @@ namespace rowhouse::supervisor {
 
 class PeerLink {
  public:
+  static constexpr std::string_view kClosed = "closed";  // by the peer, or with its process: no fault of either
+
   struct Events {
     std::function<void(proto::IncomingMessage&)> on_message;  // permitted in the present phase
     std::function<void(const char* reason)> on_closed;        // at most once; nothing follows

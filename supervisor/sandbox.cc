@@ -23,6 +23,7 @@ using proto::Ending;
 using proto::JailStep;
 
 constexpr std::chrono::seconds kBuildDeadline{10};
+constexpr std::chrono::seconds kStewardStatusDeadline{2};
 // Between two looks at groups that the kernel does not let go of yet; doubled each time.
 constexpr std::chrono::milliseconds kFirstSweepPause{5}, kLastSweepPause{100};
 constexpr std::uint32_t kOpenFiles = 4096;
@@ -85,9 +86,7 @@ Sandbox::Sandbox(SandboxOrder order, SandboxListener& listener, LaunchedProcess 
       sweep_(order_.loop, [this] { on_sweep(); }),
       link_(order_.loop, std::move(control), proto::Peer::kSteward,
             {[this](proto::IncomingMessage& message) { on_message(message); },
-             [this](const char*) {
-               fail({Cause::kSpawn, 0});
-             }}) {
+             [this](const char* reason) { on_steward_lost(reason); }}) {
   start_deadline(kBuildDeadline);
 }
 
@@ -139,7 +138,10 @@ void Sandbox::close(Cause cause) {
   closing_cause_ = cause;
   write_note();
   if (phase_ == Phase::kBuilding) return kill(cause);
-  for (Worker* worker : processes()) worker->leave(cause);
+  // One that has failed has killed them, and that is what they died of.
+  if (phase_ == Phase::kStanding) {
+    for (Worker* worker : processes()) worker->leave(cause);
+  }
   try_close();
 }
 
@@ -154,6 +156,7 @@ void Sandbox::kill(Cause cause) {
 }
 
 void Sandbox::on_deadline() {
+  if (steward_lost_) return fail({Cause::kSpawn, 0});
   // A steward that hangs shows by itself.
   if (resyncing_ && closing_cause_ == Cause::kNone) return on_resynced();
   if (phase_ == Phase::kBuilding) fail({Cause::kSpawn, static_cast<int>(failed_step_)});
@@ -215,6 +218,14 @@ void Sandbox::on_spawn_failed(const proto::IncomingMessage& message) {
   worker->on_exit_status(0);
 }
 
+// Its exit status says why, and comes as soon as the keeper has reaped it.
+void Sandbox::on_steward_lost(std::string_view reason) {
+  if (phase_ != Phase::kStanding || reason != PeerLink::kClosed) return fail({Cause::kSpawn, 0});
+  steward_lost_ = true;
+  signal_process(steward_process_.pidfd, SIGKILL);
+  start_deadline(kStewardStatusDeadline);
+}
+
 void Sandbox::on_steward_exit(int code, int status) {
   steward_reaped_ = true;
   Ending ending{code == CLD_EXITED ? Cause::kExit : Cause::kSignal, status};
@@ -238,7 +249,10 @@ void Sandbox::fail(Ending ending) {
   write_note();
   stop_deadline();
   [[maybe_unused]] const Status killed = order_.group.kill();
+  // The owner hears that it has failed before it hears that nothing is left of it.
+  failing_ = true;
   for (Worker* worker : processes()) worker->on_steward_lost();
+  failing_ = false;
   // A limit that is lowered below what is used may end the steward too.
   if (order_.steward.counters().oom_kills > 0) ending = {Cause::kOom, 0};
   if (!expected) listener_.on_sandbox_failed(*this, ending);
@@ -247,7 +261,7 @@ void Sandbox::fail(Ending ending) {
 
 // Gone when every worker is, the steward was reaped and the kernel has let go of the cgroup.
 void Sandbox::try_close() {
-  if (phase_ == Phase::kClosed || phase_ == Phase::kBuilding) return;
+  if (phase_ == Phase::kClosed || phase_ == Phase::kBuilding || failing_) return;
   if (phase_ == Phase::kStanding && (closing_cause_ == Cause::kNone || !processes().empty())) return;
   phase_ = Phase::kClosing;
   write_note();

@@ -183,6 +183,7 @@ class Sandbox final : public Mortal, public WorkerListener {
   // From the loop's next turn: the listener does not know this sandbox before start() has returned.
   void fail_soon(proto::JailStep step);
   void fail(proto::Ending ending);
+  void on_steward_lost(std::string_view reason);
   void on_deadline();
   void on_sweep();
   void remove_old_leaves();
@@ -206,6 +207,8 @@ class Sandbox final : public Mortal, public WorkerListener {
   bool resyncing_ = false;                // taken over, and the steward has not said yet what it has
   std::set<std::uint32_t> said_workers_;  // while resyncing
   bool steward_reaped_ = false;
+  bool failing_ = false;       // fail() is under way
+  bool steward_lost_ = false;  // its connection has ended, its exit status is awaited
   std::uint32_t missing_walls_ = 0;
   proto::JailStep failed_step_ = proto::JailStep::kNone;  // of what could not even be asked for
   std::uint32_t next_worker_ = 1;

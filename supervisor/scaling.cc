@@ -43,6 +43,7 @@ std::vector<Leaving> Scaling::look(const AppLook& app, const ScalingRules& rules
   wanted_ = std::clamp(wanted_, rules.min, std::max(rules.max, rules.min));
   // One at a time: who is told to leave stands in this look as if it stayed.
   if (const auto replaced = go_on_replacing(app)) return {*replaced};
+  if (const auto surplus = send_surplus_away(app, rules)) return {*surplus};
   if (const auto due = begin_replacing(app, rules, now)) return {*due};
   if (const auto idle = send_idle_away(app, rules, now)) return {*idle};
   return {};
@@ -126,6 +127,16 @@ std::optional<Leaving> Scaling::begin_replacing(const AppLook& app, const Scalin
     return std::nullopt;
   }
   return std::nullopt;
+}
+
+// Beyond `max`, which the manifest or the plan has lowered.  What it has begun it may finish.
+std::optional<Leaving> Scaling::send_surplus_away(const AppLook& app, const ScalingRules& rules) const {
+  if (count_staying(app) <= std::max(rules.max, rules.min)) return std::nullopt;
+  const WorkerLook* newest = nullptr;
+  for (const WorkerLook& worker : app.workers) {
+    if (stays(worker) && (newest == nullptr || worker.id > newest->id)) newest = &worker;
+  }
+  return Leaving{newest->id, Cause::kIdle};
 }
 
 // The newest first: gateways fill the oldest first.

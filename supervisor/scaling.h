@@ -5,6 +5,7 @@
 //        wanted n  ------------------------------------------>  n+1 ------------------> ...
 //            ^                                                    |
 //            +------- a worker beyond min had nothing to do ------+
+//            +------- max has been lowered: the newest go, busy or not
 //
 //   0 wanted: the app sleeps; a request makes it 1.
 //
@@ -88,6 +89,7 @@ class Scaling {
   [[nodiscard]] std::optional<proto::Cause> is_due(const WorkerLook& worker, const ScalingRules& rules, Instant now) const;
   [[nodiscard]] std::optional<Leaving> go_on_replacing(const AppLook& app);
   [[nodiscard]] std::optional<Leaving> begin_replacing(const AppLook& app, const ScalingRules& rules, Instant now);
+  [[nodiscard]] std::optional<Leaving> send_surplus_away(const AppLook& app, const ScalingRules& rules) const;
   [[nodiscard]] std::optional<Leaving> send_idle_away(const AppLook& app, const ScalingRules& rules, Instant now);
 
   std::uint32_t wanted_ = 0;

@@ -108,6 +108,8 @@ void Worker::resume(const WorkerNote& note, UniqueFd pidfd) {
   if (note.failed_step != 0) facts_.failed_step = static_cast<proto::StartStep>(note.failed_step);
   const bool serves = life_.state == WorkerState::kReady || life_.state == WorkerState::kDraining;
   if (note.row != 0 && serves) rows_ = rows_in(note);
+  // Its last word may have gone with the supervisor before us.
+  if (life_.state == WorkerState::kDying && !life_.deadline) life_.deadline = clock_->now() + kStatusTime;
   follow_deadline(clock_->now());
   if (pidfd.valid()) {
     pidfd_ = std::move(pidfd);

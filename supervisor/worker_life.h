@@ -8,7 +8,8 @@
 //       |  kill         |  stacks, kill |                        |
 //       +---------------+---------------+---- process ended -----+----> dying ---> gone (finish)
 //
-// Leaving before READY is a kill: nothing can be lost yet.  Every state but ready has exactly one deadline.
+// Leaving before READY is a kill: nothing can be lost yet.  Every state but ready has exactly one deadline,
+// except that of one that was killed nothing but its end is awaited.
 #pragma once
 
 #include <cstdint>

@@ -154,6 +154,10 @@ def test_a_killed_steward_takes_its_sandbox_along_and_the_app_comes_back(host, a
     host.wait_status("acme/site", lambda s: len([w for w in s["workers"] if w["state"] == "ready"]) == 2
                      and worker not in [w["pid"] for w in s["workers"]])
     assert host.http(acme.domain).status == 200
+    # Told as what it was, and not as a sandbox that could not be made.
+    told = [e for e in host.cli("events", "acme/site", "--json").json["events"] if e["type"] == "died"]
+    assert {(e["code"], e["detail"]) for e in told} == {("RH-SIGNAL", "SIGKILL")}, told
+    assert 0 in [e["worker"] for e in told] and worker in [e.get("pid") for e in told], told
 
 
 SUPERVISOR = "rowhoused-super"

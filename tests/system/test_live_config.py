@@ -165,6 +165,40 @@ def test_a_thousand_changes_a_second_lead_to_few_loaders(host):
     wait_until(lambda: not problems(host, "hostile"), PATIENCE_S, "the last change is seen")
 
 
+def test_fewer_workers_are_kept_when_max_is_lowered_and_what_they_have_begun_is_finished(host):
+    acme = host.add_probe("acme", workers="{ min: 3, max: 3 }")
+    host.start("acme/site")
+    status = host.wait_status("acme/site", lambda s: [w["state"] for w in s["workers"]] == ["ready"] * 3)
+    oldest = min(status["workers"], key=lambda w: w["worker"])
+    with host.occupied(acme, ms=1500) as connection:
+        host.set_probe(acme, workers="{ min: 1, max: 1 }")
+        status = host.wait_status("acme/site", lambda s: [w["pid"] for w in s["workers"]] == [oldest["pid"]])
+        assert connection.read_response("POST").status == 200
+    assert status["generation"] == oldest["generation"] and serves(host, acme.domain)
+
+
+def test_a_change_for_which_there_is_no_sandbox_leaves_what_serves_and_is_tried_again(host):
+    acme = host.add_probe("acme", workers="{ min: 1, max: 1 }", env="{ MARK: '1' }")
+    host.start("acme/site")
+    pids, generation = host.worker_pids("acme/site"), host.status("acme/site")["generation"]
+    groups = [root / f"tenants/t-acme/a-site/g{generation + 1}" for root in host.cgroup_roots]
+    groups = [group for group in groups if group.parent.is_dir()]
+    assert groups
+    for group in groups:  # what is there already is not taken
+        group.mkdir()
+    try:
+        host.set_probe(acme, workers="{ min: 1, max: 1 }", env="{ MARK: '2' }")
+        status = host.wait_status("acme/site", lambda s: s["state"] == "degraded")
+        assert status["last_exit"]["code"] == "RH-SPAWN" and host.worker_pids("acme/site") == pids
+        assert serves(host, acme.domain)
+    finally:
+        for group in groups:
+            group.rmdir()
+    assert host.cli("reload", "acme").code == 0
+    host.wait_status("acme/site", lambda s: s["state"] == "running" and s["generation"] > generation + 1)
+    assert host.worker_pids("acme/site") != pids and serves(host, acme.domain)
+
+
 def test_how_many_workers_there_are_changes_without_a_restart_and_a_sleeping_app_sleeps_on(host):
     acme = host.add_probe("acme", workers="{ min: 0, max: 1 }")
     host.start()

@@ -67,6 +67,7 @@ def test_a_touch_whose_restart_fails_leaves_what_serves(host, acme):
     good = (acme.home / "probe/probe.py").read_text()
     acme.put("probe/probe.py", "import nothing_of_this_name\n")
     status = host.wait_status("acme/site", lambda s: s["state"] == "degraded", 40)
+    wait_until(lambda: [e["code"] for e in events(host, "degraded")] == ["RH-IMPORT"], 10, lambda: events(host, "degraded"))
     assert status["generation"] == before and workers(host) == pids
     assert status["last_exit"]["code"] == "RH-IMPORT"
     assert host.http(acme.domain).text == "hello"

@@ -96,6 +96,28 @@ TEST_CASE("a queue that lasts brings workers up to max and never beyond") {
   CHECK(world.left.empty());
 }
 
+TEST_CASE("when max is lowered the newest go, one at each look, busy or not, and the rest stays") {
+  World world(between(3, 3), 3);
+  for (std::uint32_t id = 1; id <= 3; ++id) world.worker(id).in_flight = 1;
+  world.rules.min = world.rules.max = 1;
+  world.pulses(4);
+  CHECK(world.left == std::vector<Leaving>{{3, Cause::kIdle}, {2, Cause::kIdle}});
+  CHECK(world.ready() == 1);
+  CHECK(world.scaling.wanted() == 1);
+  world.pulses(20);
+  CHECK(world.left.size() == 2);
+}
+
+TEST_CASE("when max is lowered while one is being replaced, no fewer than it allows are left") {
+  World world(between(2, 3), 2);
+  world.rules.max_requests = 100;
+  world.worker(1).requests = 200;
+  world.pulse();
+  world.rules.min = 1, world.rules.max = 1;
+  world.pulses(40);
+  CHECK(world.ready() == 1);
+}
+
 TEST_CASE("one look at a queue brings nobody") {
   World world(between(1, 4), 1);
   for (int i = 0; i < 20; ++i) {
