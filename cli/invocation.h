@@ -14,7 +14,7 @@ namespace rowhouse::cli {
 
 enum class Command { kStatus, kStart, kStop, kRestart, kStacks, kLogs, kCheck, kDoctor, kInfo, kReload, kExplain, kEvents, kUpgrade,
                      kMetrics, kUsage, kTop, kHooks,
-                     kTenant, kApply, kOp, kAudit };
+                     kTenant, kApply, kOp, kAudit, kCompletion };
 enum class Output { kText, kJson };
 
 // "acme" or "acme/site".
@@ -100,6 +100,7 @@ struct Invocation {
   std::string apply_file;
   std::string op;
   bool follows_op = false;
+  std::string shell;  // of completion
 };
 
 // What to say and how to end when there is nothing to do: help, version, or a mistake.

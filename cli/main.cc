@@ -16,11 +16,12 @@
 #include "cli/logs_command.h"
 #include "cli/metrics_command.h"
 #include "cli/reload_command.h"
-#include "cli/upgrade_command.h"
 #include "cli/report.h"
+#include "cli/shell_completion.h"
 #include "cli/status_command.h"
 #include "cli/tenant_command.h"
 #include "cli/top_command.h"
+#include "cli/upgrade_command.h"
 #include "cli/usage_command.h"
 
 namespace {
@@ -50,6 +51,7 @@ ExitCode run(const Invocation& invocation) {
     case Command::kApply: return run_apply(invocation);
     case Command::kOp: return run_op(invocation);
     case Command::kAudit: return run_audit(invocation);
+    case Command::kCompletion: return run_completion(invocation);
   }
   return ExitCode::kUsage;
 }

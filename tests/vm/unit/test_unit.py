@@ -31,6 +31,11 @@ def test_systemctl_start_returns_when_both_sites_can_be_served(unit):
     assert unit.get("initech/site").status == 200
 
 
+def test_shells_find_the_completion_of_the_command(unit):
+    for place in ("bash-completion/completions/rowhouse", "zsh/site-functions/_rowhouse", "fish/vendor_completions.d/rowhouse.fish"):
+        assert "completion names 2>/dev/null" in (installed.prefix() / "share" / place).read_text(), place
+
+
 def test_every_process_sits_in_its_group_below_the_units(unit):
     leaf = unit.directory / "supervisor"
     assert {int(pid) for pid in (leaf / "cgroup.procs").read_text().split()} == {unit.keeper, unit.supervisor}
