@@ -36,6 +36,7 @@ constexpr CommandWord kCommands[] = {
     {"apply", Command::kApply, "Make a file the manifest of a tenant, when it is good"},
     {"audit", Command::kAudit, "Show who ordered what through the API"},
     {"op", Command::kOp, "Show what became of an order that was not waited for"},
+    {"init", Command::kInit, "Write a manifest for the app that is found in your home"},
     {"completion", Command::kCompletion, "Print the completion of this command for a shell"},
     {"info", Command::kInfo, "Show the daemon's version and what it offers"},
 };
@@ -140,6 +141,12 @@ void add_command(CLI::App& app, const CommandWord& known, Invocation& found, Fla
   if (known.command == Command::kAudit) add_audit_options(*command, found, flags);
   if (known.command == Command::kTenant) add_tenant_options(*command, found, flags);
   if (known.command == Command::kApply) add_apply_options(*command, found, flags);
+  if (known.command == Command::kInit) {
+    command->add_option("DIRECTORY", found.init.directory, "Where the app is; else the home and the directories in it");
+    command->add_option("--domain", found.init.domains, "One where it shall answer; again for more")->allow_extra_args(false);
+    command->add_option("--home", found.init.home, "The home, else what HOME says");
+    command->add_flag("--dry-run", found.order.trial, "Print it and write nothing");
+  }
   if (known.command == Command::kCompletion) {
     command->add_option("SHELL", found.shell, "Which; or the tenants and apps that can be named")
         ->required()

@@ -8,7 +8,7 @@ namespace rowhouse::cli {
 namespace {
 
 constexpr std::pair<std::string_view, ValueKind> kKinds[] = {
-    {"FILE", ValueKind::kFile},       {"--socket", ValueKind::kFile},   {"--config", ValueKind::kFile},
+    {"DIRECTORY", ValueKind::kDirectory}, {"FILE", ValueKind::kFile},       {"--socket", ValueKind::kFile},   {"--config", ValueKind::kFile},
     {"--exec", ValueKind::kFile},     {"--home", ValueKind::kDirectory}, {"TENANT", ValueKind::kTenant},
     {"--tenant", ValueKind::kTenant}, {"APP", ValueKind::kApp},          {"SUBJECT", ValueKind::kSubject}};
 

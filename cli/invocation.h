@@ -14,7 +14,7 @@ namespace rowhouse::cli {
 
 enum class Command { kStatus, kStart, kStop, kRestart, kStacks, kLogs, kCheck, kDoctor, kInfo, kReload, kExplain, kEvents, kUpgrade,
                      kMetrics, kUsage, kTop, kHooks,
-                     kTenant, kApply, kOp, kAudit, kCompletion };
+                     kTenant, kApply, kOp, kAudit, kCompletion, kInit };
 enum class Output { kText, kJson };
 
 // "acme" or "acme/site".
@@ -73,6 +73,12 @@ struct TenantOptions {
   bool purge = false;
 };
 
+struct InitOptions {
+  std::string directory;  // where the app is; empty: the home
+  std::string home;       // empty: HOME's
+  std::vector<std::string> domains;
+};
+
 // Of every command that writes.
 struct OrderOptions {
   bool trial = false;  // nothing is written
@@ -101,6 +107,7 @@ struct Invocation {
   std::string op;
   bool follows_op = false;
   std::string shell;  // of completion
+  InitOptions init;
 };
 
 // What to say and how to end when there is nothing to do: help, version, or a mistake.

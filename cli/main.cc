@@ -11,6 +11,7 @@
 #include "cli/explain_command.h"
 #include "cli/hooks_command.h"
 #include "cli/info_command.h"
+#include "cli/init_command.h"
 #include "cli/invocation.h"
 #include "cli/life_command.h"
 #include "cli/logs_command.h"
@@ -51,6 +52,7 @@ ExitCode run(const Invocation& invocation) {
     case Command::kApply: return run_apply(invocation);
     case Command::kOp: return run_op(invocation);
     case Command::kAudit: return run_audit(invocation);
+    case Command::kInit: return run_init(invocation);
     case Command::kCompletion: return run_completion(invocation);
   }
   return ExitCode::kUsage;
