@@ -1,5 +1,5 @@
-// The control process: started, replaced when it dies or hangs, told what happens, its questions passed to one listener.
-// Everything that a fresh control process must know is told again by the listener.
+// The control process: started, replaced when it dies or hangs, told what happens, its questions passed to one
+// listener.  Everything that a fresh control process must know is told again by the listener.
 #pragma once
 
 #include <memory>

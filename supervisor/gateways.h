@@ -1,4 +1,5 @@
-// The gateway processes: started, replaced when they die or hang (with backoff), told the same things in the same order.
+// The gateway processes: started, replaced when they die or hang (with backoff), told the same things in the same
+// order.
 //
 // The life of one column of the shared table:
 //

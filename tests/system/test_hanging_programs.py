@@ -27,7 +27,8 @@ def urgent():
 
 
 def children_of_keeper(host):
-    return {int(pid) for pid in pathlib.Path(f"/proc/{host.daemon.pid}/task/{host.daemon.pid}/children").read_text().split()}
+    keeper = host.daemon.pid
+    return {int(pid) for pid in pathlib.Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()}
 
 
 def stop_next_gateway(host, known):
