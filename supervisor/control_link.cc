@@ -19,6 +19,14 @@ using std::chrono::seconds;
 // Callers wait in the socket's queue meanwhile, and workers' lines in their pipes.
 constexpr std::uint32_t kDrainMs = 2'000;
 
+constexpr seconds kPingPeriod{1};
+// A transaction of the usage database, a log that is synced or an answer about a whole large host may stop its loop
+// for seconds.  Counted, so that a host that slept kills nobody.
+constexpr int kMaxUnansweredPings = 10;
+// It opens the logs and reads what it has kept, and one that never gets so far would be started for ever.
+constexpr int kMaxPeriodsUntilReady = 30;
+constexpr milliseconds kRetirePatience = milliseconds(kDrainMs) + kMaxUnansweredPings * kPingPeriod;
+
 constexpr Backoff::Limits kRestartLimits{milliseconds(100), seconds(5), seconds(30)};
 
 }  // namespace
@@ -30,7 +38,12 @@ ControlLink::ControlLink(Order order, ControlListener& listener)
       deaths_([this](const DeathLedger::Entry& entry) {
         std::visit([this](const auto& death) { send(death); }, entry);
       }),
-      restart_(order_.loop, [this] { start(); }) {}
+      restart_(order_.loop, [this] { start(); }),
+      ping_(order_.loop, [this] { ping(); }),
+      retired_(order_.loop, [this] {
+        log_error("control does not leave");
+        kill();
+      }) {}
 
 void ControlLink::start() {
   if (closing_) return;
@@ -71,6 +84,8 @@ void ControlLink::install(LaunchedProcess launched, Kept kept, UniqueFd control)
       order_.loop, std::move(control), proto::Peer::kControl,
       PeerLink::Events{[this](proto::IncomingMessage& message) { on_message(message); },
                        [this](const char* reason) { on_closed(reason); }});
+  unanswered_ = 0;
+  ping_.repeat(kPingPeriod);
 }
 
 // One that has not said it is ready may have been told half of what it must know.
@@ -137,7 +152,9 @@ void ControlLink::on_message(proto::IncomingMessage& message) {
   switch (static_cast<int>(message.type)) {
     case static_cast<int>(proto::MessageType::kControlReady):
       process_->link->set_running();
+      unanswered_ = 0;
       return backoff_.on_healthy(order_.clock->now());
+    case static_cast<int>(proto::MessageType::kPong): unanswered_ = 0; return;
     case static_cast<int>(proto::MessageType::kQuery): {
       const auto query = proto::decode_message<proto::Query>(message);
       if (!query.ok()) return on_closed("sent a malformed message");
@@ -178,15 +195,32 @@ void ControlLink::on_closed(const char* reason) {
   signal_process(process_->launched.pidfd, SIGKILL);
 }
 
+void ControlLink::ping() {
+  ++unanswered_;
+  if (is_stuck()) {
+    log_error("control does not answer", {{"seconds", unanswered_ - 1}});
+    kill();
+  } else if (process_->link->running()) {
+    send(proto::Ping{++nonce_});
+  }
+}
+
+bool ControlLink::is_stuck() const {
+  return unanswered_ > (process_->link->running() ? kMaxUnansweredPings : kMaxPeriodsUntilReady);
+}
+
 void ControlLink::replace() {
   if (process_ == nullptr || closing_) return;
   replacing_ = true;
   send(proto::ControlRetire{kDrainMs});
+  retired_.start(kRetirePatience);
 }
 
 void ControlLink::close() {
   closing_ = true;
   restart_.stop();
+  ping_.stop();
+  retired_.stop();
   if (process_ != nullptr && process_->link != nullptr) process_->link->end();
 }
 
@@ -197,11 +231,15 @@ void ControlLink::kill() {
 bool ControlLink::on_child_exit(std::uint64_t child, int code, int status) {
   if (process_ == nullptr || process_->launched.child != child) return false;
   const auto pid = static_cast<std::uint32_t>(process_->launched.pid);
+  const bool stuck = is_stuck();
+  ping_.stop();
+  retired_.stop();
   order_.graveyard->bury(std::move(process_));
   process_ = nullptr;
   if (closing_) return true;
   const std::uint64_t oom_kills = order_.cgroup.counters().oom_kills;
-  const proto::Ending ending = classify_host_ending(code, status, oom_kills - std::exchange(oom_kills_, oom_kills));
+  proto::Ending ending = classify_host_ending(code, status, oom_kills - std::exchange(oom_kills_, oom_kills));
+  if (stuck) ending = {proto::Cause::kUnresponsive, 0};
   if (std::exchange(replacing_, false)) {
     start();
     return true;

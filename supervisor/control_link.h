@@ -1,5 +1,5 @@
-// The control process: started, replaced when it dies, told what happens, its questions passed to one listener.
-// Everything that a fresh control process must know is told again by the listener.
+// The control process: started, replaced when it dies or hangs, told what happens, its questions passed to one
+// listener.  Everything that a fresh control process must know is told again by the listener.
 #pragma once
 
 #include <memory>
@@ -58,7 +58,7 @@ class ControlLink {
   void adopt(Estate& estate);
   // Which start of a control process this is: its requests are numbered anew.
   [[nodiscard]] std::uint32_t start_number() const { return process_ == nullptr ? 0 : process_->kept.record().generation; }
-  // Puts a new process in its place: this one finishes the answers that are under way first.
+  // Puts a new process in its place: this one finishes the answers that are under way first, or is ended.
   void replace();
   // Sends it home: it reads what is left in its pipes and exits at end of file.
   void close();
@@ -87,6 +87,9 @@ class ControlLink {
   // What the API writes and asks of tenants; true when the message was one of these.
   bool take_tenant_message(proto::IncomingMessage& message);
   void on_closed(const char* reason);
+  void ping();
+  // Owes an answer, or its being ready, for too long.
+  [[nodiscard]] bool is_stuck() const;
 
   Order order_;
   ControlListener& listener_;
@@ -97,7 +100,11 @@ class ControlLink {
   std::uint64_t oom_kills_ = 0;  // of its cgroup, at the last death
   bool closing_ = false;
   bool replacing_ = false;
+  int unanswered_ = 0;  // pings without an answer, or of one that is not ready as many periods
+  std::uint32_t nonce_ = 0;
   Timer restart_;
+  Timer ping_;
+  Timer retired_;  // it should have gone
 };
 
 }  // namespace rowhouse::supervisor

@@ -15,7 +15,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr seconds kPingPeriod{1};
 constexpr int kMaxUnansweredPings = 5;  // a loop that is blocked longer is ended (THREATS R09)
 constexpr Backoff::Limits kRestartLimits{milliseconds(100), seconds(2), seconds(30)};
 
@@ -36,7 +35,7 @@ Gateways::Gateways(Order order, GatewaysListener& listener)
   access_sockets_.resize(columns);
   kept_access_.resize(columns);
   backoffs_.assign(columns, Backoff(kRestartLimits));
-  unanswered_pings_.assign(columns, 0);
+  unanswered_.assign(columns, 0);
   for (std::uint32_t i = 0; i < columns; ++i) {
     restarts_.push_back(std::make_unique<Timer>(order_.loop, [this, i] { start_one(i); }));
   }
@@ -49,8 +48,12 @@ void Gateways::start() {
 
 void Gateways::start_one(std::uint32_t index) {
   if (retiring_) return;
+  // A replacement may have filled its place while it waited for its time.
+  if (!replacement_ && count_active() >= order_.count) return;
   if (const Status launched = launch(index); !launched.ok()) {
     log_error("cannot start a gateway", {{"gateway", index}, {"reason", launched.error()}});
+    // One that was not told everything: the next comes when it has ended.
+    if (running_[index] != nullptr) return kill(index);
     restarts_[index]->start(seconds(1));
   }
 }
@@ -115,7 +118,7 @@ void Gateways::install(std::uint32_t index, LaunchedProcess process, Kept kept, 
                           [this, index](const char* reason) { on_closed(index, reason); }};
   running_[index] = std::make_unique<Gateway>(order_.loop, std::move(process), std::move(kept), std::move(control),
                                               std::move(events));
-  unanswered_pings_[index] = 0;
+  unanswered_[index] = 0;
 }
 
 void Gateways::on_message(std::uint32_t index, proto::IncomingMessage& message) {
@@ -124,10 +127,11 @@ void Gateways::on_message(std::uint32_t index, proto::IncomingMessage& message) 
   switch (static_cast<int>(message.type)) {
     case static_cast<int>(proto::MessageType::kGatewayReady):
       link.set_running();
+      unanswered_[index] = 0;
       backoffs_[index].on_healthy(order_.clock->now());
       on_replaced_ready(index);
       return listener_.on_gateway_ready();
-    case static_cast<int>(proto::MessageType::kPong): unanswered_pings_[index] = 0; return;
+    case static_cast<int>(proto::MessageType::kPong): unanswered_[index] = 0; return;
     case static_cast<int>(proto::MessageType::kSwitched): {
       const auto switched = proto::decode_message<proto::Switched>(message);
       if (!switched.ok()) return on_closed(index, "sent a malformed message");
@@ -159,7 +163,7 @@ void Gateways::on_closed(std::uint32_t index, const char* reason) {
   if (running_[index] == nullptr) return;
   // An end in order shows in its exit status; until then make sure that it ends.
   if (!retiring_ && !leaving_.contains(index)) log_warning("gateway lost", {{"gateway", index}, {"reason", reason}});
-  signal_process(running_[index]->process().pidfd, SIGKILL);
+  kill(index);
 }
 
 bool Gateways::on_child_exit(std::uint64_t child, int code, int status) {
@@ -189,7 +193,7 @@ bool Gateways::on_child_exit(std::uint64_t child, int code, int status) {
 proto::HostDeath Gateways::death_of(const Gateway& gateway, int code, int status) {
   const std::uint64_t oom_kills = order_.cgroup.counters().oom_kills;
   proto::Ending ending = classify_host_ending(code, status, oom_kills - std::exchange(oom_kills_, oom_kills));
-  if (unanswered_pings_[gateway.index()] > kMaxUnansweredPings) ending = {proto::Cause::kUnresponsive, 0};
+  if (is_stuck(gateway)) ending = {proto::Cause::kUnresponsive, 0};
   return {proto::HostProcess::kGateway, gateway.index(), static_cast<std::uint32_t>(gateway.process().pid),
           ending.cause, ending.argument, order_.clock->wall_ms()};
 }
@@ -240,14 +244,21 @@ void Gateways::offer_access_sockets() {
 void Gateways::ping() {
   ++nonce_;
   for (const auto& gateway : running_) {
-    if (gateway == nullptr || !gateway->link().running()) continue;
-    if (++unanswered_pings_[gateway->index()] > kMaxUnansweredPings) {
-      log_error("gateway does not answer", {{"gateway", gateway->index()}});
-      signal_process(gateway->process().pidfd, SIGKILL);
-    } else {
+    if (gateway == nullptr) continue;
+    ++unanswered_[gateway->index()];
+    if (is_stuck(*gateway)) {
+      const char* event = gateway->ready() ? "gateway does not answer" : "a gateway does not become ready";
+      log_error(event, {{"gateway", gateway->index()}});
+      kill(gateway->index());
+    } else if (gateway->ready()) {
       gateway->link().send(proto::Ping{nonce_});
     }
   }
+}
+
+bool Gateways::is_stuck(const Gateway& gateway) const {
+  const int patience = gateway.ready() ? kMaxUnansweredPings : static_cast<int>(kReadyDeadline / kPingPeriod);
+  return unanswered_[gateway.index()] > patience;
 }
 
 void Gateways::retire(milliseconds drain) {
@@ -260,8 +271,12 @@ void Gateways::retire(milliseconds drain) {
 
 void Gateways::kill() {
   for (const auto& gateway : running_) {
-    if (gateway != nullptr) signal_process(gateway->process().pidfd, SIGKILL);
+    if (gateway != nullptr) kill(gateway->index());
   }
+}
+
+void Gateways::kill(std::uint32_t index) {
+  signal_process(running_[index]->process().pidfd, SIGKILL);
 }
 
 }  // namespace rowhouse::supervisor

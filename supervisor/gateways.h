@@ -1,4 +1,27 @@
-// The gateway processes: started, replaced when they die (with backoff), told the same things in the same order.
+// The gateway processes: started, replaced when they die or hang (with backoff), told the same things in the same
+// order.
+//
+// The life of one column of the shared table:
+//
+//          launch               GatewayReady            Retire
+//   free ----------> launching -------------> active -----------> leaving
+//    ^ ^               |    |                  |  ^                  |
+//    | |   successor   |    |  ended           |  |  Resynced        |
+//    | +---- ended ----+    v                  |  |                  |
+//    |               backing off <--- ended ---+  resyncing <--- adopt()
+//    |                 |    |                                        |
+//    |  place is taken |    |  time over: launch                     |
+//    +-----------------+    +-----------> launching                  |
+//    +------------------------- ended -------------------------------+
+//
+//   launching    in running_, not ready()       resyncing    in resyncing_, running_ and ready(); told nothing yet
+//   active       in running_ and ready()        backing off  restarts_ is active
+//   leaving      in leaving_ and running_       successor    launching for replace(): replacement_->launching
+//
+// Killed, and then as ended (a resyncing one as an active one): who is launching for kReadyDeadline; who answers no
+// ping for a while, also when leaving; who says what it may not.  Order::count counts launching, resyncing and
+// active ones; replace() may have more of them until it is done and then sends home what is too much.  After
+// retire() nobody is launched or pinged any more.
 #pragma once
 
 #include <cstdint>
@@ -39,6 +62,7 @@ class Gateway final : public Mortal {
   [[nodiscard]] std::uint32_t start_number() const { return kept_.record().generation; }
   [[nodiscard]] const LaunchedProcess& process() const { return process_; }
   [[nodiscard]] PeerLink& link() { return link_; }
+  [[nodiscard]] bool ready() const { return link_.running(); }
 
  private:
   std::uint32_t index_;
@@ -135,6 +159,9 @@ class Gateways {
   void offer_access_sockets();
 
  private:
+  static constexpr std::chrono::seconds kPingPeriod{1};
+  // A fresh one says that it is ready before it is told of any app, so this does not grow with the host.
+  static constexpr std::chrono::seconds kReadyDeadline{10};
   struct PendingSwitch {
     std::set<std::uint32_t> waiting;  // gateway indexes
     std::function<void()> on_done;
@@ -152,9 +179,14 @@ class Gateways {
   void forget(std::uint32_t index);
   [[nodiscard]] proto::HostDeath death_of(const Gateway& gateway, int code, int status);
   void ping();
+  // Owes an answer, or its being ready, for too long.
+  [[nodiscard]] bool is_stuck(const Gateway& gateway) const;
   void go_on_replacing();
   void finish_replacing(ReplaceOutcome outcome);
   void send_home(std::uint32_t index);
+  void kill(std::uint32_t index);
+  // Whose leaving costs least.  REQUIRES: one that is not leaving.
+  [[nodiscard]] std::uint32_t find_surplus() const;
   void on_replaced_ready(std::uint32_t index);
   void on_replacement_late();
   bool is_departure(std::uint32_t index);
@@ -171,7 +203,8 @@ class Gateways {
   std::map<std::uint32_t, GatewaySaid> resyncing_;
   std::vector<Backoff> backoffs_;
   std::vector<std::unique_ptr<Timer>> restarts_;
-  std::vector<int> unanswered_pings_;
+  // Pings without an answer, or of one that is launching as many periods.
+  std::vector<int> unanswered_;
   std::map<std::pair<std::uint32_t, std::uint32_t>, PendingSwitch> switches_;  // by app and generation
   std::uint64_t oom_kills_ = 0;  // of their cgroup, at the last death
   bool retiring_ = false;

@@ -11,7 +11,6 @@ namespace {
 using proto::KeptKind;
 using proto::MessageType;
 
-constexpr std::chrono::seconds kPingPeriod{1};
 // Every app and worker that a host can have, told to three supervisors in a row.
 constexpr std::size_t kMaxSaid = 3 * (proto::kMaxApps + proto::kMaxWorkers + 1);
 

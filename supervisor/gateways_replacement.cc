@@ -1,7 +1,7 @@
 // Gateways make room for new ones, one at a time, on the same listening sockets: a new one is ready before an old one
 // stops accepting, so connections always find somebody, and the old one finishes what it has.
 #include <algorithm>
-#include <csignal>
+#include <utility>
 
 #include "base/log.h"
 #include "supervisor/gateways.h"
@@ -9,11 +9,7 @@
 namespace rowhouse::supervisor {
 namespace {
 
-using std::chrono::milliseconds;
-using std::chrono::seconds;
-
-constexpr milliseconds kDrain{30'000};
-constexpr seconds kReadyDeadline{10};
+constexpr std::chrono::milliseconds kDrain{30'000};
 
 }  // namespace
 
@@ -54,7 +50,16 @@ void Gateways::go_on_replacing() {
       continue;
     }
     if (!column) return;  // whoever leaves makes room
-    if (!launch(*column).ok()) return finish_replacing(ReplaceOutcome::kFailed);
+    const Status launched = launch(*column);
+    if (!launched.ok()) {
+      log_error("cannot start a gateway", {{"gateway", *column}, {"reason", launched.error()}});
+      // One that was not told everything.
+      if (running_[*column] != nullptr) {
+        leaving_.insert(*column);
+        kill(*column);
+      }
+      return finish_replacing(ReplaceOutcome::kFailed);
+    }
     replacement_->launching = column;
     ready_.start(kReadyDeadline);
   }
@@ -77,7 +82,7 @@ void Gateways::on_replacement_late() {
   const std::uint32_t index = *replacement_->launching;
   log_error("a new gateway does not come up", {{"gateway", index}});
   leaving_.insert(index);
-  signal_process(running_[index]->process().pidfd, SIGKILL);
+  kill(index);
   finish_replacing(ReplaceOutcome::kFailed);
 }
 
@@ -101,7 +106,20 @@ void Gateways::finish_replacing(ReplaceOutcome outcome) {
   for (std::size_t missing = count_active(); missing < order_.count; ++missing) {
     if (const auto column = find_free_column()) start_one(*column);
   }
+  // One that died meanwhile was started again at once, because nobody could know that its successor will be ready.
+  for (std::size_t active = count_active(); active > order_.count; --active) send_home(find_surplus());
   on_done(outcome);
+}
+
+// One that is not ready serves nobody yet; else the oldest.
+std::uint32_t Gateways::find_surplus() const {
+  std::optional<std::uint32_t> best;
+  for (const auto& gateway : running_) {
+    if (gateway == nullptr || leaving_.contains(gateway->index())) continue;
+    const auto rank = [](const Gateway& each) { return std::pair(each.ready(), each.start_number()); };
+    if (!best || rank(*gateway) < rank(*running_[*best])) best = gateway->index();
+  }
+  return *best;
 }
 
 }  // namespace rowhouse::supervisor
