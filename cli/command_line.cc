@@ -114,6 +114,20 @@ void add_apply_options(CLI::App& command, Invocation& found, Flags& flags) {
   add_order_options(command, found, flags);
 }
 
+void add_log_options(CLI::App& command, Invocation& found, Flags& flags) {
+  command.add_flag("-f,--follow", flags.follow, "Go on with new lines until interrupted");
+  command.add_option("-n,--lines", found.logs.lines, "How many of the last lines")
+      ->check(CLI::Range(std::size_t{0}, kMaxLines));
+  command.add_flag("--access", flags.access, "The access log");
+  command.add_flag("--raw", flags.raw, "The bytes as the app wrote them; not safe for a terminal");
+  command.add_option("--since", found.logs.since, "From this time on: 2026-01-31, 2026-01-31T23:59:59Z, or so long ago: 15m, 2h, 7d");
+  command.add_option("--until", found.logs.until, "Before this time, said in the same ways");
+  command.add_option("--level", found.logs.level, "Lines of this level and above, as far as lines tell")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error", "critical"}));
+  command.add_option("--request", found.logs.request, "Lines with the id of this request");
+  command.add_option("--text", found.logs.text, "Lines with this text");
+}
+
 void add_command(CLI::App& app, const CommandWord& known, Invocation& found, Flags& flags) {
   CLI::App* command = app.add_subcommand(std::string(known.word), known.help);
   command->fallthrough();
@@ -156,12 +170,7 @@ void add_command(CLI::App& app, const CommandWord& known, Invocation& found, Fla
     command->add_option("ID", found.op, "What the order said")->required();
     command->add_flag("--wait", found.follows_op, "Until it has ended");
   }
-  if (known.command != Command::kLogs) return;
-  command->add_flag("-f,--follow", flags.follow, "Go on with new lines until interrupted");
-  command->add_option("-n,--lines", found.logs.lines, "How many of the last lines")
-      ->check(CLI::Range(std::size_t{0}, kMaxLines));
-  command->add_flag("--access", flags.access, "The access log");
-  command->add_flag("--raw", flags.raw, "The bytes as the app wrote them; not safe for a terminal");
+  if (known.command == Command::kLogs) add_log_options(*command, found, flags);
 }
 
 }  // namespace

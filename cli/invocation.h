@@ -29,6 +29,7 @@ struct LogOptions {
   enum class Form { kSafe, kRaw } form = Form::kSafe;
   enum class End { kStop, kFollow } end = End::kStop;
   std::size_t lines = 100;
+  std::string since, until, level, request, text;  // empty: all
 };
 
 struct EventOptions {

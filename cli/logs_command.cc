@@ -11,11 +11,28 @@
 namespace rowhouse::cli {
 namespace {
 
+// As a value in a query (RFC 3986): every byte but letters and digits in its hex form.
+std::string query_value(std::string_view text) {
+  std::string value;
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    value += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return value;
+}
+
 std::string logs_path(const Invocation& invocation) {
   const LogOptions& logs = invocation.logs;
-  return fmt::format("/v1/apps/{}/logs?stream={}&lines={}{}", invocation.subject.text(),
-                     logs.stream == LogOptions::Stream::kAccess ? "access" : "app", logs.lines,
-                     logs.end == LogOptions::End::kFollow ? "&follow=1" : "");
+  std::string path = fmt::format("/v1/apps/{}/logs?stream={}&lines={}{}", invocation.subject.text(),
+                                 logs.stream == LogOptions::Stream::kAccess ? "access" : "app", logs.lines,
+                                 logs.end == LogOptions::End::kFollow ? "&follow=1" : "");
+  const std::pair<const char*, const std::string*> filters[] = {{"since", &logs.since}, {"until", &logs.until},
+                                                                {"level", &logs.level}, {"request", &logs.request},
+                                                                {"text", &logs.text}};
+  for (const auto& [name, value] : filters) {
+    if (!value->empty()) path += fmt::format("&{}={}", name, query_value(*value));
+  }
+  return path;
 }
 
 // Prints whole lines out of pieces.

@@ -11,7 +11,7 @@ namespace rowhouse::control {
 namespace {
 
 constexpr const char* kFeatures[] = {"status", "start",       "stop",       "restart",
-                                     "logs",   "logs.follow", "logs.access", "reload", "reload.tenant",
+                                     "logs",   "logs.follow", "logs.access", "logs.search", "reload", "reload.tenant",
                                       "restart.hard", "stacks",
                                      "explain", "errors", "events", "events.follow", "metrics", "usage", "hooks",
                                      "tenants", "tenants.write", "manifests", "operations", "audit"};

@@ -72,6 +72,7 @@ class Api final : public RequestHandler {
   struct LogRequest {
     LogStream stream = LogStream::kStderr;
     std::size_t lines = kDefaultLines;
+    LogFilter filter;
     enum class End { kStop, kFollow } end = End::kStop;
   };
 
@@ -164,6 +165,7 @@ class Api final : public RequestHandler {
   [[nodiscard]] bool check_requests(ConnectionId id, uid_t uid);
   [[nodiscard]] bool check_unsent(ConnectionId id, uid_t uid);
   [[nodiscard]] std::optional<LogRequest> parse_log_request(const Call& call);
+  const char* parse_log_filter(const Call& call, LogFilter& filter) const;
 
   // To a client, or to the operation whose number stands in a client's place.
   void send(ConnectionId id, const Answer& answer);

@@ -1,13 +1,16 @@
 // The logs call: the last lines, and then, if the caller wants to follow, each new one.
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
 #include "control/api.h"
+#include "control/log_tail.h"
 
 namespace rowhouse::control {
 namespace {
 
 constexpr const char* kLinesType = "application/x-ndjson";
+constexpr std::size_t kMaxSoughtBytes = 200;
 
 std::optional<std::size_t> parse_count(const std::string& text, std::size_t most) {
   std::size_t number = 0;
@@ -20,11 +23,11 @@ std::optional<std::size_t> parse_count(const std::string& text, std::size_t most
 }  // namespace
 
 void Api::start_logs(const Call& call, const AppName& app) {
-  if (!check_parameters(call, {"stream", "lines", "follow"}) || !check_body(call)) return;
+  if (!check_parameters(call, {"stream", "lines", "follow", "since", "until", "level", "request", "text"}) || !check_body(call)) return;
   const auto wanted = parse_log_request(call);
   if (!wanted) return;
   LogRequest request = *wanted;
-  if (call.request.method == "HEAD") request = {request.stream, 0, LogRequest::End::kStop};
+  if (call.request.method == "HEAD") request = {request.stream, 0, {}, LogRequest::End::kStop};
   find_app(call.id, app, [this, id = call.id, uid = call.uid, app, request](std::uint32_t) {
     answer_logs(id, uid, app, request);
   });
@@ -40,6 +43,7 @@ std::optional<Api::LogRequest> Api::parse_log_request(const Call& call) {
   if (!stream.empty() && stream != "app" && stream != "access") mistake = "stream must be app or access.";
   if (!count) mistake = "lines must be a number from 0 to 10000.";
   if (!follow.empty() && follow != "0" && follow != "1") mistake = "follow must be 0 or 1.";
+  if (const char* wrong = parse_log_filter(call, wanted.filter)) mistake = wrong;
   if (mistake != nullptr) {
     fail(call.id, {400, "bad_request", mistake, "", ""});
     return std::nullopt;
@@ -50,11 +54,32 @@ std::optional<Api::LogRequest> Api::parse_log_request(const Call& call) {
   return wanted;
 }
 
+// What is wrong, or nothing.
+const char* Api::parse_log_filter(const Call& call, LogFilter& filter) const {
+  const std::string since = call.target.parameter("since"), until = call.target.parameter("until");
+  const std::string level = call.target.parameter("level");
+  const std::int64_t now_ms = parts_.clock.wall_ms();
+  const auto begin = parse_log_time(since, now_ms), end = parse_log_time(until, now_ms);
+  if ((!since.empty() && !begin) || (!until.empty() && !end)) {
+    return "since and until must be 2026-01-31, 2026-01-31T23:59:59Z, or so long ago: 90s, 15m, 2h, 7d.";
+  }
+  filter.since = begin.value_or("");
+  filter.until = end.value_or("");
+  filter.level = parse_log_level(level);
+  if (!level.empty() && !filter.level) return "level must be debug, info, warning, error or critical.";
+  filter.request = call.target.parameter("request");
+  filter.text = call.target.parameter("text");
+  if (filter.request.size() > kMaxSoughtBytes || filter.text.size() > kMaxSoughtBytes) return "request and text have at most 200 bytes.";
+  return nullptr;
+}
+
 void Api::answer_logs(ConnectionId id, uid_t uid, const AppName& app, const LogRequest& wanted) {
   if (!check_unsent(id, uid)) return;
   std::string lines;
-  for (const LogLine& line : parts_.book.read(app, wanted.stream, wanted.lines)) lines += log_line_json(line);
-  budgets_.charge(uid, static_cast<std::int64_t>(lines.size()) / CallerBudgets::kUnitBytes);
+  for (const LogLine& line : parts_.book.read(app, wanted.stream, wanted.lines, wanted.filter)) lines += log_line_json(line);
+  // To look for them costs also when few are found.
+  const std::size_t cost = wanted.filter.is_empty() ? lines.size() : std::max(lines.size(), kMaxTailBytes);
+  budgets_.charge(uid, static_cast<std::int64_t>(cost) / CallerBudgets::kUnitBytes);
   if (wanted.end == LogRequest::End::kFollow) {
     follow_logs(id, uid, app, wanted, lines);
     return;
@@ -73,7 +98,7 @@ void Api::follow_logs(ConnectionId id, uid_t uid, const AppName& app, const LogR
     return;
   }
   // Added first: the client may go while the head is written.
-  parts_.followers.add(id, uid, app, wanted.stream);
+  parts_.followers.add(id, uid, app, wanted.stream, wanted.filter);
   if (!parts_.server.try_begin_stream(id, kLinesType, lines)) parts_.followers.remove(id);
 }
 

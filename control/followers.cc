@@ -23,7 +23,8 @@ void Followers::on_log_line(const AppName& app, const LogLine& line) {
   std::vector<ConnectionId> readers;
   for (const auto& [id, follower] : followers_) {
     const bool wants_access = follower.stream == LogStream::kAccess;
-    if (follower.app == app && wants_access == (line.stream == LogStream::kAccess)) readers.push_back(id);
+    const bool same = follower.app == app && wants_access == (line.stream == LogStream::kAccess);
+    if (same && follower.filter.wants(line)) readers.push_back(id);
   }
   if (readers.empty()) return;
   const std::string json = log_line_json(line);

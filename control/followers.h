@@ -7,6 +7,7 @@
 
 #include "control/api_server.h"
 #include "control/app_log.h"
+#include "control/log_filter.h"
 
 namespace rowhouse::control {
 
@@ -17,8 +18,8 @@ class Followers final : public LogLineListener {
   static constexpr std::size_t kMaxPerTenantUid = 8;
 
   // kAccess follows access.log, anything else app.log.  One log per connection.
-  void add(ConnectionId id, uid_t uid, const AppName& app, LogStream stream) {
-    followers_[id] = {uid, app, stream, 0};
+  void add(ConnectionId id, uid_t uid, const AppName& app, LogStream stream, LogFilter filter) {
+    followers_[id] = {uid, app, stream, std::move(filter), 0};
   }
   void remove(ConnectionId id) { followers_.erase(id); }
   [[nodiscard]] std::size_t count_of(uid_t uid) const;
@@ -31,6 +32,7 @@ class Followers final : public LogLineListener {
     uid_t uid;
     AppName app;
     LogStream stream;
+    LogFilter filter;
     std::uint64_t lost_lines;
   };
   void stream_line(ConnectionId id, const std::string& json, const LogLine& line);

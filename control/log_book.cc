@@ -113,29 +113,39 @@ std::vector<std::string> LogBook::last_lines(const AppName& app, const LogOrigin
   return lines;
 }
 
-std::vector<LogLine> LogBook::read(const AppName& app, LogStream stream, std::size_t lines) {
+std::vector<LogLine> LogBook::read(const AppName& app, LogStream stream, std::size_t lines, const LogFilter& filter) {
   flush();
   const AppLog& log = log_of(app);
   const std::size_t wanted = std::min(lines, kMaxLines);
-  if (stream == LogStream::kAccess || !log.is_failing()) return read_file(log, stream, wanted);
-  const std::deque<LogLine>& recent = log.recent_lines();
+  if (stream == LogStream::kAccess || !log.is_failing()) return read_file(log, stream, wanted, filter);
+  std::deque<LogLine> recent = log.recent_lines();
+  std::erase_if(recent, [&filter](const LogLine& line) { return !filter.wants(line); });
   const std::size_t shown = std::min(wanted, recent.size());
   return {recent.end() - static_cast<std::ptrdiff_t>(shown), recent.end()};
 }
 
-std::vector<LogLine> LogBook::read_file(const AppLog& log, LogStream stream, std::size_t lines) const {
+std::optional<LogLine> LogBook::parse(LogStream stream, std::string_view stored) {
+  if (stream == LogStream::kAccess) return parse_access_line(stored);
+  return parse_log_line(stored);
+}
+
+std::vector<LogLine> LogBook::read_file(const AppLog& log, LogStream stream, std::size_t lines, const LogFilter& filter) const {
   std::vector<LogLine> found;
   const auto directory = directory_->open_app(log.name(), Missing::kFail);
   if (!directory.ok()) return found;
   const char* file = stream == LogStream::kAccess ? "access.log" : "app.log";
-  const auto stored = read_last_lines(directory.value().get(), file, lines);
+  const auto wants = [stream, &filter](std::string_view text) {
+    const auto line = parse(stream, text);
+    return line && filter.wants(*line);
+  };
+  const auto stored = filter.is_empty() ? read_last_lines(directory.value().get(), file, lines)
+                                        : search_last_lines(directory.value().get(), file, lines, wants);
   if (!stored.ok()) {
     log_warning("log_read_failed", {{"app", log.name().text()}, {"error", stored.error()}});
     return found;
   }
   for (const std::string& text : stored.value()) {
-    auto line = stream == LogStream::kAccess ? parse_access_line(text) : parse_log_line(text);
-    if (line) found.push_back(std::move(*line));
+    if (auto line = parse(stream, text)) found.push_back(std::move(*line));
   }
   return found;
 }

@@ -11,6 +11,7 @@
 #include "control/access_source.h"
 #include "control/app_log.h"
 #include "control/log_directory.h"
+#include "control/log_filter.h"
 #include "proto/control_messages.h"
 
 namespace rowhouse::control {
@@ -56,7 +57,7 @@ class LogBook final : LogPipeListener, AccessListener {
   // The last lines that it wrote, oldest first, each escaped and cut; none when unknown.
   [[nodiscard]] std::vector<std::string> last_lines(const AppName& app, const LogOrigin& origin);
   // The last lines of one stream, oldest first.
-  [[nodiscard]] std::vector<LogLine> read(const AppName& app, LogStream stream, std::size_t lines);
+  [[nodiscard]] std::vector<LogLine> read(const AppName& app, LogStream stream, std::size_t lines, const LogFilter& filter = {});
   // Of a tenant that is no more: closes its logs.  What follows of it begins new ones.
   void forget_tenant(const std::string& tenant);
   // Reads what is left in the pipes: the last act of the program.
@@ -85,7 +86,8 @@ class LogBook final : LogPipeListener, AccessListener {
   void flush();
   void sweep();
   void close_pipes_of_the_dead();
-  std::vector<LogLine> read_file(const AppLog& log, LogStream stream, std::size_t lines) const;
+  static std::optional<LogLine> parse(LogStream stream, std::string_view stored);
+  std::vector<LogLine> read_file(const AppLog& log, LogStream stream, std::size_t lines, const LogFilter& filter) const;
 
   uv_loop_t* loop_;
   const Registry& registry_;

@@ -35,35 +35,43 @@ Result<FileEnd> read_end(int directory_fd, const std::string& name, std::size_t 
   return FileEnd{std::move(end), skipped};
 }
 
-// Puts the lines of `text` into `newest_first`, last one first, until there are `lines` of them.
-void take_lines(std::string_view text, std::size_t lines, std::vector<std::string>& newest_first) {
+// Puts the lines of `text` that are wanted into `newest_first`, last one first, until there are `lines` of them.
+void take_lines(std::string_view text, std::size_t lines, const LineTest& wants, std::vector<std::string>& newest_first) {
   if (text.ends_with('\n')) text.remove_suffix(1);
   while (!text.empty() && newest_first.size() < lines) {
     const std::size_t end = text.rfind('\n');
     const std::size_t begin = end == std::string_view::npos ? 0 : end + 1;
-    newest_first.emplace_back(text.substr(begin));
+    if (const std::string_view line = text.substr(begin); !wants || wants(line)) newest_first.emplace_back(line);
     text = text.substr(0, begin == 0 ? 0 : begin - 1);
   }
 }
 
-}  // namespace
-
-Result<std::vector<std::string>> read_last_lines(int directory_fd, const std::string& name,
-                                                 std::size_t lines) {
+Result<std::vector<std::string>> read_lines(int directory_fd, const std::string& name, std::size_t lines,
+                                            std::size_t room, const LineTest& wants) {
   std::vector<std::string> found;
-  std::size_t room = kMaxTailBytes;
   for (int number = 0; number <= RotatingFile::kKeptFiles; ++number) {
     if (found.size() >= lines || room == 0) break;
     const auto end = read_end(directory_fd, number == 0 ? name : name + "." + std::to_string(number), room);
     if (!end.ok() && end.error().code == ErrorCode::kNotFound) break;
     if (!end.ok()) return end.error();
-    take_lines(end.value().text, lines, found);
+    take_lines(end.value().text, lines, wants, found);
     // An older file after a gap would read as if nothing were missing.
     if (end.value().left_out_bytes > 0) break;
     room -= end.value().text.size();
   }
   std::reverse(found.begin(), found.end());
   return found;
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> read_last_lines(int directory_fd, const std::string& name, std::size_t lines) {
+  return read_lines(directory_fd, name, lines, kMaxTailBytes, nullptr);
+}
+
+Result<std::vector<std::string>> search_last_lines(int directory_fd, const std::string& name, std::size_t lines,
+                                                   const LineTest& wants) {
+  return read_lines(directory_fd, name, lines, kMaxSearchBytes, wants);
 }
 
 }  // namespace rowhouse::control
