@@ -39,6 +39,7 @@ def stop_next_gateway(host, known):
             if (processes.uids_of(pid) or [0])[0] == host.gateway_uid:
                 os.kill(pid, signal.SIGSTOP)
                 return pid
+        time.sleep(0.0005)  # so urgent, it would keep everybody else from running
     raise AssertionError(f"no further gateway; log:\n{host.log[-3000:]}")
 
 
@@ -78,6 +79,7 @@ def test_control_and_a_gateway_that_is_not_ready_are_replaced_when_they_hang(hos
 def test_a_gateway_that_dies_while_its_successor_starts_leaves_no_gateway_too_many(host, acme):
     [gateway], known = host.gateway_pids(), children_of_keeper(host)
     upgrade = host.cli_begin("upgrade")
+    wait_until(lambda: "replacing the supervisor" in host.log, 30, "the upgrade has begun")
     with urgent():
         successor = stop_next_gateway(host, known)
     os.kill(gateway, signal.SIGKILL)
