@@ -47,20 +47,15 @@ struct WebSocket::Hooks {
     return static_cast<ssize_t>(size);
   }
 
-  static void on_frame(wslay_event_context_ptr /*context*/, const wslay_event_on_frame_recv_start_arg* /*frame*/,
-                       void* user) {
-    ++self(user).frames_;
-  }
-
   static void on_message(wslay_event_context_ptr /*context*/, const wslay_event_on_msg_recv_arg* message, void* user) {
     WebSocket& socket = self(user);
     const std::string_view bytes(reinterpret_cast<const char*>(message->msg), message->msg_length);
     switch (message->opcode) {
       case WSLAY_TEXT_FRAME:
-        socket.messages_.push_back({Kind::kText, std::string(bytes)});
+        socket.keep(Kind::kText, bytes);
         break;
       case WSLAY_BINARY_FRAME:
-        socket.messages_.push_back({Kind::kBinary, std::string(bytes)});
+        socket.keep(Kind::kBinary, bytes);
         break;
       case WSLAY_CONNECTION_CLOSE:
         if (bytes.size() > 2) socket.close_reason_ = bytes.substr(2);
@@ -75,7 +70,6 @@ WebSocket::WebSocket() {
   wslay_event_callbacks hooks{};
   hooks.recv_callback = Hooks::receive;
   hooks.send_callback = Hooks::send;
-  hooks.on_frame_recv_start_callback = Hooks::on_frame;
   hooks.on_msg_recv_callback = Hooks::on_message;
   if (wslay_event_context_server_init(&context_, &hooks, this) != 0) throw std::bad_alloc();
   wslay_event_config_set_max_recv_msg_length(context_, kMaxMessageBytes);
@@ -86,7 +80,8 @@ WebSocket::~WebSocket() {
 }
 
 bool WebSocket::wants_input() const {
-  return !is_input_over() && messages_.size() < kMaxMessagesWaiting && output_.size() < kMaxAnswersWaitingBytes;
+  return !is_input_over() && messages_.size() < kMaxMessagesWaiting && messages_bytes_ < kMaxMessagesWaitingBytes &&
+         output_.size() < kMaxAnswersWaitingBytes;
 }
 
 void WebSocket::receive(std::string_view bytes) {
@@ -101,10 +96,16 @@ void WebSocket::receive(std::string_view bytes) {
   failed_ = failed_ || broken;
 }
 
+void WebSocket::keep(Kind kind, std::string_view bytes) {
+  messages_.push_back({kind, std::string(bytes)});
+  messages_bytes_ += bytes.size();
+}
+
 std::optional<WebSocket::Message> WebSocket::next() {
   if (messages_.empty()) return std::nullopt;
   Message message = std::move(messages_.front());
   messages_.pop_front();
+  messages_bytes_ -= message.bytes.size();
   return message;
 }
 

@@ -17,6 +17,7 @@ namespace rowhouse::worker {
 inline constexpr std::size_t kMaxMessageBytes = 16 * 1024 * 1024;
 // With so much waiting for the app, or answers waiting for the client, nothing more is read.
 inline constexpr std::size_t kMaxMessagesWaiting = 32;
+inline constexpr std::size_t kMaxMessagesWaitingBytes = 1024 * 1024;
 inline constexpr std::size_t kMaxAnswersWaitingBytes = 64 * 1024;
 
 class WebSocket {
@@ -55,19 +56,18 @@ class WebSocket {
   // 1005 when the client gave none, 1006 when it sent no close frame; else what it sent, or what it made us send.
   [[nodiscard]] std::uint16_t close_code() const;
   [[nodiscard]] const std::string& close_reason() const { return close_reason_; }
-  // How many frames have come: grows with each sign of life.
-  [[nodiscard]] std::uint64_t frames() const { return frames_; }
 
  private:
   struct Hooks;
   void collect_output();
+  void keep(Kind kind, std::string_view bytes);
 
   wslay_event_context* context_ = nullptr;
   std::string_view input_;
   std::string output_;
   std::deque<Message> messages_;
   std::string close_reason_;
-  std::uint64_t frames_ = 0;
+  std::size_t messages_bytes_ = 0;
   bool failed_ = false;
 };
 

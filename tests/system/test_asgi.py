@@ -116,6 +116,26 @@ def test_a_startup_that_fails_is_a_failed_start_that_says_why(host):
     assert "the app's startup failed: the database is away" in app_log(host)
 
 
+@pytest.mark.parametrize("first, is_told", [("await receive()", True), ("pass", False)])
+def test_a_lifespan_that_raises_is_told_once_the_app_has_begun_it(host, first, is_told):
+    tenant = host.add_tenant("acme")
+    tenant.put("app.py", f"""
+        async def application(scope, receive, send):
+            if scope["type"] == "lifespan":
+                {first}
+                raise RuntimeError("the database is away")
+            await send({{"type": "http.response.start", "status": 200}})
+            await send({{"type": "http.response.body", "body": b"served"}})
+            print("a request")
+        """)
+    tenant.manifest(f"apps:\n  site: {{ routes: [{tenant.domain}], asgi: 'app:application' }}\n")
+    host.start("acme/site")
+    assert host.http(tenant.domain, "/").text == "served"
+    log = wait_until(lambda: out if "a request" in (out := app_log(host)) else None, PATIENCE_S, "the app's line")
+    assert ("rowhouse: the app's startup, without which it is served: exception" in log) == is_told, log
+    assert ("RuntimeError: the database is away" in log) == is_told, log
+
+
 def test_an_app_key_finds_out_what_the_app_is(host):
     tenant = put_app(host)
     tenant.put("old.py", """

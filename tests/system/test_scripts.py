@@ -42,7 +42,7 @@ def test_a_script_file_defines_application(host, name, key):
     facts = json.loads(answer_of(host, tenant, f"{key}: blog/{name}, directory: blog, env: {{ TZ: Asia/Tokyo, COLOUR: 'blue' }}"))
     blog = str(tenant.home / "blog")
     assert facts["file"] == f"{blog}/{name}" and facts["cwd"] == facts["path"][0] == blog and facts["beside"] == "imported"
-    assert facts["zone"] == "JST" and facts["umask"] == 0o022 and facts["flags"][1:] == [1, 1]
+    assert facts["zone"] == "JST" and facts["umask"] == 0o022 and facts["flags"] == [0, 1, 1]
     given = facts["environment"]
     assert given["HOME"] == str(tenant.home) and given["COLOUR"] == "blue" and given["LANG"] == "C.UTF-8"
     assert given["USER"] == given["LOGNAME"] and given["USER"]

@@ -2,6 +2,7 @@
 docs/wsgi.md; each runs as it is and under wsgiref.validate, whose app is mounted at /validated."""
 import json
 import os
+import re
 
 import pytest
 from http_client import Connection, CutResponse
@@ -91,3 +92,39 @@ def test_54_threads_are_joined_and_exit_functions_run(host):
         assert host.cli("stop", app).code == 0
         wait_until(lambda app=app: "exit functions ran" in host.cli("logs", app).out, PATIENCE_S, "the exit functions")
         assert "a thread was joined" in host.cli("logs", app).out
+
+
+LINES = """
+    import threading
+
+    def write(number):
+        for _ in range(400):
+            print(f"<{number}" + "x" * 60, f"{number}>")
+
+    def application(environ, start_response):
+        threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+        print("request", environ["rowhouse.request_id"])
+        start_response("200 OK", [])
+        return []
+    """
+
+
+def test_47_lines_of_several_threads_do_not_mix_and_the_environ_names_the_request(host):
+    tenant = host.add_tenant("acme")
+    tenant.put("app.py", LINES)
+    tenant.manifest(f"apps:\n  site: {{ routes: [{tenant.domain}], wsgi: 'app:application' }}\n")
+    host.start("acme/site")
+    host.http(tenant.domain, "/")
+
+    def log():
+        return host.cli("logs", "acme/site", "-n", "2000").out.splitlines()
+
+    wait_until(lambda: re.search(r" stderr request [0-9a-f]{16}$", log()[-1]), PATIENCE_S, "the last line")
+    lines = [line for line in log() if "<" in line or ">" in line]
+    assert len(lines) == 1600
+    mixed = [line for line in lines if not re.fullmatch(r"\S+Z worker\[1\.1\] stderr <(\d)x{60} \1>", line)]
+    assert mixed == []

@@ -138,14 +138,14 @@ class Http(Waiting):
 
 class Socket(Waiting):
     """One WebSocket (ASGI "WebSocket Connection Scope")."""
-    __slots__ = ("codec", "connect_told", "accepted", "denial_started", "closed", "client_ended", "last_frames",
+    __slots__ = ("codec", "connect_told", "accepted", "denial_started", "closed", "client_ended", "heard",
                  "timer", "key")
 
     def __init__(self, stream, key):
         super().__init__(stream)
         self.codec = self.timer = None
         self.connect_told = self.accepted = self.denial_started = self.closed = self.client_ended = False
-        self.last_frames = -1
+        self.heard = True
         self.key = key
 
     # --- bytes
@@ -155,22 +155,27 @@ class Socket(Waiting):
         super().wake()
 
     def pull(self):
-        """Gives the codec what came, as long as the app keeps up, and sends what it answers."""
-        codec, stream = self.codec, self.stream
-        while codec.wants_input():
-            part = stream.read()
+        """Gives the codec what came, as long as the app takes the messages and the client the answers."""
+        while not self.is_held_back():
+            part = self.stream.read()
             if part is None:
                 break
-            codec.receive(part[0])
+            self.heard = True
+            self.codec.receive(part[0])
+            self.push()
             if not part[1]:
                 self.client_ended = True
                 break
         self.push()
 
     def push(self):
-        if self.codec.has_output():
-            self.stream.write(self.codec.take_output())
+        if self.codec.has_output() and not self.stream.write(self.codec.take_output()):
+            self.heard = True  # it takes its time over what stands before the next ping
         server.note_output()
+
+    def is_held_back(self):
+        """Nothing more is read: the app has messages to take, or the client bytes.  A pong would not be seen."""
+        return not self.codec.wants_input() or not self.stream.resume()
 
     def is_over(self):
         return self.client_ended or self.codec.is_input_over() or self.stream.is_gone
@@ -236,7 +241,7 @@ class Socket(Waiting):
 
     async def close(self, message):
         if self.accepted:
-            self.begin_close(message.get("code", 1000), message.get("reason") or "")
+            self.begin_close(message.get("code") or 1000, message.get("reason") or "")
         elif not self.denial_started:
             self.closed = True
             self.stream.start(403, ())
@@ -250,12 +255,17 @@ class Socket(Waiting):
         self.timer = server.loop.call_later(seconds, call)
 
     def ping(self):
-        """Finds out that the client has vanished: it has not even answered the last ping."""
-        frames = self.codec.frames()
-        if frames == self.last_frames:
+        """Finds out that the client has vanished: nothing came since the last ping, though all that came was read.
+
+        One that takes no byte of what it is sent is the gateway's to end.
+        """
+        self.wake()
+        if self.is_over():
+            return
+        if not self.heard:
             self.begin_close(1011, "no answer to a ping")
             return
-        self.last_frames = frames
+        self.heard = self.is_held_back()  # then the pong may stand behind what is not read
         self.codec.ping()
         self.push()
         self.schedule(PING_INTERVAL_S, self.ping)
@@ -264,8 +274,8 @@ class Socket(Waiting):
         """Sends a close frame; the client has HANDSHAKE_END_S to answer it."""
         if self.closed:
             return
+        self.codec.close(code, reason)  # raises for what is no code and no reason: then it is not closed
         self.closed = True
-        self.codec.close(code, reason)
         self.push()
         self.schedule(HANDSHAKE_END_S, self.give_up)
 

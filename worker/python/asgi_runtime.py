@@ -32,13 +32,14 @@ def interface_of(app):
 
 
 class Lifespan:
-    """ASGI "Lifespan Protocol": an app that raises at once has none."""
+    """ASGI "Lifespan Protocol": an app that raises for the scope has none, and one that raises later is served without."""
 
     def __init__(self, app):
         self.app = app
         self.state = {}
         self.supported = True
         self.messages = asyncio.Queue()
+        self.begun = ""  # what the app was told last
         self.answered = asyncio.Event()
         self.failure = None
         self.task = None
@@ -46,14 +47,21 @@ class Lifespan:
     async def run(self):
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
         try:
-            await self.app(scope, self.messages.get, self.send)
+            await self.app(scope, self.receive, self.send)
         except Exception as error:
-            if self.answered.is_set():
-                core.log_exception("the app's lifespan", error)
-            else:
+            if not self.answered.is_set():
                 self.supported = False
+            if self.begun == "lifespan.startup" and not self.supported:
+                core.log_exception("the app's startup, without which it is served", error)
+            elif self.begun:
+                core.log_exception("the app's lifespan", error)
         finally:
             self.answered.set()
+
+    async def receive(self):
+        message = await self.messages.get()
+        self.begun = message["type"]
+        return message
 
     async def send(self, message):
         kind = message["type"]

@@ -100,10 +100,6 @@ PyObject* close_reason(PyObject* self, PyObject* /*none*/) {
   return PyUnicode_DecodeUTF8(reason.data(), static_cast<Py_ssize_t>(reason.size()), "replace");
 }
 
-PyObject* frames(PyObject* self, PyObject* /*none*/) {
-  return PyLong_FromUnsignedLongLong(socket_of(self).frames());
-}
-
 void deallocate(PyObject* self) {
   const std::unique_ptr<WebSocket> dropped(reinterpret_cast<SocketObject*>(self)->socket);
   PyObject_Free(self);
@@ -120,7 +116,6 @@ PyMethodDef methods[] = {{"wants_input", wants_input, METH_NOARGS, nullptr},
                          {"is_input_over", is_input_over, METH_NOARGS, nullptr},
                          {"close_code", close_code, METH_NOARGS, nullptr},
                          {"close_reason", close_reason, METH_NOARGS, nullptr},
-                         {"frames", frames, METH_NOARGS, nullptr},
                          {nullptr, nullptr, 0, nullptr}};
 
 }  // namespace
