@@ -184,7 +184,7 @@ void Http1Connection::on_answered() {
   state_ = State::kDraining;
   state_at_ = bench_.turn.now();
   unread_bytes_ = 0;
-  if (!input_.empty()) resume_task_.schedule();
+  go_on_with_input();
 }
 
 // Also when the process leaves: this answer promised another one, which will say that it is the last.
@@ -196,7 +196,17 @@ void Http1Connection::start_next() {
   socket_.output().release(kKeptBufferBytes);
   input_.release(kKeptBufferBytes);
   exchange_.release_buffers();
-  if (!input_.empty()) resume_task_.schedule();
+  go_on_with_input();
+}
+
+// One request for each turn of the loop, so that what a client sent ahead keeps nobody waiting.
+void Http1Connection::go_on_with_input() {
+  if (input_.empty()) return;
+  if (request_turn_ == bench_.turn.number()) {
+    resume_task_.schedule_next_turn();
+  } else {
+    resume_task_.schedule();
+  }
 }
 
 void Http1Connection::end_after_answer() {
