@@ -231,6 +231,7 @@ bool Http1Connection::end_if_starved() {
 
 void Http1Connection::start_request(std::string_view block) {
   ++requests_;
+  turn_requests_ = request_turn_ == bench_.turn.number() ? turn_requests_ + 1 : 1;
   request_turn_ = bench_.turn.number();
   state_ = State::kExchange;
   state_at_ = read_at_ = bench_.turn.now();

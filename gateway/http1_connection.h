@@ -7,7 +7,7 @@
 //                     \--disk must be asked--> kFile --opened--> kFlushing (or kExchange)
 //                                                     |    \--body unread--> kDraining --> kHead
 //                                                     +--must close--> kLingering --> kClosed
-//   At most one request begins in a turn of the loop, however many are there.
+//   A few requests at most begin in a turn of the loop, however many are there.
 //   From every state a broken connection or a deadline leads to kClosed.
 #pragma once
 
@@ -178,7 +178,8 @@ class Http1Connection final : public Mortal,
   bool compressing_ = false;  // it holds bytes that the client has not got
 
   std::uint32_t requests_ = 0;
-  std::uint64_t request_turn_ = 0;  // in which the last one began
+  std::uint64_t request_turn_ = 0;  // in which the last one began ...
+  std::uint32_t turn_requests_ = 0;  // ... and how many in it
   AfterAnswer after_ = AfterAnswer::kKeepAlive;
   bool retiring_ = false;
   Instant retired_at_{};
