@@ -185,6 +185,10 @@ std::size_t Http1Connection::use_unread(std::string_view bytes) {
 
 void Http1Connection::resume() {
   if (state_ == State::kClosed) return;
+  if (!may_resume()) {
+    resume_task_.schedule_next_turn();
+    return;
+  }
   input_.consume(use(input_.view()));
   if (tunnel_) end_tunnel_input();
   if (state_ == State::kExchange && continue_due_ && exchange_.body_room() > 0) {
@@ -227,6 +231,8 @@ bool Http1Connection::end_if_starved() {
 
 void Http1Connection::start_request(std::string_view block) {
   ++requests_;
+  turn_requests_ = request_turn_ == bench_.turn.number() ? turn_requests_ + 1 : 1;
+  request_turn_ = bench_.turn.number();
   state_ = State::kExchange;
   state_at_ = read_at_ = bench_.turn.now();
   exchange_.reset();

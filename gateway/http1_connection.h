@@ -7,6 +7,7 @@
 //                     \--disk must be asked--> kFile --opened--> kFlushing (or kExchange)
 //                                                     |    \--body unread--> kDraining --> kHead
 //                                                     +--must close--> kLingering --> kClosed
+//   A few requests at most begin in a turn of the loop, however many are there.
 //   From every state a broken connection or a deadline leads to kClosed.
 #pragma once
 
@@ -77,7 +78,9 @@ class Http1Connection final : public Mortal,
   enum class Outcome : std::uint8_t { kAnswered, kClientGone };
 
   // Bytes from the client.
+  [[nodiscard]] bool may_have(TurnWork work);
   [[nodiscard]] bool may_read() override;
+  [[nodiscard]] bool may_resume();
   void on_readable() override;
   void on_client_end();
   void use_input(std::string_view bytes);
@@ -140,6 +143,7 @@ class Http1Connection final : public Mortal,
   [[nodiscard]] bool is_paced() const;
   void on_answered();
   void start_next();
+  void go_on_with_input();
   void end_after_answer();
   void record(Outcome outcome);
 
@@ -174,6 +178,8 @@ class Http1Connection final : public Mortal,
   bool compressing_ = false;  // it holds bytes that the client has not got
 
   std::uint32_t requests_ = 0;
+  std::uint64_t request_turn_ = 0;  // in which the last one began ...
+  std::uint32_t turn_requests_ = 0;  // ... and how many in it
   AfterAnswer after_ = AfterAnswer::kKeepAlive;
   bool retiring_ = false;
   Instant retired_at_{};

@@ -13,6 +13,8 @@ namespace {
 using proto::Cause;
 using Flow = ClientSocket::Flow;
 
+constexpr std::uint32_t kRequestsPerTurn = 4;  // of one connection; a look at the events costs as much as a small answer
+
 std::uint32_t us_between(Instant from, Instant to) {
   if (from == Instant{} || to <= from) return 0;
   return static_cast<std::uint32_t>(std::min<std::int64_t>((to - from).count(), 0xffff'ffff));
@@ -184,7 +186,7 @@ void Http1Connection::on_answered() {
   state_ = State::kDraining;
   state_at_ = bench_.turn.now();
   unread_bytes_ = 0;
-  if (!input_.empty()) resume_task_.schedule();
+  go_on_with_input();
 }
 
 // Also when the process leaves: this answer promised another one, which will say that it is the last.
@@ -196,7 +198,17 @@ void Http1Connection::start_next() {
   socket_.output().release(kKeptBufferBytes);
   input_.release(kKeptBufferBytes);
   exchange_.release_buffers();
-  if (!input_.empty()) resume_task_.schedule();
+  go_on_with_input();
+}
+
+// So that what a client sent ahead keeps nobody waiting.
+void Http1Connection::go_on_with_input() {
+  if (input_.empty()) return;
+  if (request_turn_ == bench_.turn.number() && turn_requests_ >= kRequestsPerTurn) {
+    resume_task_.schedule_next_turn();
+  } else {
+    resume_task_.schedule();
+  }
 }
 
 void Http1Connection::end_after_answer() {

@@ -45,10 +45,20 @@ void Http1Connection::leave_tenant() {
   tenant_ = nullptr;
 }
 
-// A connection that is no tenant's yet is new: those are bounded by the listener's accepts.
+bool Http1Connection::may_have(TurnWork work) {
+  const std::uint64_t turn = bench_.turn.number();
+  if (tenant_ == nullptr) return bench_.turn_shares.admit_stranger(work, turn);
+  return bench_.turn_shares.admit(tenant_->turn_share, work, turn, bench_.turn.now());
+}
+
 bool Http1Connection::may_read() {
-  return tenant_ == nullptr ||
-         bench_.turn_shares.admit(tenant_->turn_share, bench_.turn.number(), bench_.turn.now());
+  return may_have(TurnWork::kRead);
+}
+
+// Only what can begin a request is counted: the rest of one that runs is bounded by what the worker takes.
+bool Http1Connection::may_resume() {
+  const bool can_begin = state_ == State::kHead || state_ == State::kDraining;
+  return !can_begin || input_.empty() || may_have(TurnWork::kNextRequest);
 }
 
 // The output, then the file, as far as the tenant's bucket and the client let it.

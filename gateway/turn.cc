@@ -1,5 +1,6 @@
 #include "gateway/turn.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "gateway/caps.h"
@@ -7,11 +8,22 @@
 
 namespace rowhouse::gateway {
 
-// Freed in its close callback; until then `turn` is null and no event comes.
+// Freed in the close callback of the last of its two; from uv_close on no event comes.
 struct Turn::Handle {
-  uv_prepare_t handle;
+  uv_prepare_t prepare;
+  uv_idle_t idle;  // active while there is work for the next turn: then the loop looks for events, and waits for none
   Turn* turn;
+  int open = 2;
+
+  static void on_closed(uv_handle_t* closed) {
+    auto* const handle = static_cast<Handle*>(closed->data);
+    if (--handle->open == 0) delete handle;
+  }
 };
+
+TurnTask::~TurnTask() {
+  if (scheduled_) turn_.forget(*this);
+}
 
 void TurnTask::schedule() {
   if (scheduled_) return;
@@ -19,23 +31,28 @@ void TurnTask::schedule() {
   turn_.tasks(stage_).push_back(this);
 }
 
+void TurnTask::schedule_next_turn() {
+  if (scheduled_) return;
+  scheduled_ = true;
+  turn_.deferred_.push_back(this);
+}
+
 Turn::Turn(uv_loop_t* loop, const Clock& clock)
     : loop_(loop),
       clock_(clock),
       receive_storage_(kReceiveBufferBytes),
       receive_buffer_(receive_storage_),
-      handle_(new Handle{{}, this}) {
-  if (uv_prepare_init(loop, &handle_->handle) != 0) std::abort();
-  handle_->handle.data = handle_;
+      handle_(new Handle{{}, {}, this}) {
+  if (uv_prepare_init(loop, &handle_->prepare) != 0 || uv_idle_init(loop, &handle_->idle) != 0) std::abort();
+  handle_->prepare.data = handle_->idle.data = handle_;
   const auto on_prepare = [](uv_prepare_t* prepare) { static_cast<Handle*>(prepare->data)->turn->finish(); };
-  if (uv_prepare_start(&handle_->handle, on_prepare) != 0) std::abort();
+  if (uv_prepare_start(&handle_->prepare, on_prepare) != 0) std::abort();
   refresh();
 }
 
 Turn::~Turn() {
-  uv_prepare_stop(&handle_->handle);
-  uv_close(reinterpret_cast<uv_handle_t*>(&handle_->handle),
-           [](uv_handle_t* handle) { delete static_cast<Handle*>(handle->data); });
+  uv_close(reinterpret_cast<uv_handle_t*>(&handle_->prepare), &Handle::on_closed);
+  uv_close(reinterpret_cast<uv_handle_t*>(&handle_->idle), &Handle::on_closed);
 }
 
 void Turn::refresh() {
@@ -53,6 +70,7 @@ bool Turn::run_stage(TurnStage stage) {
   if (waiting.empty()) return false;
   running_.swap(waiting);
   for (TurnTask* task : running_) {
+    if (task == nullptr) continue;
     task->scheduled_ = false;
     task->run_();
   }
@@ -60,7 +78,22 @@ bool Turn::run_stage(TurnStage stage) {
   return true;
 }
 
+// Behind what this turn has brought.
+void Turn::take_up_deferred() {
+  for (TurnTask* task : deferred_) {
+    if (task != nullptr) tasks(task->stage_).push_back(task);
+  }
+  deferred_.clear();
+}
+
+void Turn::forget(TurnTask& task) {
+  for (std::vector<TurnTask*>* const list : {&running_, &deferred_, &tasks(task.stage_)}) {
+    std::replace(list->begin(), list->end(), &task, static_cast<TurnTask*>(nullptr));
+  }
+}
+
 void Turn::finish() {
+  take_up_deferred();
   bool worked = true;
   while (worked) {
     worked = run_stage(TurnStage::kResume);
@@ -69,6 +102,11 @@ void Turn::finish() {
   }
   empty_graves();
   ++number_;
+  if (deferred_.empty()) {
+    uv_idle_stop(&handle_->idle);
+  } else {
+    uv_idle_start(&handle_->idle, [](uv_idle_t*) {});
+  }
   if (on_finished_) on_finished_();
 }
 

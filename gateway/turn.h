@@ -1,6 +1,7 @@
 // One turn of the loop: its time, the buffer that everything is read into, and the work that is collected
 // during the turn and done once at its end, just before the loop waits again: requests that can go on, then
-// one write for each channel, then one write for each client.
+// one write for each channel, then one write for each client.  Work that could go on without end, since the input for it is
+// there already, is put off to the next turn: the loop looks at everybody else's events before it, and waits for none.
 #pragma once
 
 #include <uv.h>
@@ -23,15 +24,18 @@ enum class TurnStage : std::uint8_t { kResume, kChannel, kClient };
 
 class Turn;
 
-// Something that wants to run at the end of this turn; run once however often it is asked for.  Its owner
-// must not be destroyed before the work has been done (Turn::bury).
+// Something that wants to run at the end of this turn, or of the next; run once however often it is asked for.  Its owner
+// must not be destroyed while work is done (Turn::bury); what was not done by then is forgotten.
 class TurnTask {
  public:
   TurnTask(Turn& turn, TurnStage stage, std::function<void()> run)
       : turn_(turn), stage_(stage), run_(std::move(run)) {}
   TurnTask(const TurnTask&) = delete;
   TurnTask& operator=(const TurnTask&) = delete;
+  ~TurnTask();
+  // If it waits for the next turn already, it stays there.
   void schedule();
+  void schedule_next_turn();
   [[nodiscard]] bool is_scheduled() const { return scheduled_; }
 
  private:
@@ -73,6 +77,7 @@ class Turn {
   // Destroys `dead` at the end of the turn.
   void bury(std::unique_ptr<Mortal> dead) { dead_.push_back(std::move(dead)); }
   // Does all collected work, also what it brings about, then empties the graves.
+  // Does not do what was put off to the next turn.
   void finish();
   // What is buried refers to its surroundings: call it before those go.
   void empty_graves() { dead_.clear(); }
@@ -85,6 +90,8 @@ class Turn {
   static constexpr std::size_t kStages = 3;
 
   bool run_stage(TurnStage stage);
+  void take_up_deferred();
+  void forget(TurnTask& task);
   std::vector<TurnTask*>& tasks(TurnStage stage) { return tasks_[static_cast<std::size_t>(stage)]; }
 
   uv_loop_t* loop_;
@@ -98,6 +105,7 @@ class Turn {
   std::span<std::uint8_t> receive_buffer_;
   std::array<std::vector<TurnTask*>, kStages> tasks_;
   std::vector<TurnTask*> running_;
+  std::vector<TurnTask*> deferred_;  // to the next turn
   std::vector<std::unique_ptr<Mortal>> dead_;
   std::function<void()> on_finished_;
   Handle* handle_;

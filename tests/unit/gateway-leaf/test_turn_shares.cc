@@ -13,7 +13,7 @@ constexpr std::uint32_t kMost = TurnShares::kReadsPerTurn;
 
 std::uint32_t admitted(TurnShares& shares, TurnShare& share, std::uint64_t turn, Instant now, std::uint32_t tries) {
   std::uint32_t count = 0;
-  for (std::uint32_t i = 0; i < tries; ++i) count += shares.admit(share, turn, now) ? 1 : 0;
+  for (std::uint32_t i = 0; i < tries; ++i) count += shares.admit(share, TurnWork::kRead, turn, now) ? 1 : 0;
   return count;
 }
 
@@ -55,6 +55,38 @@ TEST_CASE("each of many loud ones has its own part") {
   TurnShare many[3];
   for (TurnShare& each : many) CHECK(admitted(shares, each, 1, clock.now(), 1) == 1);
   for (TurnShare& each : many) CHECK(admitted(shares, each, 2, clock.now(), 1000) == kMost);
+}
+
+TEST_CASE("requests that were there already have a part of their own, so that neither they nor reads starve") {
+  ManualClock clock;
+  TurnShares shares;
+  TurnShare loud, quiet;
+  shares.note(quiet, clock.now());
+  CHECK(admitted(shares, loud, 1, clock.now(), 1000) == kMost);
+  std::uint32_t begun = 0;
+  for (int i = 0; i < 1000; ++i) begun += shares.admit(loud, TurnWork::kNextRequest, 1, clock.now()) ? 1 : 0;
+  CHECK(begun == TurnShares::kNextRequestsPerTurn);
+  CHECK(shares.admit(quiet, TurnWork::kNextRequest, 1, clock.now()));
+  CHECK(shares.admit(loud, TurnWork::kNextRequest, 2, clock.now()));
+}
+
+TEST_CASE("connections of no tenant have one part together, also where no tenant has work") {
+  TurnShares shares;
+  for (const TurnWork work : {TurnWork::kRead, TurnWork::kNextRequest}) {
+    for (std::uint64_t turn = 1; turn < 3; ++turn) {
+      std::uint32_t count = 0;
+      for (int i = 0; i < 1000; ++i) count += shares.admit_stranger(work, turn) ? 1 : 0;
+      CHECK(count == (work == TurnWork::kRead ? kMost : TurnShares::kNextRequestsPerTurn));
+    }
+  }
+}
+
+TEST_CASE("connections of no tenant make nobody a neighbour") {
+  ManualClock clock;
+  TurnShares shares;
+  TurnShare alone;
+  CHECK(shares.admit_stranger(TurnWork::kRead, 1));
+  CHECK(admitted(shares, alone, 1, clock.now(), 1000) == 1000);
 }
 
 }  // namespace
