@@ -124,8 +124,19 @@ FileJobs::Task& FileJobs::add(FileJob job) {
 void FileJobs::forget(FileJobListener& listener) {
   const auto found = of_listener_.find(&listener);
   if (found == of_listener_.end()) return;
-  found->second->listener = nullptr;
+  Task& task = *found->second;
+  task.listener = nullptr;
   of_listener_.erase(found);
+  auto& tasks = tasks_.at(task.job.tenant);
+  if (tasks.front().get() == &task) return;  // it is being done: at most one of a tenant's
+  // SECURITY: one that waits goes with all that it holds.  Its bytes are in nobody's budget any more, and strangers that come and
+  // go while a disk is slow would pile them up.
+  if (keeps_blocks(task.job)) {
+    task.job.work = FileWork::kDiscard;
+    std::string().swap(task.job.bytes);
+    return;
+  }
+  std::erase_if(tasks, [&task](const std::unique_ptr<Task>& one) { return one.get() == &task; });
 }
 
 void FileJobs::run(Task& task) {
@@ -158,8 +169,6 @@ void FileJobs::on_done(Task& task) {
   auto& tasks = place->second;
   const std::unique_ptr<Task> done = std::move(tasks.front());
   tasks.pop_front();
-  // Nobody waits any more for the result of these; files without a name are closed in the pool.
-  while (!tasks.empty() && tasks.front()->listener == nullptr && !keeps_blocks(tasks.front()->job)) tasks.pop_front();
   if (tasks.empty()) {
     tasks_.erase(place);
   } else {

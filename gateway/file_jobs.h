@@ -64,7 +64,7 @@ class FileJobs {
   void start(FileJob job, FileJobListener& listener);
   // Closes the file where closing may wait; nobody is told.
   void discard(std::uint32_t tenant, UniqueFd file);
-  // The listener hears nothing of its job any more.
+  // The listener hears nothing of its job any more.  One that is not being done yet is given up with what it holds.
   void forget(FileJobListener& listener);
 
  private:
