@@ -171,6 +171,18 @@ def test_an_app_that_wants_json_has_one_object_for_each_request(host):
     wait_until(lambda: "127.0.0.1 - - " in host.cli("logs", "acme/site", "--access").out, 10, "a combined line")
 
 
+def test_what_the_worker_says_of_its_cpu_time_is_in_the_object(host):
+    acme = host.add_tenant("acme")
+    acme.put("app.py", "import time\n\ndef application(environ, start_response):\n    begun = time.thread_time()\n"
+             "    while time.thread_time() < begun + 0.06:\n        pass\n    start_response('200 OK', [])\n    return [b'x']\n")
+    host.set_probe(acme, wsgi="app:application", directory=".", access_log="json")
+    host.start("acme/site")
+    host.http("acme.test", "/")
+    line = wait_until(lambda: host.cli("logs", "acme/site", "--access").out, 10, "an access line")
+    told = json.loads(line)
+    assert 50_000 <= told["worker_cpu_us"] <= told["app_us"], told
+
+
 def test_the_logs_directory_is_controls_and_closed_to_tenants(host, two):
     logs = host.directory / "logs"
     files = wait_until(lambda: [p for p in logs.rglob("*") if p.is_file()], 10, "a log file")
