@@ -84,4 +84,8 @@ inline constexpr std::size_t kMaxUnsentMessages = 131072;  // all that a gateway
 inline constexpr std::size_t kMinReservedDescriptors =
     64;  // for channels and files, and an eighth of the limit
 
+// Held for what the supervisor sends while strangers have all the others: channels of new workers, roots of new
+// manifests, listeners.
+inline constexpr std::size_t kSpareDescriptors = 64;
+
 }  // namespace rowhouse::gateway

@@ -12,6 +12,7 @@ SupervisorLink::SupervisorLink(Turn& turn, UniqueFd socket, SupervisorListener& 
     : turn_(turn),
       listener_(listener),
       socket_(std::move(socket)),
+      spares_(kSpareDescriptors),
       poll_(turn.loop(), socket_.get(), [this](int events) { on_ready(events); }) {
   poll_.watch(UV_READABLE);
 }
@@ -30,7 +31,9 @@ void SupervisorLink::on_ready(int events) {
 
 Status SupervisorLink::receive() {
   for (std::size_t i = 0; i < kMessagesPerEvent; ++i) {
+    spares_.lend(kMaxMessageDescriptors);
     Result<proto::IncomingMessage> incoming = proto::receive_control(socket_.get());
+    if (incoming.ok() || incoming.error().code == ErrorCode::kWouldBlock) spares_.refill();
     if (!incoming.ok()) {
       if (incoming.error().code == ErrorCode::kWouldBlock) return {};
       return incoming.error();

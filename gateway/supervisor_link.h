@@ -9,6 +9,7 @@
 
 #include "base/loop.h"
 #include "base/unique_fd.h"
+#include "gateway/spare_descriptors.h"
 #include "gateway/turn.h"
 #include "proto/common_messages.h"
 #include "proto/gateway_messages.h"
@@ -74,6 +75,7 @@ class SupervisorLink {
   Turn& turn_;
   SupervisorListener& listener_;
   UniqueFd socket_;
+  SpareDescriptors spares_;
   std::deque<std::vector<std::uint8_t>> unsent_;
   bool lost_ = false;
   Poll poll_;
