@@ -44,12 +44,18 @@ APP = """
             os.kill(os.getpid(), signal.SIGSEGV)
         elif path == "/sleep":
             sleep_in(companion.NAME)
+        elif path == "/hold":
+            hold_in(companion.NAME)
         elif path == "/import":
             __import__(query)
         return json.dumps(tell()).encode()
 
     def sleep_in(name):
         exec(f"def sleep_of_{name}():\\n  import time\\n  time.sleep(3)\\nsleep_of_{name}()", {})
+
+    def hold_in(name):
+        print("holds")  # of a PyDLL functions are called with the GIL held
+        exec(f"def hold_of_{name}():\\n  import ctypes\\n  ctypes.PyDLL(None).usleep(3000000)\\nhold_of_{name}()", {})
 
     def application(environ, start_response):
         body = act(environ["PATH_INFO"], environ["QUERY_STRING"])
@@ -251,6 +257,21 @@ def test_stacks_show_every_interpreter_each_in_its_apps_log(host):
         assert "sleep_of_b" not in logs(host, "acme/a") and "sleep_of_a" not in logs(host, "acme/b")
         assert first.read_response().status == second.read_response().status == 200
     assert host.worker_pids("acme/a") == [pid]
+
+
+def test_stacks_are_shown_while_one_app_of_the_share_holds_the_gil(host):
+    tenant = share(host)
+    [pid] = host.worker_pids("acme/a")
+    with Connection(host.port) as connection:
+        connection.send(tenant.domain, "/a/hold")
+        wait_until(lambda: "holds" in logs(host, "acme/a"), PATIENCE_S, "it holds the GIL")
+        os.kill(pid, STACKS_SIGNAL)
+        wait_until(lambda: "in hold_of_a" in logs(host, "acme/a"), PATIENCE_S, lambda: "its stacks: " + logs(host, "acme/a"))
+        assert connection.read_response().status == 200
+    # What could not be shown meanwhile comes, or is said to be missing.
+    wait_until(lambda: "most recent call first" in logs(host, "acme/b") or "are missing" in logs(host, "acme/b"), PATIENCE_S,
+               lambda: "something of the other: " + logs(host, "acme/b"))
+    assert host.worker_pids("acme/a") == [pid] and host.http(tenant.domain, "/b/").status == 200
 
 
 SINGLE_PHASE = r"""
