@@ -90,7 +90,7 @@ KILLS = (
 
 IDENTITY = (
     cut("identity.registry", "registry.cc",
-        "  if (const auto problem = check_identity(tenant.uid, tenant.gid, host)) return problem;\n", "",
+        "  if (auto problem = check_identity(tenant.uid, tenant.gid, host)) return problem;\n", "",
         {"S22/also_when_the_loader"}),
     cut("identity.gate", "app.cc", "if (check_identity(tenant_.uid, tenant_.gid, *around_.host))", "if (false)",
         {"S22/also_when_the_loader"}, together=("identity.registry",),
