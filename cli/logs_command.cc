@@ -1,8 +1,10 @@
 #include "cli/logs_command.h"
 
+#include <curl/curl.h>
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <memory>
 
 #include "base/printable.h"
 #include "cli/api_client.h"
@@ -11,14 +13,11 @@
 namespace rowhouse::cli {
 namespace {
 
-// As a value in a query (RFC 3986): every byte but letters and digits in its hex form.
-std::string query_value(std::string_view text) {
-  std::string value;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    value += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return value;
+// As a value in a query (RFC 3986).
+std::string query_value(const std::string& text) {
+  const std::unique_ptr<char, decltype(&curl_free)> escaped(
+      curl_easy_escape(nullptr, text.c_str(), static_cast<int>(text.size())), &curl_free);
+  return escaped == nullptr ? "" : escaped.get();
 }
 
 std::string logs_path(const Invocation& invocation) {

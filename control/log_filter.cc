@@ -5,6 +5,7 @@
 
 #include "control/access_json.h"
 #include "control/timestamp.h"
+#include "control/usage_period.h"
 
 namespace rowhouse::control {
 namespace {
@@ -59,6 +60,12 @@ bool matches(std::string_view text, std::string_view pattern) {
                     [](char c, char p) { return p == '#' ? c >= '0' && c <= '9' : c == p; });
 }
 
+// A time of day that there is; a second may be a leap second.
+bool is_time(std::string_view text) {
+  return (matches(text, "T##:##:##Z") || matches(text, "T##:##:##.###Z")) && text.substr(1, 2) < "24" &&
+         text.substr(4, 2) < "60" && text.substr(7, 2) <= "60";
+}
+
 std::optional<std::int64_t> unit_s(char unit) {
   switch (unit) {
     case 's': return 1;
@@ -85,9 +92,12 @@ LogLevel level_of(const LogLine& line) {
 }
 
 std::optional<std::string> parse_log_time(std::string_view text, std::int64_t now_ms) {
-  if (matches(text, "####-##-##")) return std::string(text) + "T00:00:00.000Z";
-  if (matches(text, "####-##-##T##:##:##Z")) return std::string(text.substr(0, 19)) + ".000Z";
-  if (matches(text, "####-##-##T##:##:##.###Z")) return std::string(text);
+  if (const std::string_view day = text.substr(0, 10); parse_hour(day)) {
+    const std::string_view time = text.substr(day.size());
+    if (time.empty()) return std::string(day) + "T00:00:00.000Z";
+    if (!is_time(time)) return std::nullopt;
+    return std::string(text.substr(0, 19)) + (time.size() == 10 ? ".000Z" : std::string(time.substr(9)));
+  }
   if (text.size() < 2) return std::nullopt;
   const auto unit = unit_s(text.back());
   std::int64_t count = 0;

@@ -27,7 +27,6 @@ class SpareDescriptors {
       held_.push_back(std::move(spare));
     }
   }
-  [[nodiscard]] std::size_t held() const { return held_.size(); }
 
  private:
   std::size_t count_;

@@ -8,6 +8,13 @@ namespace rowhouse::gateway {
 
 using proto::MessageType;
 
+namespace {
+
+// The most that one message of the supervisor's brings.
+constexpr std::size_t kDescriptorsOfAMessage = proto::GatewaySetup::kDescriptors;
+
+}  // namespace
+
 SupervisorLink::SupervisorLink(Turn& turn, UniqueFd socket, SupervisorListener& listener)
     : turn_(turn),
       listener_(listener),
@@ -31,9 +38,9 @@ void SupervisorLink::on_ready(int events) {
 
 Status SupervisorLink::receive() {
   for (std::size_t i = 0; i < kMessagesPerEvent; ++i) {
-    spares_.lend(kMaxMessageDescriptors);
+    spares_.lend(kDescriptorsOfAMessage);
     Result<proto::IncomingMessage> incoming = proto::receive_control(socket_.get());
-    if (incoming.ok() || incoming.error().code == ErrorCode::kWouldBlock) spares_.refill();
+    spares_.refill();
     if (!incoming.ok()) {
       if (incoming.error().code == ErrorCode::kWouldBlock) return {};
       return incoming.error();

@@ -183,15 +183,16 @@ void App::adopt_spec(AppSpec spec) {
 // settings that it had.
 void App::drop_next(Cause cause) {
   switching_ = false;
+  std::optional<AppSpec> former = std::exchange(former_spec_, std::nullopt);
   if (next_ == nullptr) return;
   retire(std::move(next_), cause);
   if (serving_ == nullptr) return;
-  if (former_spec_) {
+  if (former) {
     next_spec_ = std::move(spec_);
     kept_next_spec_ = std::move(kept_spec_);
-    auto kept = keep(*former_spec_);
+    auto kept = keep(*former);
     if (!kept.ok()) log_error("cannot store a manifest's reading", {{"reason", kept.error()}});
-    set_spec(*std::exchange(former_spec_, std::nullopt), kept.ok() ? std::move(kept).value() : KeptSpec());
+    set_spec(std::move(*former), kept.ok() ? std::move(kept).value() : KeptSpec());
     configure_all();
   }
   for (const Identity& identity : identities_) {

@@ -113,5 +113,4 @@ void Supervisor::on_reload_order(const proto::ReloadOrder& order) {
   });
 }
 
-
 }  // namespace rowhouse::supervisor

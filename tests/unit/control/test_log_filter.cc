@@ -38,7 +38,7 @@ TEST_CASE("times are said as a day, a second, a millisecond or so long ago, and 
   CHECK(parse_log_time("90s", kNow) == "2026-01-31T23:58:30.000Z");
   CHECK(parse_log_time("2h", kNow) == "2026-01-31T22:00:00.000Z");
   CHECK(parse_log_time("1d", kNow) == "2026-01-31T00:00:00.000Z");
-  for (const char* wrong : {"", "h", "2", "-2h", "2 h", "2w", "99999999999999999999d", "9999999d", "2026-1-31", "2026-01-31T23:59:59",
+  for (const char* wrong : {"", "h", "2", "-2h", "2 h", "2w", "99999999999999999999d", "9999999d", "2026-1-31", "2026-99-99", "2026-02-30", "2026-01-31T24:00:00Z", "2026-01-31T23:60:00Z", "2026-01-31T23:59:59",
                             "2026-01-31T23:59:59+00:00", "yesterday"}) {
     CAPTURE(wrong);
     CHECK_FALSE(parse_log_time(wrong, kNow));
