@@ -155,8 +155,11 @@ void Api::find_app(ConnectionId id, const AppName& app, std::function<void(std::
 }
 
 bool Api::check_method(const Call& call, std::string_view allowed) {
-  const bool reading = call.request.method == "GET" || call.request.method == "HEAD";
-  if (allowed == kReadMethods ? reading : call.request.method == allowed) return true;
+  for (std::size_t at = 0; at < allowed.size();) {
+    const std::size_t end = std::min(allowed.find(", ", at), allowed.size());
+    if (allowed.substr(at, end - at) == call.request.method) return true;
+    at = end + 2;
+  }
   Answer answer =
       error_answer({405, "method_not_allowed", "Allowed here: " + std::string(allowed) + ".", "", ""});
   answer.allow = allowed;

@@ -159,6 +159,7 @@ class Api final : public RequestHandler {
   void find_app(ConnectionId id, const AppName& app, std::function<void(std::uint32_t)> found);
 
   // Each answers the request and returns false when the check fails.
+  // `allowed` is what the Allow field says: "GET, HEAD".
   [[nodiscard]] bool check_method(const Call& call, std::string_view allowed);
   [[nodiscard]] bool check_parameters(const Call& call, std::initializer_list<std::string_view> names);
   [[nodiscard]] bool check_body(const Call& call);

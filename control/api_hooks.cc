@@ -1,10 +1,14 @@
 // Hooks: read, set and removed by administrators.
 #include <utility>
 
-#include "base/printable.h"
 #include "control/api.h"
 
 namespace rowhouse::control {
+namespace {
+
+constexpr std::string_view kHookMethods = "PUT, DELETE";
+
+}  // namespace
 
 void Api::route_hooks(const Call& call) {
   if (parts_.registry.role_of(call.uid) != Role::kAdmin) {
@@ -12,16 +16,9 @@ void Api::route_hooks(const Call& call) {
   }
   const std::vector<std::string>& path = call.target.segments;
   const bool one = path.size() == 3;
-  const bool sets = one && call.request.method == "PUT";
-  if (one && !sets && call.request.method != "DELETE") {
-    Answer answer = error_answer({405, "method_not_allowed", "Allowed here: PUT, DELETE.", "", ""});
-    answer.allow = "PUT, DELETE";
-    return send(call.id, answer);
-  }
-  if (!one && !check_method(call, kReadMethods)) return;
-  if (!check_parameters(call, {})) return;
+  if (!check_method(call, one ? kHookMethods : kReadMethods) || !check_parameters(call, {})) return;
   if (one && !is_name(path[2])) return fail_not_found(call.id, "This hook");
-  if (sets) return set_hook(call, path[2]);
+  if (call.request.method == "PUT") return set_hook(call, path[2]);
   if (!check_body(call)) return;
   if (one && !parts_.hooks.has(path[2])) return fail_not_found(call.id, "This hook");
   if (one && !parts_.hooks.remove(path[2]).ok()) return fail_hook_write(call.id);
@@ -29,17 +26,10 @@ void Api::route_hooks(const Call& call) {
 }
 
 void Api::set_hook(const Call& call, const std::string& name) {
-  ParsedJson parsed = parse_json(call.request.body);
-  std::optional<JsonProblem> problem = parsed.problem;
-  std::variant<Hook, JsonProblem> hook;
-  if (!problem) {
-    hook = parse_hook(name, parsed.value);
-    if (const auto* found = std::get_if<JsonProblem>(&hook)) problem = *found;
-  }
-  if (problem) {
-    return fail(call.id, {400, "bad_request", "The body is refused: " + terminal_safe(problem->message) + ".", "",
-                          terminal_safe(problem->pointer)});
-  }
+  const auto body = take_json(call);
+  if (!body) return;
+  auto hook = parse_hook(name, *body);
+  if (const auto* problem = std::get_if<JsonProblem>(&hook)) return fail_body(call.id, *problem);
   if (!parts_.hooks.has(name) && parts_.hooks.size() >= kMaxHooks) {
     return fail(call.id, {409, "conflict", "There are 16 hooks already.", "", ""});
   }
@@ -52,10 +42,7 @@ void Api::fail_hook_write(ConnectionId id) {
 }
 
 void Api::answer_hooks(ConnectionId id) {
-  const nlohmann::ordered_json json{{"hooks", parts_.hooks.list()}};
-  Answer answer;
-  answer.body = json.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace) + "\n";
-  send(id, answer);
+  send_json(id, 200, {{"hooks", parts_.hooks.list()}});
 }
 
 }  // namespace rowhouse::control

@@ -97,11 +97,7 @@ void Api::ask_tenants(ConnectionId id, const proto::TenantQuery& query, std::fun
 void Api::route_tenant(const Call& call, const std::string& tenant) {
   const std::string& method = call.request.method;
   const bool reads = method == "GET" || method == "HEAD";
-  if (!reads && method != "PUT" && method != "PATCH" && method != "DELETE") {
-    Answer answer = error_answer({405, "method_not_allowed", "Allowed here: " + std::string(kTenantMethods) + ".", "", ""});
-    answer.allow = kTenantMethods;
-    return send(call.id, answer);
-  }
+  if (!check_method(call, kTenantMethods)) return;
   if (!reads && !check_tenant_admin(call, tenant)) return;
   if (method == "DELETE") return start_removal(call, tenant);
   if (!reads) {
